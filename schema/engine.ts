@@ -1,0 +1,44 @@
+/** What oidc-provider keeps (as hashes), signing keys, and the policy epoch. */
+import { bigint, index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { createdAt, instant } from './columns.js';
+
+/**
+ * Codes, refresh tokens, sessions, interactions, pushed requests, replay markers. `id` is a hash of
+ * model and value: the table yields no usable token.
+ */
+export const artifacts = pgTable(
+  'artifacts',
+  {
+    model: text('model').notNull(),
+    id: text('id').notNull(),
+    payload: jsonb('payload').$type<Record<string, unknown>>().notNull(),
+    grantId: text('grant_id'),
+    /** Hash of a session's uid. */
+    uid: text('uid'),
+    consumedAt: instant('consumed_at'),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.model, t.id] }),
+    index('artifacts_grant').on(t.grantId),
+    index('artifacts_uid').on(t.uid),
+    index('artifacts_expires').on(t.expiresAt),
+  ],
+);
+
+export const signingKeys = pgTable('signing_keys', {
+  kid: text('kid').primaryKey(),
+  alg: text('alg').notNull(),
+  publicJwk: jsonb('public_jwk').$type<Record<string, unknown>>().notNull(),
+  /** Encrypted under a key derived from BEHALF_SECRET. */
+  privateSealed: text('private_sealed').notNull(),
+  /** active | retired */
+  state: text('state').notNull().default('active'),
+  createdAt: createdAt(),
+});
+
+/** One row. Every change that may alter a decision counts it up in its own transaction. */
+export const policyEpoch = pgTable('policy_epoch', {
+  id: integer('id').primaryKey(),
+  epoch: bigint('epoch', { mode: 'number' }).notNull(),
+});

@@ -1,0 +1,48 @@
+/** What happened (audit, which is also the registry of issued tokens) and what was stopped. */
+import { sql } from 'drizzle-orm';
+import { bigserial, boolean, index, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { instant } from './columns.js';
+
+/** Append-only. A token exists only if its `token.issued` row does. */
+export const auditEvents = pgTable(
+  'audit_events',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    at: instant('at').notNull().default(sql`clock_timestamp()`),
+    type: text('type').notNull(),
+    /** Who caused it: an id, `admin`, or `system`. */
+    by: text('by'),
+    jti: text('jti'),
+    sub: text('sub'),
+    agentId: text('agent_id'),
+    clientId: text('client_id'),
+    resource: text('resource'),
+    grantId: text('grant_id'),
+    requestId: text('request_id'),
+    detail: jsonb('detail').$type<Record<string, unknown>>().notNull().default({}),
+  },
+  (t) => [
+    uniqueIndex('audit_issued_jti').on(t.jti).where(sql`type = 'token.issued'`),
+    index('audit_at').on(t.at),
+    index('audit_sub').on(t.sub),
+    index('audit_agent').on(t.agentId),
+    index('audit_grant').on(t.grantId),
+  ],
+);
+
+/** A fact about a key. Ids are assigned under the gate's exclusive lock, so their order is the truth. */
+export const revocations = pgTable(
+  'revocations',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    key: text('key').notNull(),
+    revokedAt: instant('revoked_at').notNull(),
+    /** Stops everything under the key, whenever issued: a path, a `kid`, or a block. */
+    always: boolean('always').notNull(),
+    /** Set when a block is lifted: the fact stays for what was issued before. */
+    until: instant('until').notNull(),
+    reason: text('reason').notNull(),
+    by: text('by').notNull(),
+  },
+  (t) => [index('revocations_key').on(t.key), index('revocations_until').on(t.until)],
+);

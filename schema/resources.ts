@@ -1,0 +1,34 @@
+/** Protected resources: MCP servers and APIs, their scopes and tools. */
+import { integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
+import { createdAt } from './columns.js';
+
+export interface ScopeRow {
+  readonly title: string;
+  readonly description?: string | undefined;
+  readonly risk: 'read' | 'write' | 'destructive';
+  /** Only for users and agents permitted by name or role. */
+  readonly restricted: boolean;
+  /** Granted along with this one. */
+  readonly implies: readonly string[];
+  /** Asked for when a request names no scope. */
+  readonly base: boolean;
+}
+
+export const resources = pgTable('resources', {
+  /** Identifier URI = `aud`. */
+  identifier: text('identifier').primaryKey(),
+  name: text('name').notNull(),
+  scopes: jsonb('scopes').$type<Record<string, ScopeRow>>().notNull(),
+  /** tool name → scopes it needs */
+  tools: jsonb('tools').$type<Record<string, readonly string[]>>().notNull().default({}),
+  /** The resource server's own client: may introspect and report decisions for this resource. */
+  client: text('client'),
+  /** When set, the only clients that may get tokens for this resource. */
+  clients: text('clients').array(),
+  signingAlg: text('signing_alg').notNull().default('ES256'),
+  tokenTtlSeconds: integer('token_ttl_seconds').notNull().default(300),
+  /** active | retired */
+  status: text('status').notNull().default('active'),
+  createdAt: createdAt(),
+});
+

@@ -1,0 +1,100 @@
+/**
+ * Settings: the only reader of `process.env`. Development fills in what is missing; production
+ * refuses to start on any development default, and says everything that is wrong at once.
+ */
+import { z } from 'zod';
+
+const text = z.string().min(1);
+const SECRET_CHARS_MIN = 32;
+const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+const environmentSchema = z.object({
+  BEHALF_ISSUER: text.default('http://localhost:4000'),
+  BEHALF_HOST: text.default('127.0.0.1'),
+  BEHALF_PORT: z.coerce.number().int().min(0).max(65535).default(4000),
+  DATABASE_URL: text.optional(),
+  BEHALF_DATA_DIR: text.default('.behalf'),
+  BEHALF_SECRET: text.min(SECRET_CHARS_MIN).optional(),
+  /** The secret before the last change: still opens what it sealed. */
+  BEHALF_SECRET_PREVIOUS: text.min(SECRET_CHARS_MIN).optional(),
+  BEHALF_ADMIN_TOKEN: text.min(SECRET_CHARS_MIN).optional(),
+  BEHALF_ENV: z.enum(['development', 'production']).default('development'),
+  /** Production on an embedded database: power loss may lose what was acknowledged. */
+  BEHALF_ACCEPT_PGLITE: z.enum(['0', '1']).default('0'),
+  BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+export interface Config {
+  /** Exact issuer identifier, no trailing slash. */
+  readonly issuer: string;
+  readonly host: string;
+  readonly port: number;
+  /** Absent: PGlite in `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  readonly dataDir: string;
+  /** Absent in development: generated into `dataDir`. */
+  readonly secret: string | undefined;
+  readonly previousSecret: string | undefined;
+  readonly adminToken: string | undefined;
+  readonly production: boolean;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+/** An error whose message lists every problem, one a line. */
+export const configError = (problems: readonly string[]): Error =>
+  new Error(`Behalf cannot start:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+
+/** @throws Error naming every problem at once */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const parsed = environmentSchema.safeParse(environment);
+  if (!parsed.success) {
+    throw configError(
+      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+    );
+  }
+  const env = parsed.data;
+  const config: Config = {
+    issuer: env.BEHALF_ISSUER,
+    host: env.BEHALF_HOST,
+    port: env.BEHALF_PORT,
+    databaseUrl: env.DATABASE_URL,
+    dataDir: env.BEHALF_DATA_DIR,
+    secret: env.BEHALF_SECRET,
+    previousSecret: env.BEHALF_SECRET_PREVIOUS,
+    adminToken: env.BEHALF_ADMIN_TOKEN,
+    production: env.BEHALF_ENV === 'production',
+    logLevel: env.BEHALF_LOG_LEVEL,
+  };
+  const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');
+  if (problems.length > 0) throw configError(problems);
+  return config;
+}
+
+/** The rules a table can hold; also used by tests. */
+export function configProblems(config: Config, acceptPglite: boolean): string[] {
+  const url = URL.canParse(config.issuer) ? new URL(config.issuer) : undefined;
+  const loopback = url !== undefined && LOOPBACK_HOSTS.has(url.hostname);
+  const rules: ReadonlyArray<readonly [boolean, string]> = [
+    [url === undefined, 'BEHALF_ISSUER must be an absolute URL'],
+    [url !== undefined && url.pathname !== '/', 'BEHALF_ISSUER must not have a path'],
+    [/[/?#]$/.test(config.issuer), 'BEHALF_ISSUER must not end in "/", "?" or "#"'],
+    [
+      url !== undefined && url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback),
+      'BEHALF_ISSUER must be https, or http on a loopback host',
+    ],
+    [
+      config.databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(config.databaseUrl),
+      'DATABASE_URL must start with postgres://',
+    ],
+    [config.production && config.secret === undefined, 'BEHALF_SECRET must be set in production'],
+    [
+      config.production && config.adminToken === undefined,
+      'BEHALF_ADMIN_TOKEN must be set in production',
+    ],
+    [
+      config.production && config.databaseUrl === undefined && !acceptPglite,
+      'DATABASE_URL must be set in production (or BEHALF_ACCEPT_PGLITE=1: an embedded database does not survive power loss)',
+    ],
+  ];
+  return rules.filter(([wrong]) => wrong).map(([, problem]) => problem);
+}

@@ -1,0 +1,20 @@
+/** Lives and sizes of tokens; each number with its reason. */
+
+/** No resource may ask for longer: a revocation fact must be kept that long. */
+export const TOKEN_TTL_MAX_SECONDS = 3600;
+export const TOKEN_TTL_MIN_SECONDS = 30;
+/** An actor token is used at once, or not at all (DESIGN §3). */
+export const ACTOR_TOKEN_TTL_SECONDS = 120;
+/** ASVS 10.4.3, OB9. */
+export const CODE_TTL_SECONDS = 60;
+/** The longest a delegation may last before the user is asked again. */
+export const DELEGATION_TTL_MAX_SECONDS = 30 * 24 * 3600;
+/** First half of the advisory lock of the issue gate; the second is the schema's hash. */
+export const GATE_LOCK = 0x6265_6761;
+/** Access tokens live this long unless their resource asks otherwise. */
+export const ACCESS_TOKEN_TTL_SECONDS = 300;
+/** A browser has this long to sign in and decide. */
+export const INTERACTION_TTL_SECONDS = 15 * 60;
+export const SESSION_TTL_SECONDS = 14 * 24 * 3600;
+/** Never outlives its grant; rotation starts it again. */
+export const REFRESH_TOKEN_TTL_SECONDS = 14 * 24 * 3600;
