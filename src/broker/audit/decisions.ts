@@ -1,0 +1,85 @@
+/**
+ * `POST /decisions`: what verifiers decided, in batches. A resource server authenticates with its
+ * own client and may report only for resources that name that client as theirs.
+ */
+import Router from '@koa/router';
+import { z } from 'zod';
+import { OAuthError } from '../../protocol/index.js';
+import type { Database } from '../db/database.js';
+import type { FactsCache } from '../facts/store.js';
+import { readBody } from '../http/body.js';
+import { requestState } from '../http/request.js';
+import { matchSecret, parseBasic } from '../tokens/client-secret.js';
+import { type AuditEvent, record } from './store.js';
+
+const BODY_MAX_BYTES = 256 * 1024;
+const word = z.string().max(512);
+const words = z.array(word).max(100);
+
+const decisionSchema = z.strictObject({
+  at: z.number().int().nonnegative(),
+  allowed: z.boolean(),
+  tool: word,
+  jti: z.string().max(1100),
+  sub: word,
+  act: word.nullable(),
+  client_id: word,
+  resource: z.string().max(2000),
+  required: words,
+  missing_user: words,
+  missing_agent: words,
+  code: word.optional(),
+  reason: word.optional(),
+});
+const reportSchema = z.strictObject({ decisions: z.array(decisionSchema).min(1).max(200) });
+
+export function createDecisionRouter(deps: { readonly db: Database; readonly facts: FactsCache }): Router {
+  const router = new Router();
+  router.post('/decisions', async (ctx) => {
+    const facts = await deps.facts.current();
+    const basic = parseBasic(ctx.get('Authorization'));
+    const reporter = basic && (await matchSecret(facts, basic.id, basic.secret));
+    if (basic === undefined || reporter === undefined || (await facts.client(basic.id))?.status !== 'active') {
+      ctx.set('WWW-Authenticate', 'Basic realm="behalf"');
+      throw new OAuthError('invalid_client', 'client authentication failed');
+    }
+    const body = (await readBody(ctx.req, BODY_MAX_BYTES)).toString('utf8');
+    const report = reportSchema.safeParse(parseJson(body));
+    if (!report.success) {
+      const [issue] = report.error.issues;
+      throw new OAuthError('invalid_request', `${issue?.path.join('.')}: ${issue?.message}`);
+    }
+    for (const { resource } of report.data.decisions) {
+      if ((await facts.resource(resource))?.client !== basic.id) {
+        throw new OAuthError('access_denied', 'this client reports for its own resources only');
+      }
+    }
+    const { id } = requestState(ctx);
+    await record(deps.db.orm, ...report.data.decisions.map((decision) => toEvent(decision, basic.id, id)));
+    ctx.status = 204;
+  });
+  return router;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toEvent(decision: z.infer<typeof decisionSchema>, by: string, requestId: string): AuditEvent {
+  const { allowed, jti, sub, act, client_id: clientId, resource, ...detail } = decision;
+  return {
+    type: allowed ? 'tool.allowed' : 'tool.refused',
+    by,
+    jti,
+    sub,
+    agentId: act ?? undefined,
+    clientId,
+    resource,
+    requestId,
+    detail,
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * Audit events as sentences people can read aloud: who, for whom, through what, was allowed or
+ * refused what, by which rule. Names come from the registry; control characters never get through.
+ */
+import type { RecordedEvent } from './store.js';
+
+/** Names behind ids, where there is one. */
+export type NameOf = (id: string) => string;
+
+/** Log injection: no line breaks, no terminal escapes, no direction overrides. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+export const safeText = (value: string): string => value.replace(UNSAFE, '\ufffd').slice(0, 200);
+
+const list = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : '');
+
+/** One line, no secrets. Unknown kinds are told by their type. */
+export function sentence(event: RecordedEvent, nameOf: NameOf): string {
+  const name = (id: string | undefined | null): string => (id ? safeText(nameOf(id)) : 'nobody');
+  const detail = event.detail ?? {};
+  const text = (key: string): string => safeText(String(detail[key] ?? ''));
+  const at = event.resource ? ` at ${name(event.resource)}` : '';
+  const through = event.clientId && event.clientId !== event.agentId ? `, through ${name(event.clientId)}` : '';
+  const who =
+    event.agentId && event.sub && event.sub !== event.agentId
+      ? `${name(event.agentId)}, for ${name(event.sub)}${through},`
+      : name(event.agentId || event.sub || event.clientId || event.by);
+  const tool = `${text('tool')} (${safeText(list(detail['required']))})`;
+  switch (event.type) {
+    case 'tool.allowed':
+      return `${who} was allowed ${tool}${at}`;
+    case 'tool.refused':
+      return `${who} was refused ${tool}${at}: ${whyRefused(detail, name(event.agentId), name(event.sub))}`;
+    case 'token.issued':
+      return `${who} got a token${at} for ${text('scope') || 'no scope'}`;
+    case 'token.refused':
+      return `${who} was refused a token${at}: ${text('rule') || text('code')} ${text('stopped_by') || text('reason')}`.trim();
+    case 'consent.granted':
+      return `${name(event.sub)} allowed ${name(event.agentId || event.clientId)}${through}${at}: ${safeText(list(detail['granted']))}`;
+    case 'consent.denied':
+      return `${name(event.sub)} did not allow ${name(event.agentId || event.clientId)}${through}${at}`;
+    case 'consent.ended':
+      return `the consent of ${name(event.sub)} to ${name(event.agentId || event.clientId)}${at} ended: ${text('reason')}`;
+    case 'grant.created':
+      return `an authorization of ${name(event.sub)} for ${name(event.agentId || event.clientId)}${at} began`;
+    case 'grant.ended':
+      return `an authorization of ${name(event.sub)} for ${name(event.agentId || event.clientId)}${at} ended: ${text('reason')}`;
+    case 'token.revoked':
+      return `${name(event.by)} revoked a token of ${who}${at}`;
+    case 'agent.blocked':
+      return `${name(event.agentId)} was blocked by ${name(event.by)}: ${text('reason')}`;
+    case 'agent.unblocked':
+      return `${name(event.agentId)} was unblocked by ${name(event.by)}`;
+    default:
+      return `${event.type} by ${name(event.by)}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
+  }
+}
+
+function whyRefused(detail: Readonly<Record<string, unknown>>, agent: string, user: string): string {
+  const byAgent = safeText(list(detail['missing_agent']));
+  const byUser = safeText(list(detail['missing_user']));
+  if (byAgent !== '') return `${agent} does not hold ${byAgent}`;
+  if (byUser !== '') return `${user} did not grant ${byUser}`;
+  return safeText(String(detail['reason'] ?? detail['code'] ?? 'refused'));
+}

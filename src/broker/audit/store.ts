@@ -1,0 +1,108 @@
+/**
+ * The audit log: append-only, and the registry of issued tokens. This slice owns writing events and
+ * reading them back; it decides nothing. State change and event go in one transaction.
+ */
+import { and, desc, eq, lt } from 'drizzle-orm';
+import { auditEvents } from '../../../schema/index.js';
+import type { Executor } from '../db/database.js';
+
+/** What happened. Adding a kind means adding its sentence in `sentence.ts`. */
+export type AuditType =
+  | 'token.issued'
+  | 'token.refused'
+  | 'sign_in.succeeded'
+  | 'sign_in.failed'
+  | 'consent.granted'
+  | 'consent.denied'
+  | 'consent.ended'
+  | 'grant.created'
+  | 'grant.ended'
+  | 'token.revoked'
+  | 'code.replayed'
+  | 'refresh_token.replayed'
+  | 'redemption.lost_race'
+  | 'request.refused'
+  | 'tool.allowed'
+  | 'tool.refused'
+  | 'agent.blocked'
+  | 'agent.unblocked'
+  | 'registry.created'
+  | 'registry.changed'
+  | 'registry.retired'
+  | 'credential.added'
+  | 'credential.removed'
+  | 'world.applied';
+
+export interface AuditEvent {
+  readonly type: AuditType;
+  /** An id, `admin` (bootstrap bearer), `cli`, or `system`. */
+  readonly by?: string | undefined;
+  readonly jti?: string | undefined;
+  readonly sub?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly resource?: string | undefined;
+  readonly grantId?: string | undefined;
+  readonly requestId?: string | undefined;
+  /** Never a secret, never a raw token. */
+  readonly detail?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface RecordedEvent extends AuditEvent {
+  readonly id: number;
+  readonly at: Date;
+}
+
+/** Appends events on the caller's transaction (or on their own). */
+export async function record(db: Executor, ...events: readonly AuditEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  await db.insert(auditEvents).values(events.map((event) => ({ ...event, detail: { ...event.detail } })));
+}
+
+export interface AuditFilter {
+  readonly type?: string | undefined;
+  readonly sub?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly resource?: string | undefined;
+  readonly grantId?: string | undefined;
+  /** Events older than this id. */
+  readonly before?: number | undefined;
+  readonly limit?: number | undefined;
+}
+
+const PAGE_MAX = 200;
+
+/** Newest first. */
+export async function listEvents(db: Executor, filter: AuditFilter = {}): Promise<RecordedEvent[]> {
+  const conditions = [
+    filter.type === undefined ? undefined : eq(auditEvents.type, filter.type),
+    filter.sub === undefined ? undefined : eq(auditEvents.sub, filter.sub),
+    filter.agentId === undefined ? undefined : eq(auditEvents.agentId, filter.agentId),
+    filter.clientId === undefined ? undefined : eq(auditEvents.clientId, filter.clientId),
+    filter.resource === undefined ? undefined : eq(auditEvents.resource, filter.resource),
+    filter.grantId === undefined ? undefined : eq(auditEvents.grantId, filter.grantId),
+    filter.before === undefined ? undefined : lt(auditEvents.id, filter.before),
+  ];
+  const rows = await db
+    .select()
+    .from(auditEvents)
+    .where(and(...conditions))
+    .orderBy(desc(auditEvents.id))
+    .limit(Math.min(filter.limit ?? 50, PAGE_MAX));
+  return rows as RecordedEvent[];
+}
+
+/** Whether a token was ever recorded under this grant: tells a replay from a retry. */
+export async function grantHasTokens(db: Executor, grantId: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: auditEvents.id })
+    .from(auditEvents)
+    .where(and(eq(auditEvents.grantId, grantId), eq(auditEvents.type, 'token.issued')))
+    .limit(1);
+  return rows.length > 0;
+}
+
+/** Names behind the ids of events, for sentences. */
+export type NamesOf = (ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+

@@ -1,0 +1,99 @@
+/**
+ * How the current actor is proved at the token endpoint: by an `actor_token`, the agent's own access
+ * token with the issuer as its audience (DESIGN §3). Decides nothing about scopes.
+ */
+import { type AccessTokenClaims, OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
+import type { Database } from '../db/database.js';
+import type { FactsCache } from '../facts/store.js';
+import type { TokenReader } from '../tokens/access-tokens.js';
+
+export interface ActorProof {
+  /** The credential behind the proof. */
+  readonly credentialId: string;
+  /** Claims the token's single use; @throws OAuthError `invalid_grant` when someone was first. */
+  claim(): Promise<void>;
+}
+
+export interface ActorProver {
+  /** @throws OAuthError `invalid_grant` for every token that does not prove this agent now */
+  prove(request: {
+    readonly actorToken: string;
+    readonly actorTokenType: string | undefined;
+    readonly agentId: string;
+  }): Promise<ActorProof>;
+  /** Whether the credential that once proved the agent is still one of its own. */
+  credentialStands(agentId: string, credentialId: string | null): Promise<boolean>;
+}
+
+export type ActorTokenDenial =
+  | 'not_ours'
+  | 'wrong_audience'
+  | 'not_an_agent'
+  | 'carries_act'
+  | 'another_agent'
+  | 'expired'
+  | 'not_alive';
+
+/** Pure: whether these claims, of a token we signed, are an actor token of this agent. */
+export function decideActorToken(
+  claims: AccessTokenClaims,
+  expected: { readonly issuer: string; readonly agentId: string; readonly nowSeconds: number },
+): ActorTokenDenial | undefined {
+  // Actor profile -00: a token that already speaks for somebody proves nobody (OB13).
+  if (claims.act !== undefined) return 'carries_act';
+  if (claims.aud !== expected.issuer) return 'wrong_audience';
+  if (claims.sub_profile !== 'ai_agent' || claims.sub !== claims.client_id) return 'not_an_agent';
+  if (claims.sub !== expected.agentId) return 'another_agent';
+  if (claims.exp <= expected.nowSeconds) return 'expired';
+  return undefined;
+}
+
+const ACCEPTED_TYPES = new Set<string>([TOKEN_TYPE.accessToken, TOKEN_TYPE.jwt]);
+
+/** One winner, whichever process; kept until the token has expired. */
+const CLAIM_ONCE = `
+insert into artifacts (model, id, payload, expires_at)
+values ('ActorToken', $1, '{}', to_timestamp($2::bigint) + interval '5 minutes')
+on conflict (model, id) do nothing returning 1 as done`;
+
+export function createActorProver(deps: {
+  readonly db: Database;
+  readonly issuer: string;
+  readonly facts: FactsCache;
+  readonly reader: TokenReader;
+  readonly now: () => number;
+}): ActorProver {
+  const refuse = (denial: ActorTokenDenial | 'used' | 'type'): OAuthError =>
+    new OAuthError(
+      'invalid_grant',
+      'actor_token does not prove the agent this authorization names',
+      `actor_token: ${denial}`,
+    );
+  return {
+    prove: async ({ actorToken, actorTokenType, agentId }) => {
+      if (actorTokenType !== undefined && !ACCEPTED_TYPES.has(actorTokenType)) {
+        throw new OAuthError('invalid_request', 'actor_token_type is not supported');
+      }
+      const verified = await deps.reader.verify(actorToken);
+      if (verified === undefined) throw refuse('not_ours');
+      const { claims } = verified;
+      const nowSeconds = Math.floor(deps.now() / 1000);
+      const denial = decideActorToken(claims, { issuer: deps.issuer, agentId, nowSeconds });
+      if (denial !== undefined) throw refuse(denial);
+      if (!(await deps.reader.isAlive(verified))) throw refuse('not_alive');
+      return {
+        // An agent's own token hangs on the credential that proved it: `crd_C.t1`.
+        credentialId: claims.jti.slice(0, claims.jti.indexOf('.')),
+        claim: async () => {
+          const rows = await deps.db.run(CLAIM_ONCE, [claims.jti, claims.exp]);
+          if (rows.length === 0) throw refuse('used');
+        },
+      };
+    },
+    credentialStands: async (agentId, credentialId) => {
+      if (credentialId === null) return false;
+      const facts = await deps.facts.current();
+      return (await facts.credentials(agentId)).some(({ id }) => id === credentialId);
+    },
+  };
+}

@@ -1,0 +1,166 @@
+/**
+ * The authorization code and refresh token grants, wrapped (DESIGN §8a). Owns what happens around
+ * the engine's own handlers: replay, the proof of the actor, the decision. The order matters: the
+ * code's client, PKCE and redirect first, so that a thief's attempt costs nobody anything; then the
+ * actor, its single use claimed last, just before the engine consumes the code.
+ */
+import { createHash } from 'node:crypto';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { OAuthError, parseScope } from '../../protocol/index.js';
+import { grantHasTokens, record } from '../audit/store.js';
+import type { Database } from '../db/database.js';
+import type { FactsCache } from '../facts/store.js';
+import { requestState } from '../http/request.js';
+import type { GrantHandler } from '../provider/broker-provider.js';
+import { rethrow } from '../provider/errors.js';
+import type { Issuer } from '../tokens/issue.js';
+import type { ActorProof, ActorProver } from './actor-proof.js';
+import { endGrant, findLiveGrant, type GrantRow, rememberActorCredential } from './store.js';
+import { createDelegationStory } from './story.js';
+
+
+/** Parameters these grants take beyond the engine's own. */
+export const DELEGATION_PARAMETERS = ['actor_token', 'actor_token_type'] as const;
+
+export interface DelegationGrantDeps {
+  readonly db: Database;
+  readonly issuer: string;
+  readonly facts: FactsCache;
+  readonly tokens: Issuer;
+  readonly actors: ActorProver;
+  readonly provider: () => Provider;
+}
+
+/** The members of a code or refresh token that the wrappers read. */
+interface Source {
+  readonly clientId?: string | undefined;
+  readonly grantId?: string | undefined;
+  readonly scope?: string | undefined;
+  readonly consumed?: unknown;
+  readonly isExpired: boolean;
+  readonly authTime?: number | undefined;
+  readonly acr?: string | undefined;
+}
+type Code = Source & { readonly codeChallenge?: string; readonly redirectUri?: string };
+
+const ACTOR_TOKEN_MISSING = 'this authorization names an agent: send its actor_token';
+
+/** Wraps the engine's `authorization_code` handler. */
+export function wrapAuthorizationCode(deps: DelegationGrantDeps, inner: GrantHandler): GrantHandler {
+  return async function authorizationCodeGrant(ctx) {
+    const params = ctx.oidc.params ?? {};
+    const code = (await deps
+      .provider()
+      .AuthorizationCode.find(String(params['code'] ?? ''), { ignoreExpiration: true })) as Code | undefined;
+    // Unknown, foreign, expired or ill-proved: the engine's own answer, and nothing is touched.
+    if (code === undefined || code.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
+    if (code.consumed) await refuseReplay(deps, ctx, code, 'code.replayed');
+    if (code.isExpired || !provesPossession(code, params)) return inner(ctx);
+    await prepare(deps, ctx, code, { proofNeeded: () => true }).catch(rethrow);
+    return inner(ctx);
+  };
+}
+
+/** Wraps the engine's `refresh_token` handler: everything is decided again, nothing widens. */
+export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler): GrantHandler {
+  return async function refreshTokenGrant(ctx) {
+    const params = ctx.oidc.params ?? {};
+    const token = (await deps
+      .provider()
+      .RefreshToken.find(String(params['refresh_token'] ?? ''), { ignoreExpiration: true })) as Source | undefined;
+    if (token === undefined || token.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
+    if (token.consumed) await refuseReplay(deps, ctx, token, 'refresh_token.replayed');
+    if (token.isExpired) return inner(ctx);
+    // A removed credential no longer vouches for the actor: a fresh proof is asked for (§8a 6).
+    const proofNeeded = async (grant: GrantRow): Promise<boolean> =>
+      !(await deps.actors.credentialStands(grant.agentId, grant.actorCredentialId));
+    await prepare(deps, ctx, token, { proofNeeded }).catch(rethrow);
+    return inner(ctx);
+  };
+}
+
+/** PKCE (RFC 7636 §4.6) and redirect_uri (RFC 6749 §4.1.3), as the engine will check them again. */
+function provesPossession(code: Code, params: Record<string, unknown>): boolean {
+  const verifier = params['code_verifier'];
+  if (typeof verifier !== 'string' || params['redirect_uri'] !== code.redirectUri) return false;
+  return createHash('sha256').update(verifier).digest('base64url') === code.codeChallenge;
+}
+
+async function prepare(
+  deps: DelegationGrantDeps,
+  ctx: KoaContextWithOIDC,
+  source: Source,
+  rules: { readonly proofNeeded: (grant: GrantRow) => boolean | Promise<boolean> },
+): Promise<void> {
+  const grant = await findLiveGrant(deps.db.orm, source.grantId ?? '');
+  if (grant === undefined) throw new OAuthError('invalid_grant', 'the authorization has ended: start a new one');
+  const proof = await proveActor(deps, ctx, grant, await rules.proofNeeded(grant));
+  const story = createDelegationStory({
+    issuer: deps.issuer,
+    grant,
+    actorCredentialId: proof?.credentialId ?? grant.actorCredentialId,
+    clientCredentialId: requestState(ctx).credentialId,
+    authTime: source.authTime,
+    acr: source.acr,
+  });
+  // Decide before anything is used up; the gate has it decided again if the facts are old.
+  await story(await deps.facts.current(), parseScope(source.scope).filter((s) => grant.scopes.includes(s)));
+  if (proof !== undefined) {
+    await proof.claim();
+    await rememberActorCredential(deps.db.orm, grant.id, proof.credentialId);
+  }
+  deps.tokens.tell(ctx, story);
+}
+
+async function proveActor(
+  deps: DelegationGrantDeps,
+  ctx: KoaContextWithOIDC,
+  grant: GrantRow,
+  needed: boolean,
+): Promise<ActorProof | undefined> {
+  const params = ctx.oidc.params ?? {};
+  const actorToken = params['actor_token'];
+  if (grant.agentId === '') {
+    if (actorToken === undefined) return undefined;
+    throw new OAuthError('invalid_grant', 'this authorization names no agent: send no actor_token');
+  }
+  if (actorToken === undefined) {
+    if (!needed) return undefined;
+    throw new OAuthError('invalid_grant', ACTOR_TOKEN_MISSING, `grant ${grant.id} needs ${grant.agentId}`);
+  }
+  return deps.actors.prove({
+    actorToken: String(actorToken),
+    actorTokenType: params['actor_token_type'] as string | undefined,
+    agentId: grant.agentId,
+  });
+}
+
+/**
+ * A second use of a code or refresh token ends the grant, if the first use recorded a token and was
+ * over when this request arrived; otherwise the two were simultaneous, and only this one loses.
+ */
+async function refuseReplay(
+  deps: DelegationGrantDeps,
+  ctx: KoaContextWithOIDC,
+  source: Source,
+  type: 'code.replayed' | 'refresh_token.replayed',
+): Promise<never> {
+  const { arrivedAtMs, id } = requestState(ctx);
+  const grantId = source.grantId ?? '';
+  // Seconds with fractions, from the adapter.
+  const usedBefore = Number(source.consumed) * 1000 < arrivedAtMs;
+  const ends = usedBefore && (await grantHasTokens(deps.db.orm, grantId));
+  if (ends) await endGrant(deps.db, grantId, type, ctx.oidc.client?.clientId ?? 'system');
+  await record(deps.db.orm, {
+    type,
+    by: ctx.oidc.client?.clientId,
+    clientId: ctx.oidc.client?.clientId,
+    grantId,
+    requestId: id,
+    detail: { ended: ends },
+  });
+  return rethrow(
+    new OAuthError('invalid_grant', 'this was already used', ends ? `${type}: grant ${grantId} ended` : 'lost a race'),
+  );
+}
+

@@ -1,0 +1,131 @@
+/**
+ * The facts decisions are made from, cached by policy epoch: agents, clients, credentials,
+ * resources, users, permissions. Every change counts the epoch up, and the issue gate compares: a
+ * cache is never wrong here, only sometimes slow. Absences are never cached.
+ */
+import { and, eq, inArray, isNull } from 'drizzle-orm';
+import {
+  agents,
+  clients,
+  credentials,
+  permissions,
+  resources,
+  users,
+} from '../../../schema/index.js';
+import type { Database } from '../db/database.js';
+
+export type AgentFacts = typeof agents.$inferSelect;
+export type ClientFacts = typeof clients.$inferSelect;
+export type CredentialFacts = typeof credentials.$inferSelect;
+export type ResourceFacts = typeof resources.$inferSelect;
+export type UserFacts = typeof users.$inferSelect;
+
+/** One generation: everything in it is at least as new as its epoch. */
+export interface Facts {
+  readonly epoch: number;
+  agent(id: string): Promise<AgentFacts | undefined>;
+  client(id: string): Promise<ClientFacts | undefined>;
+  /** Credentials not removed. */
+  credentials(principal: string): Promise<readonly CredentialFacts[]>;
+  resource(identifier: string): Promise<ResourceFacts | undefined>;
+  user(id: string): Promise<UserFacts | undefined>;
+  /** Scopes permitted to any of these principals at a resource, as registered. */
+  permitted(principals: readonly string[], resource: string): Promise<readonly string[]>;
+  /** Resources at which a principal has permissions. */
+  resourcesOf(principal: string): Promise<readonly string[]>;
+}
+
+export interface FactsCache {
+  /** The current generation; its epoch was compared with the database at most a second ago. */
+  current(): Promise<Facts>;
+  /** A generation whose epoch was read after this call began. */
+  fresh(): Promise<Facts>;
+}
+
+/** How long a generation is used without asking whether it is still the newest. */
+const RECHECK_MS = 1000;
+/** Entries of each kind kept in a generation. */
+const ENTRIES_MAX = 10_000;
+
+export function createFactsCache(db: Database, now: () => number = Date.now): FactsCache {
+  let generation: Facts | undefined;
+  let checkedAtMs = 0;
+  let checking: Promise<Facts> | undefined;
+
+  const check = async (): Promise<Facts> => {
+    const startedAtMs = now();
+    const [row] = await db.run<{ epoch: string | number }>('select epoch from policy_epoch where id = 1');
+    const epoch = Number(row?.epoch);
+    // A slow answer never replaces a newer generation: epochs only grow.
+    if (generation === undefined || generation.epoch < epoch) {
+      generation = createGeneration(db, epoch);
+    }
+    checkedAtMs = Math.max(checkedAtMs, startedAtMs);
+    return generation;
+  };
+  return {
+    fresh: check,
+    current: async () => {
+      if (generation !== undefined && now() - checkedAtMs < RECHECK_MS) return generation;
+      checking ??= check().finally(() => {
+        checking = undefined;
+      });
+      return checking;
+    },
+  };
+}
+
+/** Remembers loads, shares those in flight, forgets failures and absences, and is bounded. */
+function memo<T>(load: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (key) => {
+    const hit = known.get(key);
+    if (hit !== undefined) return hit;
+    const loading = load(key);
+    if (known.size >= ENTRIES_MAX) known.delete(known.keys().next().value as string);
+    known.set(key, loading);
+    loading.then(
+      (value) => {
+        if (value === undefined) known.delete(key);
+      },
+      () => known.delete(key),
+    );
+    return loading;
+  };
+}
+
+function createGeneration(db: Database, epoch: number): Facts {
+  const { orm } = db;
+  const permittedAt = memo(async (key: string) => {
+    const [resource = '', ...principals] = key.split('\n');
+    const rows = await orm
+      .select({ scopes: permissions.scopes })
+      .from(permissions)
+      .where(and(eq(permissions.resource, resource), inArray(permissions.principal, principals)));
+    return [...new Set(rows.flatMap((row) => row.scopes))];
+  });
+  return {
+    epoch,
+    agent: memo(async (id) => (await orm.select().from(agents).where(eq(agents.id, id)))[0]),
+    client: memo(async (id) => (await orm.select().from(clients).where(eq(clients.id, id)))[0]),
+    user: memo(async (id) => (await orm.select().from(users).where(eq(users.id, id)))[0]),
+    resource: memo(async (id) => {
+      const [row] = await orm.select().from(resources).where(eq(resources.identifier, id));
+      return row?.status === 'active' ? row : undefined;
+    }),
+    credentials: memo(async (principal) =>
+      orm
+        .select()
+        .from(credentials)
+        .where(and(eq(credentials.principal, principal), isNull(credentials.removedAt))),
+    ),
+    permitted: (principals, resource) => permittedAt([resource, ...principals].join('\n')),
+    resourcesOf: memo(async (principal) => {
+      const rows = await orm
+        .select({ resource: permissions.resource })
+        .from(permissions)
+        .where(eq(permissions.principal, principal));
+      return rows.map((row) => row.resource);
+    }),
+  };
+}

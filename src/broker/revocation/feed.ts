@@ -1,0 +1,121 @@
+/**
+ * The revocation feed (DESIGN §6): a snapshot, and a stream of server-sent events. Ids are assigned
+ * under the gate's exclusive lock, so their order is the order of commits and none is skipped. The
+ * heartbeat is the cursor of a successful read of the table: a replica cut off from its database
+ * goes silent, and its followers notice.
+ */
+import { createHash } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import { FEED_KEY_HEX_CHARS, feedKeyInput } from '../../protocol/index.js';
+import { type Database, NOTICE_CHANNEL } from '../db/database.js';
+import { type FactRow, factsAfter } from './store.js';
+
+export interface Feed {
+  /** Every fact alive, and the cursor to follow from. */
+  snapshot(): Promise<{ issuer: string; cursor: number; facts: WireFact[] }>;
+  /** Streams from a cursor until the other side hangs up. False: too many are listening. */
+  follow(response: ServerResponse, after: number): boolean;
+  start(): Promise<void>;
+  stop(): void;
+}
+
+export interface WireFact {
+  readonly id: number;
+  /** SHA-256 over domain, issuer and key, truncated to 128 bits, hex. */
+  readonly key: string;
+  /** Milliseconds since the epoch, like `until`. */
+  readonly revoked_at: number;
+  readonly always: boolean;
+  readonly until: number;
+}
+
+/** Also the longest a follower waits for news without a notice. */
+export const HEARTBEAT_MS = 2000;
+/** Each follower is one open connection. */
+const FOLLOWERS_MAX = 1000;
+const PAGE = 1000;
+const UNREAD_MAX_BYTES = 1024 * 1024;
+
+export const feedKey = (issuer: string, key: string): string =>
+  createHash('sha256').update(feedKeyInput(issuer, key)).digest('hex').slice(0, FEED_KEY_HEX_CHARS);
+
+export function createFeed(deps: { readonly db: Database; readonly issuer: string }): Feed {
+  const followers = new Map<ServerResponse, { cursor: number }>();
+  let timer: NodeJS.Timeout | undefined;
+  let reading = false;
+  let again = false;
+
+  const toWire = (row: FactRow): WireFact => ({
+    id: row.id,
+    key: feedKey(deps.issuer, row.key),
+    revoked_at: row.revokedAt.getTime(),
+    always: row.always,
+    until: row.until.getTime(),
+  });
+  const allAfter = async (after: number): Promise<WireFact[]> => {
+    const facts: WireFact[] = [];
+    for (let cursor = after; ; ) {
+      const page = await factsAfter(deps.db.orm, cursor, PAGE);
+      facts.push(...page.map(toWire));
+      if (page.length < PAGE) return facts;
+      cursor = page.at(-1)?.id ?? cursor;
+    }
+  };
+
+  /** One read serves every follower; a failed read sends nothing. */
+  const deliver = async (): Promise<void> => {
+    if (followers.size === 0) return;
+    const oldest = Math.min(...[...followers.values()].map(({ cursor }) => cursor));
+    const facts = await allAfter(oldest);
+    for (const [response, follower] of followers) {
+      const news = facts.filter(({ id }) => id > follower.cursor);
+      follower.cursor = news.at(-1)?.id ?? follower.cursor;
+      const events = news.map((fact) => `event: revocation\nid: ${fact.id}\ndata: ${JSON.stringify(fact)}\n\n`);
+      events.push(`event: heartbeat\ndata: {"cursor":${follower.cursor}}\n\n`);
+      response.write(events.join(''));
+      // One that does not read is cut off, and comes back for a snapshot.
+      if (response.writableLength > UNREAD_MAX_BYTES) response.destroy();
+    }
+  };
+  const wake = async (): Promise<void> => {
+    if (reading) {
+      again = true;
+      return;
+    }
+    reading = true;
+    try {
+      do {
+        again = false;
+        await deliver();
+      } while (again);
+    } catch {
+      // No heartbeat: followers grow stale and say so.
+    } finally {
+      reading = false;
+    }
+  };
+
+  return {
+    snapshot: async () => {
+      const facts = await allAfter(0);
+      return { issuer: deps.issuer, cursor: facts.at(-1)?.id ?? 0, facts };
+    },
+    follow: (response, after) => {
+      if (followers.size >= FOLLOWERS_MAX) return false;
+      followers.set(response, { cursor: after });
+      response.on('close', () => followers.delete(response));
+      void wake();
+      return true;
+    },
+    start: async () => {
+      await deps.db.listen(NOTICE_CHANNEL, () => void wake());
+      timer = setInterval(() => void wake(), HEARTBEAT_MS);
+      timer.unref();
+    },
+    stop: () => {
+      clearInterval(timer);
+      for (const response of followers.keys()) response.end();
+      followers.clear();
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * Introspection (RFC 7662) and revocation (RFC 7009) of JWT access tokens. The engine authenticates
+ * the client, then refuses structured tokens; this answers in its place, so that authentication,
+ * parsing and CORS stay the engine's (engine.md, d).
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { AccessTokenClaims } from '../../protocol/index.js';
+import { record } from '../audit/store.js';
+import type { Database } from '../db/database.js';
+import type { FactsCache } from '../facts/store.js';
+import { requestState } from '../http/request.js';
+import type { TokenReader } from '../tokens/access-tokens.js';
+import { narrow } from './store.js';
+
+export interface JwtEndpointDeps {
+  readonly db: Database;
+  readonly facts: FactsCache;
+  readonly reader: TokenReader;
+  readonly now: () => number;
+}
+
+/** One answer for expired, unknown, unrecorded, revoked, blocked and foreign (IN3). */
+const INACTIVE = { active: false } as const;
+
+/** Engine middleware: takes over where it refused a token for being a JWT. */
+export function createJwtEndpoints(deps: JwtEndpointDeps) {
+  return async function jwtEndpoints(ctx: KoaContextWithOIDC, next: () => Promise<unknown>): Promise<void> {
+    await next();
+    const route = ctx.oidc?.route;
+    if (route !== 'introspection' && route !== 'revocation') return;
+    if ((ctx.body as { error?: string } | undefined)?.error !== 'unsupported_token_type') return;
+    const token = String(ctx.oidc.params?.['token'] ?? '');
+    ctx.status = 200;
+    if (route === 'introspection') ctx.body = await introspect(deps, ctx, token);
+    else {
+      ctx.body = await revoke(deps, ctx, token);
+      ctx.remove('Content-Type');
+    }
+  };
+}
+
+async function introspect(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token: string) {
+  const verified = await deps.reader.verify(token);
+  if (verified === undefined) return INACTIVE;
+  const { claims } = verified;
+  if (claims.exp <= Math.floor(deps.now() / 1000)) return INACTIVE;
+  if (!(await mayIntrospect(deps, ctx, claims))) return INACTIVE;
+  if (!(await deps.reader.isAlive(verified))) return INACTIVE;
+  return { active: true, token_type: 'Bearer', ...claims };
+}
+
+/** A resource server about its own audience (IN1), or a client about its own token. */
+async function mayIntrospect(
+  deps: JwtEndpointDeps,
+  ctx: KoaContextWithOIDC,
+  claims: AccessTokenClaims,
+): Promise<boolean> {
+  const caller = ctx.oidc.client?.clientId;
+  if (caller === claims.client_id) return true;
+  const resource = await (await deps.facts.current()).resource(claims.aud);
+  return resource?.client === caller && caller !== undefined;
+}
+
+/** Owner only; anyone else is told 200 and nothing happens (RFC 7009 §2.1, L6). */
+async function revoke(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token: string): Promise<string> {
+  const verified = await deps.reader.verify(token);
+  const caller = ctx.oidc.client?.clientId ?? '';
+  if (verified === undefined || verified.claims.client_id !== caller) return '';
+  const { jti, sub, aud, act } = verified.claims;
+  await narrow(deps.db, async (tx) => {
+    await record(tx, {
+      type: 'token.revoked',
+      by: caller,
+      jti,
+      sub,
+      clientId: caller,
+      agentId: act?.sub,
+      resource: aud,
+      requestId: requestState(ctx).id,
+    });
+    return { stops: [{ key: jti, always: true, reason: 'revoked by its client', by: caller }], result: '' };
+  });
+  return '';
+}

@@ -1,0 +1,96 @@
+/**
+ * Stops (DESIGN §6). A stop is one short transaction: the caller's durable end, a fact for
+ * self-contained tokens, the audit event. It takes the gate's lock exclusively before it stamps its
+ * time, so no token in flight can slip past it. Never a cascade.
+ */
+import { and, asc, eq, gt, lt, sql } from 'drizzle-orm';
+import { policyEpoch, revocations } from '../../../schema/index.js';
+import type { Database, Executor } from '../db/database.js';
+import { NOTICE_CHANNEL } from '../db/database.js';
+import { GATE_LOCK, TOKEN_TTL_MAX_SECONDS } from '../limits.js';
+
+/** A fact is forgotten when no token it could stop can be alive: greatest life plus skew. */
+const FACT_LIFE_SECONDS = TOKEN_TTL_MAX_SECONDS + 120;
+
+export interface Stop {
+  readonly key: string;
+  /** Everything under the key, whenever issued (a path, a key id, a block), or only what is older. */
+  readonly always: boolean;
+  readonly reason: string;
+  readonly by: string;
+}
+
+/**
+ * Runs a change that narrows: `work` first gets the gate's exclusive lock, then makes its durable
+ * changes and returns the facts they amount to. All of it commits together; the policy epoch counts
+ * up, so no decision made under older facts is issued afterwards.
+ */
+export async function narrow<T>(
+  db: Database,
+  work: (tx: Executor) => Promise<{ readonly stops: readonly Stop[]; readonly result: T }>,
+): Promise<T> {
+  return db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${GATE_LOCK}, hashtext(current_schema()))`);
+    const { stops, result } = await work(tx);
+    for (const stop of stops) await insertFact(tx, stop);
+    await bumpEpoch(tx);
+    return result;
+  });
+}
+
+/** The newest fact about a key is the one that counts: lifting a block leaves "only what is older". */
+async function insertFact(tx: Executor, stop: Stop): Promise<void> {
+  await tx.delete(revocations).where(eq(revocations.key, stop.key));
+  await tx.insert(revocations).values({
+    key: stop.key,
+    always: stop.always,
+    revokedAt: sql`clock_timestamp()` as unknown as Date,
+    until: sql`clock_timestamp() + make_interval(secs => ${FACT_LIFE_SECONDS})` as unknown as Date,
+    reason: stop.reason,
+    by: stop.by,
+  });
+}
+
+/** Tells every process that decisions made so far must be made again. Cheap; on every change. */
+export async function bumpEpoch(tx: Executor): Promise<void> {
+  await tx.update(policyEpoch).set({ epoch: sql`${policyEpoch.epoch} + 1` }).where(eq(policyEpoch.id, 1));
+  await tx.execute(sql`select pg_notify(${NOTICE_CHANNEL}, '')`);
+}
+
+export interface FactRow {
+  readonly id: number;
+  readonly key: string;
+  readonly revokedAt: Date;
+  readonly always: boolean;
+  readonly until: Date;
+}
+
+/** Facts after a cursor, oldest first, with the greatest id ever assigned as far as this read sees. */
+export async function factsAfter(db: Executor, after: number, limit: number): Promise<FactRow[]> {
+  return db
+    .select({
+      id: revocations.id,
+      key: revocations.key,
+      revokedAt: revocations.revokedAt,
+      always: revocations.always,
+      until: revocations.until,
+    })
+    .from(revocations)
+    .where(and(gt(revocations.id, after), gt(revocations.until, sql`clock_timestamp()`)))
+    .orderBy(asc(revocations.id))
+    .limit(limit);
+}
+
+/** Forgets facts nothing alive can depend on; at most `limit` a call. */
+export async function forgetFacts(db: Executor, limit: number): Promise<number> {
+  const old = db
+    .select({ id: revocations.id })
+    .from(revocations)
+    .where(lt(revocations.until, sql`clock_timestamp()`))
+    .limit(limit);
+  const gone = await db
+    .delete(revocations)
+    .where(sql`${revocations.id} in (${old})`)
+    .returning({ id: revocations.id });
+  return gone.length;
+}

@@ -1,0 +1,77 @@
+/**
+ * Reading Behalf's own access tokens back: signature, shape, recorded, alive. Introspection, actor
+ * tokens, RFC 7009 and the admin API all start here, so that they agree.
+ */
+import { compactVerify } from 'jose';
+import {
+  ACCESS_TOKEN_TYP,
+  type AccessTokenClaims,
+  parseClaims,
+  revocationKeys,
+  SIGNING_ALGS,
+} from '../../protocol/index.js';
+import type { Database } from '../db/database.js';
+import type { SigningKey } from '../keys/store.js';
+
+/** Ours are below 2 kB; nothing longer is worth hashing. */
+const TOKEN_MAX_CHARS = 16_384;
+
+export interface VerifiedToken {
+  readonly claims: AccessTokenClaims;
+  readonly kid: string;
+}
+
+export interface TokenReader {
+  /**
+   * Checks that a value is an access token this broker signed: signature by a published key, `typ`,
+   * issuer and shape. Does not check time, audience, recording or revocation.
+   */
+  verify(token: string): Promise<VerifiedToken | undefined>;
+  /** Whether the token was recorded by the gate and nothing in its lineage was stopped. One query. */
+  isAlive(token: VerifiedToken): Promise<boolean>;
+}
+
+const ALIVE = `
+select exists (select 1 from audit_events where type = 'token.issued' and jti = $1)
+   and not exists (
+     select 1 from revocations
+     where key in (select jsonb_array_elements_text($2::text::jsonb))
+       and (always or floor(extract(epoch from revoked_at)) >= $3::bigint)) as alive`;
+
+export function createTokenReader(options: {
+  readonly db: Database;
+  readonly issuer: string;
+  readonly keys: () => readonly SigningKey[];
+}): TokenReader {
+  const { db, issuer } = options;
+  return {
+    verify: async (token) => {
+      if (token.length > TOKEN_MAX_CHARS) return undefined;
+      try {
+        const { payload, protectedHeader } = await compactVerify(
+          token,
+          (header) => {
+            const key = options.keys().find(({ kid, alg }) => kid === header.kid && alg === header.alg);
+            if (key === undefined) throw new Error('unknown signing key');
+            return key.publicKey;
+          },
+          { algorithms: [...SIGNING_ALGS] },
+        );
+        if (protectedHeader.typ !== ACCESS_TOKEN_TYP) return undefined;
+        const parsed = parseClaims(JSON.parse(new TextDecoder().decode(payload)));
+        if (!('claims' in parsed) || parsed.claims.iss !== issuer) return undefined;
+        return { claims: parsed.claims, kid: protectedHeader.kid as string };
+      } catch {
+        return undefined;
+      }
+    },
+    isAlive: async ({ claims, kid }) => {
+      const [row] = await db.run<{ alive: boolean }>(ALIVE, [
+        claims.jti,
+        JSON.stringify(revocationKeys(claims, kid)),
+        claims.iat,
+      ]);
+      return row?.alive === true;
+    },
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * `client_credentials` (DESIGN §8b): an agent alone, or a service by itself. A resource is required
+ * or the only one it has; scopes it does not hold are refused, not dropped in silence. With the
+ * issuer as resource an agent gets its actor token, worthless anywhere else.
+ */
+import {
+  childTokenId,
+  formatScope,
+  isScopeToken,
+  OAuthError,
+  parseScope,
+  type SigningAlg,
+} from '../../protocol/index.js';
+import type { Facts, FactsCache } from '../facts/store.js';
+import { requestState } from '../http/request.js';
+import { newTokenSegment } from '../ids.js';
+import { ACTOR_TOKEN_TTL_SECONDS } from '../limits.js';
+import type { GrantHandler } from '../provider/broker-provider.js';
+import { rethrow } from '../provider/errors.js';
+import type { Issuance, Issuer } from './issue.js';
+import { baseScopes, effectiveScope, explainTakenAway, heldScopes } from '../delegation/policy.js';
+
+export interface ClientCredentialsDeps {
+  readonly issuer: string;
+  readonly facts: FactsCache;
+  readonly tokens: Issuer;
+}
+
+
+interface Request {
+  readonly principal: string;
+  readonly credentialId: string;
+  readonly resource: string;
+  readonly requested: readonly string[];
+}
+
+/** Wraps the engine's `client_credentials` handler. */
+export function wrapClientCredentials(deps: ClientCredentialsDeps, inner: GrantHandler): GrantHandler {
+  return async function clientCredentialsGrant(ctx) {
+    const { client, params = {} } = ctx.oidc;
+    const { credentialId } = requestState(ctx);
+    if (client === undefined || credentialId === undefined) {
+      // RFC 6749 §4.4: confidential clients only (MM7).
+      return rethrow(new OAuthError('unauthorized_client', 'client_credentials needs client authentication'));
+    }
+    const facts = await deps.facts.current();
+    const request: Request = await readRequest(facts, client.clientId, credentialId, params).catch(rethrow);
+    const jti = childTokenId(credentialId, newTokenSegment());
+    const story = (now: Facts): Promise<Issuance> => decide(deps.issuer, now, request, jti);
+    const { claims } = await story(facts).catch(rethrow);
+    params['resource'] = request.resource;
+    params['scope'] = claims.scope;
+    deps.tokens.tell(ctx, story);
+    return inner(ctx);
+  };
+}
+
+async function readRequest(
+  facts: Facts,
+  principal: string,
+  credentialId: string,
+  params: Record<string, unknown>,
+): Promise<Request> {
+  const { resource, scope } = params;
+  if (Array.isArray(resource)) {
+    throw new OAuthError('invalid_target', 'ask for one resource at a time');
+  }
+  const requested = parseScope(typeof scope === 'string' ? scope : undefined);
+  if (!requested.every(isScopeToken)) throw new OAuthError('invalid_scope', 'scope is malformed');
+  if (typeof resource === 'string' && resource !== '') {
+    return { principal, credentialId, resource, requested };
+  }
+  const [only, ...others] = await facts.resourcesOf(principal);
+  if (only === undefined || others.length > 0) {
+    throw new OAuthError('invalid_target', 'resource is required (RFC 8707)');
+  }
+  return { principal, credentialId, resource: only, requested };
+}
+
+async function decide(issuer: string, facts: Facts, request: Request, jti: string): Promise<Issuance> {
+  const { principal, resource } = request;
+  const agent = await facts.agent(principal);
+  const active = (agent ?? (await facts.client(principal)))?.status === 'active';
+  if (!active) throw new OAuthError('unauthorized_client', 'the client may not be used');
+  const common = {
+    iss: issuer,
+    sub: principal,
+    sub_profile: agent === undefined ? ('service' as const) : ('ai_agent' as const),
+    client_id: principal,
+    jti,
+  };
+  const recorded = {
+    credentials: [request.credentialId],
+    agentId: agent?.id,
+    refusedCode: 'unauthorized_client' as const,
+  };
+  if (resource === issuer) {
+    if (agent === undefined) throw new OAuthError('invalid_target', 'only agents have actor tokens');
+    if (request.requested.length > 0) throw new OAuthError('invalid_scope', 'an actor token has no scope');
+    return {
+      ...recorded,
+      claims: { ...common, aud: issuer },
+      ttlSeconds: ACTOR_TOKEN_TTL_SECONDS,
+      signingAlg: 'ES256',
+      detail: { purpose: 'actor_token' },
+    };
+  }
+  const target = await facts.resource(resource);
+  if (target === undefined) {
+    throw new OAuthError('invalid_target', 'resource is not one this server issues tokens for');
+  }
+  if (target.clients !== null && !target.clients.includes(principal)) {
+    throw new OAuthError('invalid_target', 'resource does not accept this client', `clients of ${resource}`);
+  }
+  const held = heldScopes(target.scopes, await facts.permitted([principal], resource));
+  const asked = request.requested;
+  const requested = asked.length > 0 ? asked : baseScopes(target.scopes);
+  const left = effectiveScope({ scopes: target.scopes, requested, agent: held });
+  if (left.granted.length === 0 || (asked.length > 0 && left.takenAway.length > 0)) {
+    const reason = explainTakenAway(left.takenAway);
+    throw new OAuthError('invalid_scope', 'a requested scope is unknown or not permitted', reason);
+  }
+  return {
+    ...recorded,
+    claims: { ...common, aud: resource, scope: formatScope(left.granted) },
+    ttlSeconds: target.tokenTtlSeconds,
+    signingAlg: target.signingAlg as SigningAlg,
+    detail: { asked: formatScope(asked), taken_away: left.takenAway },
+  };
+}

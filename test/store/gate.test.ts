@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql } from 'drizzle-orm';
+import { record } from '../../src/broker/audit/store.js';
+import { openPostgres } from '../../src/broker/db/postgres.js';
+import type { Database } from '../../src/broker/db/database.js';
+import { narrow } from '../../src/broker/revocation/store.js';
+import { createGate, type WouldBeToken } from '../../src/broker/tokens/gate.js';
+import { factStops } from '../../src/protocol/index.js';
+import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+
+const token = (jti: string, more: Partial<WouldBeToken> = {}): WouldBeToken => ({
+  epoch: 1,
+  checks: [{ key: jti.split('.')[0] as string }, { key: jti }, { key: 'usr_a' }],
+  ttlSeconds: 300,
+  jti,
+  sub: 'usr_a',
+  clientId: 'cli_a',
+  detail: { scope: 'files:read' },
+  ...more,
+});
+
+const events = async (db: Database) =>
+  db.run<{ type: string; jti: string; detail: Record<string, unknown> }>(
+    'select type, jti, detail from audit_events order by id',
+  );
+
+describe.each(DATABASES)('DESIGN §5 the issue gate on %s', (_name, open) => {
+  let opened: OpenedDatabase;
+  beforeAll(async () => {
+    opened = await open();
+  });
+  afterAll(() => opened.close());
+
+  it('records every token of a batch and stamps them with the database clock', async () => {
+    const gate = createGate(opened.db);
+    const before = opened.db.roundTrips();
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => gate.issue(token(`cns_a.gnt_a.t${n}`))),
+    );
+    expect(opened.db.roundTrips() - before).toBeLessThanOrEqual(2);
+    for (const outcome of outcomes) {
+      expect(outcome).toEqual({ outcome: 'issued', iat: expect.any(Number), exp: expect.any(Number) });
+      if (outcome.outcome === 'issued') expect(outcome.exp - outcome.iat).toBe(300);
+    }
+    const recorded = await events(opened.db);
+    expect(recorded).toHaveLength(20);
+    expect(recorded[0]).toMatchObject({ type: 'token.issued', detail: { scope: 'files:read' } });
+  });
+
+  it('never lets a token outlive its grant', async () => {
+    const gate = createGate(opened.db);
+    const expMax = Math.floor(Date.now() / 1000) + 10;
+    expect(await gate.issue(token('cns_a.gnt_a.short', { expMax }))).toMatchObject({ exp: expMax });
+  });
+
+  it('asks for a new decision when the policy epoch has moved, and records nothing', async () => {
+    const gate = createGate(opened.db);
+    const before = (await events(opened.db)).length;
+    expect(await gate.issue(token('cns_a.gnt_a.old', { epoch: 0 }))).toEqual({ outcome: 'stale' });
+    expect(await events(opened.db)).toHaveLength(before);
+  });
+
+  it('refuses, and records the refusal, once anything in the lineage is stopped', async () => {
+    const gate = createGate(opened.db);
+    await narrow(opened.db, async () => ({
+      stops: [{ key: 'cns_b', always: true, reason: 'withdrawn', by: 'usr_a' }],
+      result: undefined,
+    }));
+    const stopped = await gate.issue(token('cns_b.gnt_b.t1', { epoch: 2 }));
+    expect(stopped).toEqual({ outcome: 'refused', stoppedBy: 'cns_b' });
+    expect((await events(opened.db)).at(-1)).toEqual({
+      type: 'token.refused',
+      jti: 'cns_b.gnt_b.t1',
+      detail: { scope: 'files:read', rule: 'stopped', stopped_by: 'cns_b' },
+    });
+    // The nearest neighbour is not stopped.
+    expect(await gate.issue(token('cns_bb.gnt_b.t1', { epoch: 2 }))).toMatchObject({ outcome: 'issued' });
+  });
+
+  it('lets the others through when one row spoils a batch', async () => {
+    const gate = createGate(opened.db);
+    const results = await Promise.allSettled([
+      gate.issue(token('cns_c.gnt_c.same', { epoch: 2 })),
+      gate.issue(token('cns_c.gnt_c.same', { epoch: 2 })),
+      gate.issue(token('cns_c.gnt_c.other', { epoch: 2 })),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+});
+
+describe('DESIGN §5 no token slips past a stop (X22, RV8) on PostgreSQL', () => {
+  const TRIALS = 200;
+  let opened: OpenedDatabase;
+  beforeAll(async () => {
+    opened = await openTestPostgres();
+  });
+  afterAll(() => opened.close());
+
+  it('issues nothing that is not dead after a concurrent revocation was acknowledged, in 200 trials', async () => {
+    const other = await openPostgres({ url: opened.url as string });
+    const gates = [createGate(opened.db), createGate(other)];
+    let missed = 0;
+    let issuedBefore = 0;
+    for (let trial = 0; trial < TRIALS; trial += 1) {
+      const key = `cns_${trial}`;
+      const epoch = await currentEpoch(opened.db);
+      const stop = narrow(other, async (tx) => {
+        // A statement before the fact, so that the two transactions truly overlap.
+        await record(tx, { type: 'consent.ended', by: 'usr_a' });
+        return { stops: [{ key, always: true, reason: 'test', by: 'usr_a' }], result: undefined };
+      });
+      const issues = gates.map((gate, n) => gate.issue(token(`${key}.gnt_x.t${n}`, { epoch })));
+      await stop;
+      const outcomes = await Promise.all(issues);
+      const [fact] = await opened.db.run<{ revoked_at: Date; always: boolean }>(
+        'select revoked_at, always from revocations where key = $1',
+        [key],
+      );
+      for (const outcome of outcomes) {
+        if (outcome.outcome !== 'issued') continue;
+        issuedBefore += 1;
+        // Issued before the stop: then the fact, which a verifier reads, stops it.
+        const revokedAtMs = (fact?.revoked_at as Date).getTime();
+        if (!factStops({ revokedAtMs, always: false }, outcome.iat)) missed += 1;
+      }
+      // After the acknowledgement nothing is issued at all.
+      const late = await gates[0]?.issue(token(`${key}.gnt_x.late`, { epoch: await currentEpoch(opened.db) }));
+      expect(late).toEqual({ outcome: 'refused', stoppedBy: key });
+    }
+    await other.close();
+    expect(missed).toBe(0);
+    expect(issuedBefore).toBeGreaterThan(0);
+  });
+
+  it('would slip past without the lock: INSERT … WHERE NOT EXISTS under READ COMMITTED does', async () => {
+    const naive = `insert into audit_events (type, jti) select 'token.issued', $1::text
+      where not exists (select 1 from revocations where key = $2::text) returning id`;
+    const slipped = await opened.db.transaction(async (tx) => {
+      await tx.execute(sql`insert into revocations (key, revoked_at, always, until, reason, by)
+        values ('naive', clock_timestamp(), true, clock_timestamp() + interval '1 hour', 'test', 'test')`);
+      // The fact is written but not committed: the other connection does not see it.
+      return opened.db.run(naive, ['naive.t1', 'naive']);
+    });
+    expect(slipped).toHaveLength(1);
+    expect(await opened.db.run(naive, ['naive.t2', 'naive'])).toHaveLength(0);
+  });
+});
+
+async function currentEpoch(db: Database): Promise<number> {
+  const [row] = await db.run<{ epoch: string }>('select epoch from policy_epoch');
+  return Number(row?.epoch);
+}
