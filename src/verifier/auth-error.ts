@@ -1,0 +1,104 @@
+/**
+ * Every way a request can be turned away, in one table: reason → wire code → status. Reasons are
+ * stable, for logs and audits; codes are those of RFC 6750 §3.1 and the actor profile draft -00.
+ */
+
+/** What the caller is told. `missing_token` is never put into a challenge (RFC 6750 §3). */
+export type AuthErrorCode =
+  | 'missing_token'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'actor_unauthorized'
+  | 'access_denied'
+  | 'temporarily_unavailable';
+
+const STATUS = {
+  missing_token: 401,
+  invalid_token: 401,
+  insufficient_scope: 403,
+  actor_unauthorized: 403,
+  access_denied: 403,
+  temporarily_unavailable: 503,
+} as const satisfies Record<AuthErrorCode, number>;
+
+const REASONS = {
+  header_missing: ['missing_token', 'An access token is required.'],
+  header_repeated: ['missing_token', 'Send exactly one Authorization header.'],
+  header_malformed: ['missing_token', 'The Authorization header is malformed.'],
+  scheme_unsupported: ['missing_token', 'Use the Bearer authentication scheme.'],
+  token_in_query: ['missing_token', 'Access tokens are not accepted in the URL.'],
+
+  token_too_long: ['invalid_token', 'The access token is too long.'],
+  token_malformed: ['invalid_token', 'The access token is malformed.'],
+  header_refused: ['invalid_token', 'The access token header is not acceptable.'],
+  alg_refused: ['invalid_token', 'The access token is signed with an unacceptable algorithm.'],
+  typ_refused: ['invalid_token', 'The token is not an access token.'],
+  kid_missing: ['invalid_token', 'The access token does not name its key.'],
+  key_unknown: ['invalid_token', 'The access token is signed with an unknown key.'],
+  signature_invalid: ['invalid_token', 'The access token signature is invalid.'],
+  issuer_mismatch: ['invalid_token', 'The access token is from another issuer.'],
+  audience_mismatch: ['invalid_token', 'The access token is for another resource.'],
+  claim_missing: ['invalid_token', 'The access token lacks a claim.'],
+  claim_invalid: ['invalid_token', 'The access token has an invalid claim.'],
+  invariant_broken: ['invalid_token', 'The access token contradicts itself.'],
+  expired: ['invalid_token', 'The access token has expired.'],
+  not_yet_valid: ['invalid_token', 'The access token is not valid yet.'],
+  binding_unsupported: ['invalid_token', 'The access token is bound to a key that was not proved.'],
+  revoked: ['invalid_token', 'The access token was revoked.'],
+
+  actor_unproved: ['actor_unauthorized', 'The acting agent was not proved.'],
+  principal_refused: ['actor_unauthorized', 'This kind of caller is not accepted here.'],
+  agent_refused: ['actor_unauthorized', 'The acting agent is not accepted here.'],
+  agent_scope_missing: ['actor_unauthorized', 'The acting agent may not do this.'],
+  user_scope_missing: ['insufficient_scope', 'The user has not allowed this.'],
+  token_scope_missing: ['insufficient_scope', 'The access token does not allow this.'],
+
+  tool_unknown: ['access_denied', 'There is no such tool here.'],
+  method_refused: ['access_denied', 'This method is not offered here.'],
+  session_foreign: ['access_denied', 'The session belongs to another caller.'],
+
+  keys_unavailable: ['temporarily_unavailable', 'The signing keys cannot be read at the moment.'],
+  feed_stale: ['temporarily_unavailable', 'Revocations cannot be read at the moment.'],
+  verifier_closed: ['temporarily_unavailable', 'The server is shutting down.'],
+} as const satisfies Record<string, readonly [AuthErrorCode, string]>;
+
+/** Why, as a stable slug. New ones may be added; none is renamed. */
+export type AuthReason = keyof typeof REASONS;
+
+export interface AuthErrorDetails {
+  /** The claim or header member at fault; never its value. */
+  readonly claim?: string | undefined;
+  /** Scopes to ask for when stepping up (RFC 6750 §3 `scope`). */
+  readonly scope?: readonly string[] | undefined;
+  /** Replaces the standard sentence. Must be safe for anyone to read. */
+  readonly description?: string | undefined;
+  /** When to try again (RFC 9110 §10.2.3). */
+  readonly retryAfterSeconds?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** The only error the verifier throws at a request. It never holds a token or part of one. */
+export class AuthError extends Error {
+  override readonly name = 'AuthError';
+  readonly code: AuthErrorCode;
+  readonly status: 401 | 403 | 503;
+  readonly claim: string | undefined;
+  readonly scope: readonly string[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    readonly reason: AuthReason,
+    details: AuthErrorDetails = {},
+  ) {
+    const [code, description] = REASONS[reason];
+    super(
+      details.description ?? description,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
+    this.code = code;
+    this.status = STATUS[code];
+    this.claim = details.claim;
+    this.scope = details.scope;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+}

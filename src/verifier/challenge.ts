@@ -1,0 +1,67 @@
+/** Turns an {@link AuthError} into the answer of RFC 6750 §3, RFC 9728 §5.1 and MCP authorization. */
+import { formatChallenge, formatScope } from '../protocol/index.js';
+import type { AuthError } from './auth-error.js';
+
+export interface AuthErrorBody {
+  readonly error: string;
+  readonly error_description: string;
+  readonly scope?: string;
+}
+
+/** An HTTP answer as data; no framework's. */
+export interface ChallengeResponse {
+  readonly status: 401 | 403 | 503;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: AuthErrorBody;
+}
+
+export interface ChallengeHints {
+  /** Scopes a client should ask for to begin with; put into 401 challenges. */
+  readonly scope?: readonly string[] | undefined;
+}
+
+const COMMON = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+
+const joined = (scopes: readonly string[] | undefined): string | undefined =>
+  scopes === undefined || scopes.length === 0 ? undefined : formatScope(scopes);
+
+/**
+ * One Bearer challenge. A 401 for a request without a token names no `error` (RFC 6750 §3);
+ * `scope` is there when asking again could help, so never for a denial on the agent's side; a 503
+ * has none at all, as no token would do better.
+ */
+export function toChallenge(
+  error: AuthError,
+  metadataUrl: string,
+  hints: ChallengeHints = {},
+): ChallengeResponse {
+  const { code, status, message } = error;
+  if (status === 503) {
+    const retryAfter = String(error.retryAfterSeconds ?? 1);
+    return {
+      status,
+      headers: { ...COMMON, 'retry-after': retryAfter },
+      body: { error: code, error_description: message },
+    };
+  }
+  const scope =
+    status === 401
+      ? joined(hints.scope)
+      : code === 'insufficient_scope'
+        ? joined(error.scope)
+        : undefined;
+  const challenge = formatChallenge({
+    ...(code === 'missing_token' ? {} : { error: code, error_description: message }),
+    scope,
+    resource_metadata: metadataUrl,
+  });
+  return {
+    status,
+    headers: { ...COMMON, 'www-authenticate': challenge },
+    body: {
+      error: code,
+      error_description: message,
+      ...(scope === undefined || status === 401 ? {} : { scope }),
+    },
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * The issuer's public keys: found by discovery (RFC 8414 §3), cached, read again for an unknown
+ * `kid` at most once per cooldown, and kept for a bounded time while the issuer cannot be reached.
+ */
+import type { JSONWebKeySet } from 'jose';
+import { parseSecureUrl, urlBelow, wellKnownUrl } from '../protocol/index.js';
+import { AuthError } from './auth-error.js';
+import { fetchJson } from './fetch-json.js';
+import type { KeyFor } from './jwt.js';
+import { type KeySet, keyIn, readKeySet } from './key-set.js';
+
+const METADATA_MAX_BYTES = 262_144;
+/** Without any key at all: how soon another attempt is made. */
+const RETRY_AFTER_FAILURE_MS = 1_000;
+
+export interface KeySourceOptions {
+  readonly issuer: string;
+  readonly jwks?: JSONWebKeySet | undefined;
+  readonly cooldownSeconds: number;
+  readonly maxAgeSeconds: number;
+  readonly staleIfErrorSeconds: number;
+  readonly fetch: typeof globalThis.fetch;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
+export interface KeySource {
+  readonly keyFor: KeyFor;
+  /** Resolves once keys are there. */
+  ready(): Promise<void>;
+}
+
+/**
+ * Reads the issuer's metadata and returns its `jwks_uri`. The document must name the issuer exactly
+ * (RFC 8414 §3.3), and the keys must be at the issuer's own origin or behind https.
+ */
+async function discoverJwksUri(options: KeySourceOptions): Promise<string> {
+  const suffix = 'oauth-authorization-server';
+  const read = (url: string) =>
+    fetchJson(url, {
+      fetch: options.fetch,
+      bodyMaxBytes: METADATA_MAX_BYTES,
+      signal: options.signal,
+    });
+  const inserted = wellKnownUrl(options.issuer, suffix);
+  const appended = urlBelow(options.issuer, `.well-known/${suffix}`);
+  const metadata = await read(inserted).catch((error: unknown) => {
+    if (appended === inserted) throw error;
+    return read(appended);
+  });
+  if (metadata.issuer !== options.issuer) throw new Error('metadata of another issuer');
+  const uri = parseSecureUrl(metadata.jwks_uri);
+  if (uri === undefined) throw new Error('jwks_uri is not a secure URL');
+  if (uri.protocol !== 'https:' && uri.origin !== new URL(options.issuer).origin)
+    throw new Error('jwks_uri is at another origin');
+  return uri.href;
+}
+
+interface KeyCache {
+  /** The keys, not older than `maxAge`, or `staleIfError` longer while the issuer is away (V6). */
+  current(): Promise<KeySet>;
+  /** The keys after another read, unless there was one within the cooldown (J15). */
+  again(): Promise<KeySet>;
+}
+
+function createKeyCache(options: KeySourceOptions): KeyCache {
+  const { now } = options;
+  let keys: KeySet | undefined;
+  let readAtMs = 0;
+  let attemptedAtMs = Number.NEGATIVE_INFINITY;
+  let lastError: unknown;
+  let reading: Promise<void> | undefined;
+
+  async function read(): Promise<void> {
+    attemptedAtMs = now();
+    try {
+      const jwks = await fetchJson(await discoverJwksUri(options), {
+        fetch: options.fetch,
+        bodyMaxBytes: METADATA_MAX_BYTES,
+        signal: options.signal,
+      });
+      keys = readKeySet(jwks);
+      readAtMs = now();
+    } catch (error) {
+      lastError = error;
+    } finally {
+      reading = undefined;
+    }
+  }
+
+  /** One request at a time, and none within the pause since the last one. */
+  async function readUnlessWithin(pauseMs: number): Promise<void> {
+    if (reading === undefined && now() - attemptedAtMs < pauseMs) return;
+    reading ??= read();
+    await reading;
+  }
+
+  async function current(): Promise<KeySet> {
+    if (keys === undefined) await readUnlessWithin(RETRY_AFTER_FAILURE_MS);
+    else if (now() - readAtMs > options.maxAgeSeconds * 1000)
+      await readUnlessWithin(options.cooldownSeconds * 1000);
+    const keptMs = (options.maxAgeSeconds + options.staleIfErrorSeconds) * 1000;
+    if (keys === undefined || now() - readAtMs > keptMs)
+      throw new AuthError('keys_unavailable', { retryAfterSeconds: 1, cause: lastError });
+    return keys;
+  }
+
+  async function again(): Promise<KeySet> {
+    await readUnlessWithin(options.cooldownSeconds * 1000);
+    return current();
+  }
+
+  return { current, again };
+}
+
+/** Creates the key source. Nothing is fetched before it is asked. */
+export function createKeySource(options: KeySourceOptions): KeySource {
+  if (options.jwks !== undefined) {
+    const keys = readKeySet(options.jwks);
+    return { keyFor: (header) => keyIn(keys, header), ready: async () => undefined };
+  }
+  const cache = createKeyCache(options);
+  return {
+    async keyFor(header) {
+      const keys = await cache.current();
+      return keyIn(keys.has(header.kid) ? keys : await cache.again(), header);
+    },
+    ready: async () => {
+      await cache.current();
+    },
+  };
+}

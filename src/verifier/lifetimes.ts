@@ -1,0 +1,95 @@
+/** What ends with a token: at `exp`, at its revocation, or with the verifier. */
+
+import { factStops } from '../protocol/index.js';
+import type { FeedFact } from './facts.js';
+import type { RevocationFeed } from './feed.js';
+import { later } from './timers.js';
+
+export interface Lifetime {
+  readonly tokenId: string;
+  /** Seconds since the epoch. */
+  readonly exp: number;
+  /** Seconds since the epoch. */
+  readonly iat: number;
+  /** `revocationKeys` of the token. */
+  readonly keys: readonly string[];
+}
+
+export interface Lifetimes {
+  /**
+   * Calls `run` once when the token ends. Tokens are watched once each, by one timer, however many
+   * calls come with them.
+   * @returns what lets go of it
+   */
+  onEnd(lifetime: Lifetime, run: (reason: Error) => void): () => void;
+  /** A signal for one call; watched until the token ends. */
+  signalFor(lifetime: Lifetime): AbortSignal;
+  /** Ends the tokens that a fact stops. */
+  onFact(fact: FeedFact): void;
+  /** Ends everything: what nobody watches any more must not go on. */
+  close(): void;
+}
+
+interface Watch extends Lifetime {
+  readonly waiting: Set<(reason: Error) => void>;
+  readonly stop: () => void;
+  readonly end: (why: string) => void;
+  published?: Promise<readonly string[]>;
+}
+
+type Feed = Pick<RevocationFeed, 'feedKey' | 'stops'>;
+
+export function createLifetimes(now: () => number, feed: () => Feed | undefined): Lifetimes {
+  const watches = new Map<string, Watch>();
+
+  async function compare(watch: Watch, fact: FeedFact): Promise<void> {
+    const { feedKey } = feed() ?? {};
+    if (feedKey === undefined) return;
+    watch.published ??= Promise.all(watch.keys.map(feedKey));
+    if ((await watch.published).includes(fact.key) && factStops(fact, watch.iat))
+      watch.end('the access token was revoked');
+  }
+
+  function start(lifetime: Lifetime): Watch {
+    const waiting: Watch['waiting'] = new Set();
+    const cancel = later(lifetime.exp * 1000 - now(), () => watch.end('the access token expired'));
+    const stop = () => {
+      cancel();
+      watches.delete(lifetime.tokenId);
+    };
+    const end = (why: string) => {
+      stop();
+      for (const run of waiting) run(new Error(why));
+    };
+    const watch: Watch = { ...lifetime, waiting, stop, end };
+    watches.set(lifetime.tokenId, watch);
+    // A fact may have come between the check of the token and now.
+    void feed()
+      ?.stops(lifetime.keys, lifetime.iat)
+      .then((stopped) => stopped && watch.end('the access token was revoked'));
+    return watch;
+  }
+
+  function onEnd(lifetime: Lifetime, run: (reason: Error) => void): () => void {
+    const watch = watches.get(lifetime.tokenId) ?? start(lifetime);
+    watch.waiting.add(run);
+    return () => {
+      if (watch.waiting.delete(run) && watch.waiting.size === 0) watch.stop();
+    };
+  }
+
+  return {
+    onEnd,
+    signalFor(lifetime) {
+      const controller = new AbortController();
+      onEnd(lifetime, (reason) => controller.abort(reason));
+      return controller.signal;
+    },
+    onFact(fact) {
+      for (const watch of watches.values()) void compare(watch, fact);
+    },
+    close() {
+      for (const watch of [...watches.values()]) watch.end('the verifier was closed');
+    },
+  };
+}

@@ -1,0 +1,20 @@
+/**
+ * Protects the tools of an MCP server (MCP authorization 2025-06-18, 2025-11-25, 2026-07-28) with
+ * any generation of the TypeScript SDK: only its public shapes are used, nothing of it is imported.
+ */
+export {
+  type ConnectableServer,
+  type McpGuard,
+  type ProtectOptions,
+  protectMcpServer,
+  type TransportOptions,
+} from './guard.js';
+export type { NodeMcpHandler } from './node.js';
+export {
+  defineToolPolicy,
+  type ListMode,
+  type ToolPolicy,
+  type ToolPolicyInput,
+} from './policy.js';
+export { sdkTokenVerifier } from './sdk-verifier.js';
+export type { GuardedTransport, TransportLike } from './transport.js';

@@ -1,0 +1,98 @@
+/**
+ * A transport around a transport: judges every message again where it enters the server, and
+ * filters `tools/list` where it leaves. Uses the SDKs' public `Transport` interface only, so it
+ * serves v1 and v2 alike, and stdio or in-memory servers that have no HTTP edge.
+ */
+
+import { AuthError } from '../auth-error.js';
+import type { AuthContext } from '../context.js';
+import { isMessage, type JsonRpcMessage, RPC_ERROR, rpcError } from './json-rpc.js';
+import { createListFilter, type ListDeps } from './list-filter.js';
+import { methodClass } from './methods.js';
+import { principalKey } from './sessions.js';
+
+/** The part of an SDK's `Transport` that is used; both generations have it. */
+export interface TransportLike {
+  start(): Promise<void>;
+  send(message: object, options?: object): Promise<void>;
+  close(): Promise<void>;
+  // Written here and never called: any handler type fits.
+  onclose?: ((...given: never[]) => void) | undefined;
+  onerror?: ((...given: never[]) => void) | undefined;
+  onmessage?: ((...given: never[]) => void) | undefined;
+  sessionId?: string | undefined;
+  setProtocolVersion?: ((version: string) => void) | undefined;
+}
+
+/** What a server connects to. */
+export interface GuardedTransport {
+  start(): Promise<void>;
+  send(message: object, options?: object): Promise<void>;
+  close(): Promise<void>;
+  onclose?: (() => void) | undefined;
+  onerror?: ((error: Error) => void) | undefined;
+  onmessage?: ((message: object, extra?: object) => void) | undefined;
+  readonly sessionId: string | undefined;
+  setProtocolVersion(version: string): void;
+}
+
+export interface TransportDeps extends ListDeps {
+  /** The caller of a message, from what the transport tells beside it. */
+  readonly contextOf: (extra: unknown) => AuthContext | undefined;
+  /** Whether the HTTP edge has recorded this call already. */
+  readonly wasRecorded: (extra: unknown) => boolean;
+  /** The caller where the transport has no authentication of its own. */
+  readonly fixed?: AuthContext | undefined;
+}
+
+/** Answers a refused request; a refused notification is dropped. */
+function refuse(
+  transport: TransportLike,
+  { id, method }: JsonRpcMessage,
+  error: AuthError,
+): Promise<void> {
+  if (id === undefined || id === null || method === undefined) return Promise.resolve();
+  const data = { error: error.code, ...(error.scope === undefined ? {} : { scope: error.scope }) };
+  return transport.send(rpcError(id, RPC_ERROR.refused, error.message, data));
+}
+
+/** Wraps a transport. The server connects to the wrapper; HTTP requests still go to `inner`. */
+export function guardTransport(inner: TransportLike, deps: TransportDeps): GuardedTransport {
+  const lists = createListFilter(deps);
+  let owner: string | undefined;
+
+  /** Why the message may not go on to the server; nothing when it may. */
+  function refusalOf(message: JsonRpcMessage, extra: unknown): AuthError | undefined {
+    const context = deps.contextOf(extra) ?? deps.fixed;
+    if (context === undefined) return new AuthError('header_missing');
+    // One connection, one principal: a session id is not a credential.
+    owner ??= principalKey(context);
+    if (owner !== principalKey(context)) return new AuthError('session_foreign');
+    const refusal = deps.judge.refusal(context, [message], deps.wasRecorded(extra));
+    if (refusal !== undefined || methodClass(message.method ?? '') !== 'list') return refusal;
+    return lists.expect(message, context, extra) ? undefined : new AuthError('method_refused');
+  }
+
+  function receive(message: unknown, extra?: unknown): void {
+    if (!isMessage(message)) return;
+    const refusal = refusalOf(message, extra);
+    if (refusal === undefined) outer.onmessage?.(message, extra as object | undefined);
+    else refuse(inner, message, refusal).catch((error: Error) => outer.onerror?.(error));
+  }
+
+  const outer: GuardedTransport = {
+    start() {
+      inner.onclose = () => outer.onclose?.();
+      inner.onerror = (error: Error) => outer.onerror?.(error);
+      inner.onmessage = receive;
+      return inner.start();
+    },
+    send: (message, options) => inner.send(lists.apply(message), options),
+    close: () => inner.close(),
+    get sessionId() {
+      return inner.sessionId;
+    },
+    setProtocolVersion: (version) => inner.setProtocolVersion?.(version),
+  };
+  return outer;
+}

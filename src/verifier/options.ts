@@ -1,0 +1,132 @@
+/** The options of a verifier, checked when it is built: an unsafe one cannot be had (V5). */
+import type { JSONWebKeySet } from 'jose';
+import {
+  ACT_DEPTH_MAX,
+  isScopeToken,
+  type PrincipalKind,
+  parseSecureUrl,
+} from '../protocol/index.js';
+import type { OnAuthEvent } from './events.js';
+import type { ReportCredentials } from './report.js';
+
+export interface VerifierOptions {
+  /** The authorization server: the exact `iss` of its tokens. https, or http on loopback. */
+  readonly issuer: string;
+  /** This server's identifier: the exact `aud` of tokens for it, and the `resource` it publishes. */
+  readonly resource: string;
+  /** Shown to people by clients (RFC 9728 §2 `resource_name`). */
+  readonly resourceName?: string | undefined;
+  /** Scopes to advertise: `scopes_supported` and, in 401 challenges, `scope`. Demands nothing. */
+  readonly scopes?: readonly string[] | undefined;
+  /** Kinds of caller accepted at all; default every kind. */
+  readonly accept?: readonly PrincipalKind[] | undefined;
+  /** Accept tokens whose current actor nobody proved (`actor_proof: none`); default false. */
+  readonly acceptUnprovedActors?: boolean | undefined;
+  /** Longest chain of actors; default 4. */
+  readonly actDepthMax?: number | undefined;
+  /** Allowed difference between clocks; default 5, at most 60. */
+  readonly clockToleranceSeconds?: number | undefined;
+  /** Keys of the issuer given once and for all; default: found by discovery and kept current. */
+  readonly jwks?: JSONWebKeySet | undefined;
+  /** How keys found by discovery are kept. */
+  readonly jwksCache?:
+    | {
+        /** Least time between two reads for a `kid` that is not known; default 30. */
+        readonly cooldownSeconds?: number;
+        /** Keys are read again after this time; default 600. */
+        readonly maxAgeSeconds?: number;
+        /** How much longer they serve while the issuer cannot be reached; default 3600. */
+        readonly staleIfErrorSeconds?: number;
+      }
+    | undefined;
+  /** Follow the issuer's revocation feed, or accept every token until it expires; default feed. */
+  readonly revocation?: 'feed' | 'off' | undefined;
+  /** How long the feed may be silent before it counts as lost; default 15. */
+  readonly staleLimitSeconds?: number | undefined;
+  /** With a lost feed: answer 503, or go on as with `off`; default refuse. */
+  readonly onStale?: 'refuse' | 'continue' | undefined;
+  /** Report decisions about tools to the broker's audit log, as this client. */
+  readonly report?: ReportCredentials | undefined;
+  /** Hears every decision. What it throws is ignored. */
+  readonly onEvent?: OnAuthEvent | undefined;
+  readonly fetch?: typeof globalThis.fetch | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: (() => number) | undefined;
+}
+
+const CLOCK_TOLERANCE_MAX_SECONDS = 60;
+const KINDS = ['delegated', 'agent', 'service', 'user'] as const satisfies PrincipalKind[];
+
+export type VerifierSettings = ReturnType<typeof checkOptions>;
+
+function within(name: string, value: number, least: number, most: number): number {
+  if (typeof value === 'number' && value >= least && value <= most) return value;
+  throw new TypeError(`${name} is a number from ${least} to ${most}`);
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw new TypeError(`${name} is one of ${allowed.join(', ')}`);
+}
+
+function checkIdentifiers({ issuer, resource }: VerifierOptions): void {
+  const url = parseSecureUrl(issuer);
+  if (url === undefined || url.search !== '')
+    throw new TypeError('issuer is an absolute https URL (http on loopback), without query');
+  if (parseSecureUrl(resource) === undefined)
+    throw new TypeError('resource is an absolute https URL (http on loopback), without fragment');
+  // A resource that is the issuer would take actor tokens for access tokens (DESIGN §3).
+  if (resource === issuer) throw new TypeError('resource and issuer are not the same');
+}
+
+function checkReport(report: ReportCredentials | undefined): ReportCredentials | undefined {
+  if (report !== undefined && !(report.clientId && report.clientSecret))
+    throw new TypeError('report has a clientId and a clientSecret');
+  return report;
+}
+
+/**
+ * Checks the options and fills in the defaults, which are the strict ones.
+ *
+ * @throws TypeError naming the option
+ */
+export function checkOptions(options: VerifierOptions) {
+  checkIdentifiers(options);
+  const { jwksCache = {}, accept = KINDS, scopes = [] } = options;
+  const forever = Number.MAX_SAFE_INTEGER;
+  for (const kind of accept) oneOf<string>('accept', kind, KINDS);
+  if (accept.length === 0) throw new TypeError('accept names at least one kind of caller');
+  const badScope = scopes.find((scope) => !isScopeToken(scope));
+  if (badScope !== undefined) throw new TypeError(`scopes: "${badScope}" is not a scope-token`);
+  return Object.freeze({
+    issuer: options.issuer,
+    resource: options.resource,
+    resourceName: options.resourceName,
+    scopes: Object.freeze([...scopes]),
+    accept: Object.freeze([...accept]) as readonly PrincipalKind[],
+    acceptUnprovedActors: options.acceptUnprovedActors === true,
+    actDepthMax: within('actDepthMax', options.actDepthMax ?? ACT_DEPTH_MAX, 1, 16),
+    clockToleranceSeconds: within(
+      'clockToleranceSeconds',
+      options.clockToleranceSeconds ?? 5,
+      0,
+      CLOCK_TOLERANCE_MAX_SECONDS,
+    ),
+    jwks: options.jwks,
+    cooldownSeconds: within('cooldownSeconds', jwksCache.cooldownSeconds ?? 30, 1, forever),
+    maxAgeSeconds: within('maxAgeSeconds', jwksCache.maxAgeSeconds ?? 600, 1, forever),
+    staleIfErrorSeconds: within(
+      'staleIfErrorSeconds',
+      jwksCache.staleIfErrorSeconds ?? 3600,
+      0,
+      86_400,
+    ),
+    revocation: oneOf('revocation', options.revocation ?? 'feed', ['feed', 'off']),
+    staleLimitSeconds: within('staleLimitSeconds', options.staleLimitSeconds ?? 15, 3, 3600),
+    onStale: oneOf('onStale', options.onStale ?? 'refuse', ['refuse', 'continue']),
+    report: checkReport(options.report),
+    onEvent: options.onEvent,
+    fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
+    now: options.now ?? Date.now,
+  });
+}

@@ -1,0 +1,63 @@
+/** Where decisions go: to the server's own observer, and to the broker's audit log. */
+import { AuthError } from './auth-error.js';
+import type { AuthContext } from './context.js';
+import type { Decision } from './decide.js';
+import {
+  type AuthEvent,
+  authenticationEvent,
+  authorizationEvent,
+  type Operation,
+  toReport,
+} from './events.js';
+import type { VerifierSettings } from './options.js';
+import { createReporter, type Reporter } from './report.js';
+import type { ParsedRequirement } from './requirement.js';
+
+export interface Recorder {
+  emit(event: AuthEvent): void;
+  /** Tells how an authentication ends, and lets it end so. */
+  observe(work: () => Promise<AuthContext>): Promise<AuthContext>;
+  record(
+    context: AuthContext,
+    requirement: ParsedRequirement,
+    decision: Decision,
+    operation?: Operation,
+  ): void;
+  close(): Promise<void>;
+}
+
+export function createRecorder(settings: VerifierSettings): Recorder {
+  const { now, report, onEvent } = settings;
+  const emit = (event: AuthEvent): void => {
+    try {
+      onEvent?.(event);
+    } catch {
+      // An observer never decides about a request.
+    }
+  };
+  const onDropped = (count: number, why: 'queue_full' | 'undeliverable') =>
+    emit({ type: 'reports_dropped', atMs: now(), count, why });
+  const reporter: Reporter | undefined =
+    report && createReporter({ ...settings, ...report, onDropped });
+
+  return {
+    emit,
+    async observe(work) {
+      try {
+        const context = await work();
+        emit(authenticationEvent(now(), { context }));
+        return context;
+      } catch (error) {
+        if (error instanceof AuthError) emit(authenticationEvent(now(), { error }));
+        throw error;
+      }
+    },
+    record(context, requirement, decision, operation = {}) {
+      const atMs = now();
+      emit(authorizationEvent(atMs, context, requirement, decision, operation));
+      if (operation.tool !== undefined)
+        reporter?.add(toReport(atMs, context, requirement, decision, operation.tool));
+    },
+    close: async () => reporter?.close(),
+  };
+}

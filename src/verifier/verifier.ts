@@ -1,0 +1,114 @@
+/** Puts the parts of a verifier together. */
+import type { Verifier } from './api.js';
+import { AuthError } from './auth-error.js';
+import { toChallenge } from './challenge.js';
+import { checkToken } from './check.js';
+import type { AuthContext } from './context.js';
+import { type Decision, decide, refuseExpired } from './decide.js';
+import { createRevocationFeed, type RevocationFeed } from './feed.js';
+import { bearerToken } from './http-input.js';
+import { createKeySource } from './keys.js';
+import { createLifetimes, type Lifetime, type Lifetimes } from './lifetimes.js';
+import { toMcpAuthInfo } from './mcp-auth-info.js';
+import { checkOptions, type VerifierOptions, type VerifierSettings } from './options.js';
+import { createRecorder, type Recorder } from './recorder.js';
+import { type ParsedRequirement, parseRequirement } from './requirement.js';
+import {
+  buildResourceMetadata,
+  resourceMetadataPaths,
+  resourceMetadataUrl,
+} from './resource-metadata.js';
+
+/**
+ * Creates a verifier of one issuer's access tokens for one resource.
+ *
+ * Fetches nothing before its first use. Does not check DPoP or mTLS: a bound token is refused.
+ *
+ * @throws TypeError when an option would make it unsafe
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const settings = checkOptions(options);
+  const { now, issuer, resource } = settings;
+  const ended = new AbortController();
+  const recorder = createRecorder(settings);
+  const lifetimes = createLifetimes(now, () => feed);
+  const feed = createFeed(settings, ended.signal, lifetimes, recorder);
+  const keys = createKeySource({ ...settings, signal: ended.signal });
+  const contexts = new WeakMap<object, Lifetime>();
+
+  async function check(token: string): Promise<AuthContext> {
+    if (ended.signal.aborted) throw new AuthError('verifier_closed');
+    const deps = { settings, keyFor: keys.keyFor, feed, lifetimes };
+    const { context, lifetime } = await checkToken(token, deps);
+    contexts.set(context, lifetime);
+    return context;
+  }
+  const verify = (token: string) => recorder.observe(() => check(token));
+
+  /** Expiry comes before scope: renewing helps here, and asking a user does not. */
+  function decideNow(context: AuthContext, requirement: ParsedRequirement): Decision {
+    const endsAtMs = context.expiresAt.getTime() + settings.clockToleranceSeconds * 1000;
+    return now() < endsAtMs ? decide(context, requirement) : refuseExpired();
+  }
+
+  return Object.freeze<Verifier>({
+    issuer,
+    resource,
+    ...describe(settings),
+    verify,
+    authenticate: (input) => recorder.observe(async () => check(bearerToken(input))),
+    async authorize(context, requirement, operation) {
+      const parsed = parseRequirement(requirement);
+      const decision = decideNow(context, parsed);
+      recorder.record(context, parsed, decision, operation);
+      return decision;
+    },
+    verifyAccessToken: async (token) => toMcpAuthInfo(await verify(token)),
+    async ready() {
+      await Promise.all([keys.ready(), feed?.start()]);
+    },
+    async close() {
+      ended.abort();
+      lifetimes.close();
+      await recorder.close();
+    },
+    issued: (context): context is AuthContext =>
+      typeof context === 'object' && context !== null && contexts.has(context),
+    onEnd(context, run) {
+      const lifetime = contexts.get(context);
+      return lifetime === undefined ? () => undefined : lifetimes.onEnd(lifetime, run);
+    },
+    decide: decideNow,
+    record: recorder.record,
+    emit: recorder.emit,
+    now,
+  });
+}
+
+function createFeed(
+  settings: VerifierSettings,
+  signal: AbortSignal,
+  { onFact }: Lifetimes,
+  { emit }: Recorder,
+): RevocationFeed | undefined {
+  if (settings.revocation === 'off') return undefined;
+  const onError = (error: unknown) => emit({ type: 'feed_error', atMs: settings.now(), error });
+  return createRevocationFeed({ ...settings, signal, onFact, onError });
+}
+
+/** What the verifier says about itself (RFC 9728), and about errors. */
+function describe(
+  settings: VerifierSettings,
+): Pick<Verifier, 'metadataPaths' | 'challenge' | 'protectedResourceMetadata'> {
+  const { resource, issuer, resourceName: name } = settings;
+  const metadataUrl = resourceMetadataUrl(resource);
+  return {
+    metadataPaths: resourceMetadataPaths(resource),
+    challenge: (error, hints) =>
+      toChallenge(error, metadataUrl, { scope: hints?.scope ?? settings.scopes }),
+    protectedResourceMetadata(hints) {
+      const scopes = [...settings.scopes, ...(hints?.scope ?? [])];
+      return buildResourceMetadata({ resource, issuer, scopes, name });
+    },
+  };
+}

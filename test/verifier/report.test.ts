@@ -1,0 +1,77 @@
+import { describe, expect, it, vi } from 'vitest';
+import { createVerifierWorld } from './support/verifier-world.js';
+
+const report = { clientId: 'cli_files', clientSecret: 'a secret/with+signs' };
+
+async function createWorld(answer?: () => Response) {
+  const sent: Array<{ authorization: string | null; count: number }> = [];
+  const world = await createVerifierWorld();
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    if (!String(input).endsWith('/decisions')) return world.issuer.fetch(input, init);
+    const request = new Request(input, init);
+    const { decisions } = (await request.json()) as { decisions: unknown[] };
+    sent.push({ authorization: request.headers.get('authorization'), count: decisions.length });
+    return answer?.() ?? new Response(null, { status: 204 });
+  };
+  const { verifier, events } = await createVerifierWorld({
+    fetch,
+    report,
+    jwks: world.issuer.jwks(),
+  });
+  const context = await verifier.verify(await world.issuer.delegatedToken());
+  const decide = (times: number) =>
+    Promise.all(
+      Array.from({ length: times }, () => verifier.authorize(context, 'files:read', { tool: 't' })),
+    );
+  return { verifier, events, sent, decide };
+}
+
+describe('the decision reporter', () => {
+  it('sends a hundred at once without waiting, the rest within 250 ms, as Basic (RFC 6749 §2.3.1)', async () => {
+    const { verifier, sent, decide } = await createWorld();
+    await decide(130);
+    await vi.waitFor(() => expect(sent.map(({ count }) => count)).toEqual([100, 30]));
+    expect(sent[0]?.authorization).toBe(
+      `Basic ${btoa(`cli_files:${encodeURIComponent(report.clientSecret)}`)}`,
+    );
+    await verifier.close();
+  });
+
+  it('sends nothing about decisions that concern no tool, and the rest on close', async () => {
+    const { verifier, sent, decide } = await createWorld();
+    await decide(3);
+    await verifier.close();
+    expect(sent.map(({ count }) => count)).toEqual([3]);
+  });
+
+  it('never breaks a request, tries again, and gives up what cannot be delivered, counted', async () => {
+    const { verifier, events, sent, decide } = await createWorld(
+      () => new Response(null, { status: 500 }),
+    );
+    await decide(2);
+    await vi.waitFor(() => expect(sent.length).toBeGreaterThanOrEqual(2), { timeout: 3_000 });
+    await verifier.close();
+    expect(events.filter(({ type }) => type === 'reports_dropped')).toEqual([
+      expect.objectContaining({ count: 2, why: 'undeliverable' }),
+    ]);
+  });
+
+  it('gives up at once what the broker refuses: the next batch is not held up by it', async () => {
+    const { verifier, events, sent, decide } = await createWorld(
+      () => new Response(null, { status: 400 }),
+    );
+    await decide(100);
+    await vi.waitFor(() => expect(events.at(-1)).toMatchObject({ type: 'reports_dropped' }));
+    expect(sent).toHaveLength(1);
+    await verifier.close();
+  });
+
+  it('drops the oldest when the queue is full, counted', async () => {
+    const { verifier, events, decide } = await createWorld(() => Response.error());
+    await decide(10_050);
+    await verifier.close();
+    const dropped = events.filter((event) => event.type === 'reports_dropped');
+    expect(dropped.filter(({ why }) => why === 'queue_full')).toHaveLength(50);
+    expect(dropped.reduce((sum, { count }) => sum + count, 0)).toBe(10_050);
+  });
+});
