@@ -1,0 +1,11 @@
+/**
+ * The client side of Behalf for whoever runs an agent: its own tokens, and tokens to act for a
+ * user (OAuth 2.1, draft-oauth-ai-agents-on-behalf-of-user-02). Web APIs and `jose` only.
+ */
+export type { BegunDelegation, DelegationRequest } from './authorization.js';
+export type { ClientCredentials } from './client-auth.js';
+export type { Delegation } from './delegation.js';
+export { type AgentError, type AgentLocalCode, isAgentError } from './errors.js';
+export { type AgentHost, type AgentHostOptions, createAgentHost } from './host.js';
+export { createMemoryStore, type TokenStore } from './store.js';
+export { authorizationHeader, type TokenSet } from './token-set.js';
