@@ -37,8 +37,11 @@ export const signingKeys = pgTable('signing_keys', {
   createdAt: createdAt(),
 });
 
-/** One row. Every change that may alter a decision counts it up in its own transaction. */
+/** One row: two counters that move in the transactions they count. */
 export const policyEpoch = pgTable('policy_epoch', {
   id: integer('id').primaryKey(),
+  /** Every change that may alter a decision counts it up. */
   epoch: bigint('epoch', { mode: 'number' }).notNull(),
+  /** Id of the newest revocation fact ever written: how far the feed has come. */
+  lastFact: bigint('last_fact', { mode: 'number' }).notNull().default(0),
 });

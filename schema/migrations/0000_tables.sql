@@ -43,7 +43,8 @@ CREATE TABLE "artifacts" (
 --> statement-breakpoint
 CREATE TABLE "policy_epoch" (
 	"id" integer PRIMARY KEY NOT NULL,
-	"epoch" bigint NOT NULL
+	"epoch" bigint NOT NULL,
+	"last_fact" bigint DEFAULT 0 NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "signing_keys" (

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { FEED_KEY_HEX_CHARS, feedKeyInput } from '../../protocol/index.js';
 import { type Database, NOTICE_CHANNEL } from '../db/database.js';
-import { type FactRow, factsAfter } from './store.js';
+import { type FactRow, factsAfter, lastFactId } from './store.js';
 
 export interface Feed {
   /** Every fact alive, and the cursor to follow from. */
@@ -65,13 +65,17 @@ export function createFeed(deps: { readonly db: Database; readonly issuer: strin
   /** One read serves every follower; a failed read sends nothing. */
   const deliver = async (): Promise<void> => {
     if (followers.size === 0) return;
-    const oldest = Math.min(...[...followers.values()].map(({ cursor }) => cursor));
+    // Only those who were there when the read began: one who joins meanwhile may be further behind.
+    const served = [...followers];
+    const oldest = Math.min(...served.map(([, { cursor }]) => cursor));
     const facts = await allAfter(oldest);
-    for (const [response, follower] of followers) {
+    // Read after the facts, so never behind them; behind a follower only when the table was restored.
+    const position = await lastFactId(deps.db.orm);
+    for (const [response, follower] of served) {
       const news = facts.filter(({ id }) => id > follower.cursor);
       follower.cursor = news.at(-1)?.id ?? follower.cursor;
       const events = news.map((fact) => `event: revocation\nid: ${fact.id}\ndata: ${JSON.stringify(fact)}\n\n`);
-      events.push(`event: heartbeat\ndata: {"cursor":${follower.cursor}}\n\n`);
+      events.push(`event: heartbeat\ndata: {"cursor":${position}}\n\n`);
       response.write(events.join(''));
       // One that does not read is cut off, and comes back for a snapshot.
       if (response.writableLength > UNREAD_MAX_BYTES) response.destroy();
@@ -97,8 +101,9 @@ export function createFeed(deps: { readonly db: Database; readonly issuer: strin
 
   return {
     snapshot: async () => {
-      const facts = await allAfter(0);
-      return { issuer: deps.issuer, cursor: facts.at(-1)?.id ?? 0, facts };
+      // Read before the facts: what comes in between is told twice rather than never.
+      const cursor = await lastFactId(deps.db.orm);
+      return { issuer: deps.issuer, cursor, facts: await allAfter(0) };
     },
     follow: (response, after) => {
       if (followers.size >= FOLLOWERS_MAX) return false;

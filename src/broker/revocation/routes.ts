@@ -22,6 +22,7 @@ export function createFeedRouter(feed: Feed): Router {
       'X-Accel-Buffering': 'no',
       'Access-Control-Allow-Origin': '*',
     });
+    ctx.res.flushHeaders();
     ctx.respond = false;
     // Too many followers: an empty stream that ends at once; the verifier backs off and retries.
     if (!feed.follow(ctx.res, after)) ctx.res.end('event: full\ndata: {}\n\n');

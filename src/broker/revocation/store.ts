@@ -32,28 +32,37 @@ export async function narrow<T>(
   return db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${GATE_LOCK}, hashtext(current_schema()))`);
     const { stops, result } = await work(tx);
-    for (const stop of stops) await insertFact(tx, stop);
-    await bumpEpoch(tx);
+    let lastFact: number | undefined;
+    for (const stop of stops) lastFact = await insertFact(tx, stop);
+    await bumpEpoch(tx, lastFact);
     return result;
   });
 }
 
 /** The newest fact about a key is the one that counts: lifting a block leaves "only what is older". */
-async function insertFact(tx: Executor, stop: Stop): Promise<void> {
+async function insertFact(tx: Executor, stop: Stop): Promise<number | undefined> {
   await tx.delete(revocations).where(eq(revocations.key, stop.key));
-  await tx.insert(revocations).values({
-    key: stop.key,
-    always: stop.always,
-    revokedAt: sql`clock_timestamp()` as unknown as Date,
-    until: sql`clock_timestamp() + make_interval(secs => ${FACT_LIFE_SECONDS})` as unknown as Date,
-    reason: stop.reason,
-    by: stop.by,
-  });
+  const [fact] = await tx
+    .insert(revocations)
+    .values({
+      key: stop.key,
+      always: stop.always,
+      revokedAt: sql`clock_timestamp()` as unknown as Date,
+      until:
+        sql`clock_timestamp() + make_interval(secs => ${FACT_LIFE_SECONDS})` as unknown as Date,
+      reason: stop.reason,
+      by: stop.by,
+    })
+    .returning({ id: revocations.id });
+  return fact?.id;
 }
 
 /** Tells every process that decisions made so far must be made again. Cheap; on every change. */
-export async function bumpEpoch(tx: Executor): Promise<void> {
-  await tx.update(policyEpoch).set({ epoch: sql`${policyEpoch.epoch} + 1` }).where(eq(policyEpoch.id, 1));
+export async function bumpEpoch(tx: Executor, lastFact?: number): Promise<void> {
+  await tx
+    .update(policyEpoch)
+    .set({ epoch: sql`${policyEpoch.epoch} + 1`, ...(lastFact === undefined ? {} : { lastFact }) })
+    .where(eq(policyEpoch.id, 1));
   await tx.execute(sql`select pg_notify(${NOTICE_CHANNEL}, '')`);
 }
 
@@ -65,7 +74,7 @@ export interface FactRow {
   readonly until: Date;
 }
 
-/** Facts after a cursor, oldest first, with the greatest id ever assigned as far as this read sees. */
+/** Facts after a cursor, oldest first. */
 export async function factsAfter(db: Executor, after: number, limit: number): Promise<FactRow[]> {
   return db
     .select({
@@ -79,6 +88,12 @@ export async function factsAfter(db: Executor, after: number, limit: number): Pr
     .where(and(gt(revocations.id, after), gt(revocations.until, sql`clock_timestamp()`)))
     .orderBy(asc(revocations.id))
     .limit(limit);
+}
+
+/** The newest fact ever written; smaller than a follower's cursor only after a restore. */
+export async function lastFactId(db: Executor): Promise<number> {
+  const [row] = await db.select({ lastFact: policyEpoch.lastFact }).from(policyEpoch);
+  return row?.lastFact ?? 0;
 }
 
 /** Forgets facts nothing alive can depend on; at most `limit` a call. */
