@@ -1,0 +1,115 @@
+/**
+ * The outermost middleware: pins the host, names the request, sets the headers every answer has,
+ * and turns what was thrown into a response. Nothing internal gets past it.
+ */
+import type { Context, Middleware, Next } from 'koa';
+import type { Logger } from 'pino';
+import { OAuthError } from '../../protocol/index.js';
+import { isUnavailable } from '../db/database.js';
+import { beginRequest, requestState } from './request.js';
+
+export interface BoundaryDeps {
+  readonly issuer: string;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** A page instead of JSON, for people. */
+  readonly renderProblem: (ctx: Context, error: OAuthError) => void;
+}
+
+/** Requests are never rewritten by what a client claims to have come through. */
+const FORWARDED = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-forwarded-prefix',
+  'x-original-url',
+  'x-rewrite-url',
+  'x-http-method-override',
+];
+
+/**
+ * The engine derives endpoint URLs from Host and the forwarded headers (engine.md, g): both are
+ * overwritten with the issuer's before anything reads them.
+ */
+export function pinHost(issuer: string): Middleware {
+  const { host, protocol } = new URL(issuer);
+  return function pinnedHost(ctx: Context, next: Next) {
+    // RFC 9112 §3.2.2: an absolute target names a host of its own; only where it points to is kept.
+    ctx.req.url = ctx.originalUrl = originForm(ctx.req.url ?? '');
+    for (const header of FORWARDED) delete ctx.req.headers[header];
+    ctx.req.headers.host = host;
+    ctx.req.headers['x-forwarded-proto'] = protocol.slice(0, -1);
+    ctx.req.headers['x-forwarded-host'] = host;
+    return next();
+  };
+}
+
+function originForm(target: string): string {
+  if (target.startsWith('/')) return target;
+  const url = URL.canParse(target) ? new URL(target) : undefined;
+  return url === undefined ? '/' : `${url.pathname}${url.search}`;
+}
+
+const HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+  'Cache-Control': 'no-store',
+};
+
+export function createBoundary(deps: BoundaryDeps): Middleware {
+  const secure = deps.issuer.startsWith('https:');
+  return async function boundary(ctx: Context, next: Next) {
+    const state = beginRequest(ctx, deps.now());
+    ctx.set(HEADERS);
+    if (secure) ctx.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains');
+    ctx.set('X-Request-Id', state.id);
+    try {
+      await next();
+    } catch (error) {
+      answer(deps, ctx, error);
+    } finally {
+      log(deps, ctx);
+    }
+  };
+}
+
+function answer(deps: BoundaryDeps, ctx: Context, error: unknown): void {
+  const wire = toWire(deps, ctx, error);
+  ctx.status = wire.status;
+  if (wire.status === 503) ctx.set('Retry-After', '1');
+  if (ctx.accepts('json', 'html') === 'html') deps.renderProblem(ctx, wire);
+  else ctx.body = { error: wire.code, error_description: wire.description };
+}
+
+function toWire(deps: BoundaryDeps, ctx: Context, error: unknown): OAuthError {
+  if (error instanceof OAuthError) return error;
+  if (isUnavailable(error)) {
+    return new OAuthError('temporarily_unavailable', 'the server cannot answer now: try again');
+  }
+  // The engine's own errors: a session that is gone, a cookie that is missing.
+  const engine = error as { expose?: boolean; error?: string; error_description?: string };
+  if (engine.expose === true && engine.error !== undefined) {
+    return new OAuthError('invalid_request', engine.error_description ?? 'request is invalid');
+  }
+  deps.log.error({ request_id: requestState(ctx).id, err: error }, 'unexpected error');
+  return new OAuthError('server_error', 'something went wrong on our side');
+}
+
+/** No query, no body, no header: nothing secret can be in a log line. */
+function log(deps: BoundaryDeps, ctx: Context): void {
+  const { id, arrivedAtMs, refusal, failure } = requestState(ctx);
+  const status = ctx.respond === false ? ctx.res.statusCode : ctx.status;
+  if (failure !== undefined) deps.log.error({ request_id: id, err: failure }, 'engine error');
+  deps.log.info({
+    request_id: id,
+    method: ctx.method,
+    path: ctx.path.replace(/^\/(interaction|authorize)\/[^/]+/, '/$1/:uid'),
+    status,
+    ms: deps.now() - arrivedAtMs,
+    ...(refusal === undefined ? {} : { refused: refusal.code, reason: refusal.reason }),
+  });
+}

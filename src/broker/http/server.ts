@@ -1,0 +1,51 @@
+/** The Node server around the application: its limits, its start, its end. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Context } from 'koa';
+import type { Config } from '../config.js';
+import { stylesheet } from './style.css.js';
+
+/** How long requests in flight may take to finish at shutdown. */
+const DRAIN_MS = 10_000;
+
+/** Slow or endless requests end themselves (P4). */
+const SERVER_LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16 * 1024,
+};
+
+export const createHttpServer = (listener: RequestListener): Server =>
+  createServer(SERVER_LIMITS, listener);
+
+export function serveStylesheet(
+  ctx: Context,
+  next: () => Promise<unknown>,
+): Promise<unknown> | undefined {
+  if (ctx.path !== stylesheet.path || ctx.method !== 'GET') return next();
+  ctx.type = 'css';
+  ctx.set('Cache-Control', 'public, max-age=31536000, immutable');
+  ctx.set('ETag', stylesheet.etag);
+  ctx.body = stylesheet.body;
+  return undefined;
+}
+
+export function listen(server: Server, config: Config): Promise<{ url: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host, () => {
+      const { port } = server.address() as AddressInfo;
+      resolve({ url: config.issuer, port });
+    });
+  });
+}
+
+export async function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,0 +1,97 @@
+/** The parts pages are made of. */
+export const components = `
+.brand { display: flex; align-items: center; gap: 0.625rem; max-inline-size: 40rem; margin: 0 auto 1rem; padding: 0 0.25rem; font-weight: 650; letter-spacing: -0.01em; }
+.mark { color: var(--accent); flex: none; }
+.card { max-inline-size: 40rem; margin: 0 auto; padding: 2.25rem; background: var(--surface); border: 1px solid var(--line); border-radius: 16px; box-shadow: var(--shadow); }
+.lead { margin-top: 0.5rem; font-size: 1.0625rem; color: var(--quiet); }
+.lead .name { color: var(--ink); }
+.quiet { font-size: 0.9375rem; color: var(--quiet); }
+.card > .quiet { margin-top: 1.5rem; }
+.stack { display: grid; gap: 1.25rem; margin-top: 1.75rem; }
+.stack.wide { gap: 2rem; }
+.plain { list-style: none; }
+
+.field { display: grid; gap: 0.375rem; }
+.field label { font-weight: 600; }
+.field input { inline-size: 100%; min-block-size: 2.875rem; padding: 0.5rem 0.75rem; background: var(--surface); border: 1px solid var(--control); border-radius: var(--radius); }
+.field input[aria-invalid="true"] { border-color: var(--danger); border-width: 2px; }
+
+.button { display: inline-flex; align-items: center; justify-content: center; min-block-size: 2.875rem; padding: 0.5rem 1.25rem; background: var(--choice); border: 1px solid var(--control); border-radius: var(--radius); font-weight: 600; cursor: pointer; }
+.button:hover { background: var(--choice-hover); }
+.button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
+.button.primary:hover { background: var(--accent-strong); border-color: var(--accent-strong); }
+.button.small { min-block-size: 2.25rem; padding: 0.25rem 0.875rem; font-size: 0.9375rem; flex: none; }
+.choices { display: grid; grid-template-columns: 1fr 1fr; gap: 0.75rem; }
+.card > .choices { margin-top: 1.75rem; }
+.choices .button { border: 2px solid var(--ink); min-block-size: 3.25rem; font-size: 1.0625rem; }
+.decision > .quiet { margin-top: 0.75rem; text-align: center; }
+/* A click meant for whatever stood here a moment ago must not decide anything (I4). */
+.decision .choices { animation: arm 600ms step-end; }
+@keyframes arm { from { pointer-events: none; } to { pointer-events: auto; } }
+
+.notice { padding: 0.875rem 1rem; background: var(--sunken); border: 1px solid var(--line); border-radius: var(--radius); }
+.notice.problem { margin-top: 1.25rem;  background: var(--danger-tint); border-color: var(--danger); color: var(--danger); font-weight: 600; }
+.notice.caution { background: var(--change-tint); border-color: var(--change); }
+.notice.caution .quiet { color: var(--ink); }
+.card > .notice { margin-top: 0.75rem; }
+.destination { font-size: 1.375rem; line-height: 1.35; font-weight: 650; letter-spacing: -0.01em; }
+
+.disclosure { margin-top: 0.75rem; }
+.disclosure > summary { display: inline-block; padding: 0.25rem 0; color: var(--accent); font-size: 0.9375rem; font-weight: 600; }
+.disclosure > summary::before { content: "+"; display: inline-block; inline-size: 1.125rem; }
+.disclosure[open] > summary::before { content: "–"; }
+.disclosure > summary::-webkit-details-marker { display: none; }
+.disclosure > .facts { margin-top: 0.5rem; padding: 0.875rem 1rem; background: var(--sunken); border: 1px solid var(--line); border-radius: var(--radius); }
+.facts { display: grid; gap: 0.5rem; font-size: 0.9375rem; }
+.facts > div { display: grid; grid-template-columns: 9rem 1fr; gap: 0 1rem; }
+.facts dt { color: var(--quiet); }
+.lead + p { margin-top: 0.75rem; }
+.small-print { margin-top: 1.75rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
+.small-print .facts { font-size: 0.875rem; }
+
+.signed-in { display: flex; align-items: center; justify-content: space-between; gap: 1rem; margin-top: 1.5rem; padding: 0.75rem 1rem; border: 1px solid var(--line); border-radius: var(--radius); }
+.signed-in .address { display: block; }
+
+.group { margin-top: 1.25rem; }
+.group > h3 { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 0.625rem; }
+.group > .quiet { margin-top: 0.125rem; }
+.badge { padding: 0.0625rem 0.5rem; border-radius: 99px; font-size: 0.8125rem; font-weight: 600; border: 1px solid currentColor; }
+.read .badge, .identity .badge { color: var(--good); background: var(--good-tint); }
+.write .badge { color: var(--change); background: var(--change-tint); }
+.destructive .badge { color: var(--danger); background: var(--danger-tint); }
+.rows { margin-top: 0.625rem; border: 1px solid var(--line); border-radius: var(--radius); }
+.destructive .rows { border-color: var(--danger); }
+.rows > li + li { border-top: 1px solid var(--line); }
+.row { display: flex; gap: 0.75rem; padding: 0.75rem 1rem; }
+.row > input, .row > .icon { margin-top: 0.15625rem; }
+.row > div { flex: 1; min-inline-size: 0; }
+.row label { display: block; cursor: pointer; min-block-size: 1.5rem; }
+.title { font-weight: 600; }
+.title code { display: inline-block; margin-inline-start: 0.5rem; font-weight: 400; }
+.tools { margin-top: 0.125rem; font-size: 0.9375rem; color: var(--quiet); }
+.tools summary { padding: 0.125rem 0; min-block-size: 1.5rem; }
+.tools ul { padding-inline-start: 1.5rem; }
+.blocked { background: var(--sunken); }
+.blocked .title { color: var(--quiet); }
+.icon { flex: none; color: var(--quiet); }
+.icon.tick { color: var(--good); }
+.never { margin-top: 0.5rem; display: grid; gap: 0.25rem; }
+.never > li { display: flex; gap: 0.625rem; }
+.never .icon { margin-top: 0.125rem; }
+
+.options { display: flex; flex-wrap: wrap; gap: 0.625rem; margin: 0.625rem 0; }
+.option { display: flex; align-items: center; gap: 0.625rem; min-block-size: 2.75rem; padding: 0.375rem 1rem; border: 1px solid var(--control); border-radius: var(--radius); cursor: pointer; }
+.option:has(:checked) { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
+
+@media (max-width: 30rem) {
+  .card { padding: 1.375rem 1.125rem; border-radius: 14px; }
+  .facts > div { grid-template-columns: 1fr; }
+  .choices { grid-template-columns: 1fr; }
+  .signed-in { flex-wrap: wrap; }
+  .title code { display: block; margin: 0; }
+}
+@media (forced-colors: active) {
+  .option:has(:checked) { outline: 2px solid; }
+}
+@media print { .card { box-shadow: none; } }
+`;

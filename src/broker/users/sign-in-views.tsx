@@ -1,0 +1,111 @@
+/** The sign-in page, and the question before signing out. They decide nothing. */
+
+import { Name, renderPage, Sentence } from '../http/page.js';
+import type { SignInPageModel } from '../http/page-model.js';
+import { phrase, texts } from '../http/texts/index.js';
+
+const t = texts.signIn;
+
+export const renderSignIn = (model: SignInPageModel): string =>
+  renderPage({
+    title: model.problem === undefined ? t.title : t.problemTitle,
+    content: <SignIn model={model} />,
+  });
+
+function SignIn({ model }: { readonly model: SignInPageModel }) {
+  const { problem } = model;
+  const fault = problem === undefined ? {} : { 'aria-describedby': 'problem' };
+  const invalid = problem === 'wrong' ? { ...fault, 'aria-invalid': true as const } : fault;
+  return (
+    <>
+      <h1>{t.heading}</h1>
+      <p class="lead">
+        <For model={model} />
+      </p>
+      <div role="alert" id="problem">
+        {problem === undefined ? null : <p class="notice problem">{problemText(model)}</p>}
+      </div>
+      <form method="post" action={model.action} class="stack">
+        <input type="hidden" name="form" value={model.form} />
+        <div class="field">
+          <label for="email">{t.email}</label>
+          {/* Not type=email: browsers rewrite international domains in it before sending. */}
+          <input
+            id="email"
+            name="email"
+            type="text"
+            inputMode="email"
+            autocomplete="username"
+            autocapitalize="none"
+            spellcheck={false}
+            required
+            maxLength={254}
+            value={model.email ?? ''}
+            {...invalid}
+          />
+        </div>
+        <div class="field">
+          <label for="password">{t.password}</label>
+          <input
+            id="password"
+            name="password"
+            type="password"
+            autocomplete="current-password"
+            required
+            maxLength={1024}
+            {...invalid}
+          />
+        </div>
+        <button type="submit" class="button primary">
+          {t.submit}
+        </button>
+      </form>
+      <p class="quiet">{t.promise}</p>
+    </>
+  );
+}
+
+function For({ model: { agent, client } }: { readonly model: SignInPageModel }) {
+  const clientName = <Name key="client">{client.name}</Name>;
+  if (agent === undefined) return <Sentence text={t.forClient} places={{ client: clientName }} />;
+  const agentName = <Name key="agent">{agent.name}</Name>;
+  return <Sentence text={t.forAgent} places={{ agent: agentName, client: clientName }} />;
+}
+
+function problemText({ problem, retryAfterSeconds }: SignInPageModel): string {
+  if (problem === 'wrong') return t.wrong;
+  return phrase(t.throttled, { wait: waitText(retryAfterSeconds) });
+}
+
+function waitText(seconds: number | undefined): string {
+  if (seconds === undefined) return texts.wait.moment;
+  if (seconds <= 1) return texts.wait.oneSecond;
+  if (seconds <= 90) return phrase(texts.wait.seconds, { count: seconds });
+  return phrase(texts.wait.minutes, { count: Math.ceil(seconds / 60) });
+}
+
+export interface SignOutPageModel {
+  /** Where the answer is posted, and the engine's own token for it. */
+  readonly action: string;
+  readonly xsrf: string;
+}
+
+export const renderSignOut = ({ action, xsrf }: SignOutPageModel): string =>
+  renderPage({
+    title: texts.signOut.title,
+    content: (
+      <>
+        <h1>{texts.signOut.title}</h1>
+        <p class="lead">{texts.signOut.message}</p>
+        <form method="post" action={action} class="choices">
+          <input type="hidden" name="xsrf" value={xsrf} />
+          <button type="submit" class="button">
+            {texts.signOut.stay}
+          </button>
+          <button type="submit" name="logout" value="yes" class="button">
+            {texts.signOut.confirm}
+          </button>
+        </form>
+      </>
+    ),
+  });

@@ -1,0 +1,94 @@
+/**
+ * Signing in with an address and a password. One answer for everything that is not a success, in
+ * the same time: no such account, no password, wrong password, disabled (M4, no enumeration).
+ * Decides who somebody is; starts no session.
+ */
+import { type AuditEvent, record } from '../audit/store.js';
+import type { Database } from '../db/database.js';
+import { createWorkQueue, verifyPassword, type WorkQueue } from './password.js';
+import { emailKeyOf } from './schema.js';
+import { findUserByEmail, type UserRow } from './store.js';
+import { createThrottle, type Throttle } from './throttle.js';
+
+export interface SignInRequest {
+  readonly email: string;
+  readonly password: string;
+  /** The network address the request came from; empty when unknown. */
+  readonly address: string;
+}
+
+export type SignInOutcome =
+  | { readonly ok: true; readonly userId: string; readonly name: string }
+  | {
+      readonly ok: false;
+      readonly problem: 'wrong' | 'throttled';
+      readonly retryAfterSeconds?: number;
+    };
+
+export type SignIn = (request: SignInRequest) => Promise<SignInOutcome>;
+
+/** RFC 5321 §4.5.3.1.3; nothing longer was ever registered. */
+const EMAIL_CHARS_MAX = 254;
+/** Two of Node's four pool threads. */
+const HASHES_PARALLEL = 2;
+/** About a second of hashing: beyond it, waiting would only make everybody wait longer. */
+const IN_FLIGHT_MAX = 50;
+
+interface Parts {
+  readonly db: Database;
+  readonly throttle: Throttle;
+  readonly queue: WorkQueue;
+}
+
+export function createSignIn(deps: { readonly db: Database; readonly now?: () => number }): SignIn {
+  const { db } = deps;
+  const throttle = createThrottle(db, deps.now ?? Date.now);
+  const parts = { db, throttle, queue: createWorkQueue(HASHES_PARALLEL) };
+  let inFlight = 0;
+  return async (request) => {
+    if (inFlight >= IN_FLIGHT_MAX) return { ok: false, problem: 'throttled', retryAfterSeconds: 1 };
+    inFlight += 1;
+    try {
+      return await signIn(parts, request);
+    } finally {
+      inFlight -= 1;
+    }
+  };
+}
+
+/** What was refused untried is no attempt: not counted, not audited (P15: no unbounded rows). */
+async function signIn(
+  { db, throttle, queue }: Parts,
+  request: SignInRequest,
+): Promise<SignInOutcome> {
+  const { password, address } = request;
+  const email = request.email.trim();
+  const who = { accountKey: emailKeyOf(email.slice(0, EMAIL_CHARS_MAX + 1)), address };
+  const admission = await throttle.attempt(who);
+  if (!admission.admitted) {
+    return { ok: false, problem: 'throttled', retryAfterSeconds: admission.retryAfterSeconds };
+  }
+  const user = couldExist(email) ? await findUserByEmail(db.orm, email) : undefined;
+  const fits = await queue.run(() => verifyPassword(user?.passwordHash ?? null, password));
+  if (user === undefined || !fits || user.status !== 'active') {
+    await record(db.orm, failed(user, fits, admission.failures));
+    return { ok: false, problem: 'wrong' };
+  }
+  await record(db.orm, { type: 'sign_in.succeeded', by: user.id, sub: user.id });
+  await throttle.succeeded(who);
+  return { ok: true, userId: user.id, name: user.name };
+}
+
+/** PostgreSQL text holds no NUL: what has one is nobody's address. */
+const couldExist = (email: string): boolean =>
+  email.length <= EMAIL_CHARS_MAX && !email.includes('\0');
+
+/** The address as typed stays out: people type passwords into it. */
+function failed(user: UserRow | undefined, fits: boolean, failures: number): AuditEvent {
+  const reason = user === undefined ? 'no_such_user' : fits ? 'not_active' : 'wrong_password';
+  return {
+    type: 'sign_in.failed',
+    ...(user === undefined ? {} : { sub: user.id }),
+    detail: { problem: 'wrong', reason, failures },
+  };
+}

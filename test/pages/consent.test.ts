@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import type { ShownTakenAway } from '../../src/broker/http/page-model.js';
+import { renderConsent } from '../../src/broker/consent/views.js';
+import { AGENT_CONSENT, CLIENT_CONSENT, IDENTITY_CONSENT } from './models.js';
+import { controlsOf, linesOf } from './text.js';
+
+const titleOf = (html: string) => /<title>(.*)<\/title>/.exec(html)?.[1];
+
+describe('the consent page for an agent', () => {
+  const html = renderConsent(AGENT_CONSENT);
+
+  it('says all of this, in this order', () => {
+    expect(linesOf(html)).toEqual([
+      'Expense Bot wants to act for you on Finance Tools',
+      'Run by Acme Finance Operations, opening through Desk Companion.',
+      'Who is asking',
+      ...['Agent', 'Expense Bot'],
+      ...['Purpose', 'Files expense reports from the receipts in your inbox.'],
+      ...['About', 'Reads receipts, fills in the report, asks you before it submits.'],
+      ...['Run by', 'Acme Finance Operations'],
+      ...['Agent id', 'agt_expense'],
+      ...['Application', 'Desk Companion'],
+      ...['Application id', 'cli_desk'],
+      ...['Service', 'Finance Tools'],
+      ...['Service address', 'https://finance.example/mcp'],
+      'Signed in as Ana Pereiraana@example.com',
+      'Not you?',
+      ...['Afterwards you go to', 'desk.example', 'Stop here if you do not know this address.'],
+      'What it may do',
+      'Untick what you do not want. If nothing is ticked, nothing is allowed.',
+      'Look, without changing anything Read',
+      ...['List your invoicesinvoices:list', 'Used by list_invoices'],
+      ...[
+        'Read your invoicesinvoices:read',
+        'Amounts, dates, suppliers and the attached documents.',
+      ],
+      'Used by 4 tools',
+      ...['get_invoice', 'search_invoices', 'export_csv', 'get_attachment'],
+      'Add and change Change',
+      ...['Create and change expense reportsreports:write', 'Used by create_report, update_report'],
+      'Delete, or do what cannot be undone No undo',
+      'Not ticked for you. Tick only what may happen without asking you again.',
+      ...['Delete expense reportsreports:delete', 'Deleted reports cannot be brought back.'],
+      'Used by delete_report',
+      'Know about you You',
+      ...['Know that it is you', 'Always part of signing in.', 'See your e-mail address'],
+      ...['Asked for, but blocked', 'None of this is allowed, whatever you choose here.'],
+      ...['Send paymentspayments:send', 'Your organisation does not allow this agent to do this.'],
+      'Close the booksledger:close',
+      'You do not have this yourself, so you cannot pass it on.',
+      'Your organisation does not allow this application to be used for this.',
+      'What it can never do',
+      'See or change your password.',
+      'Do more than you tick here, or pass more than that on to others.',
+      'Go on after the time you choose.',
+      ...['For how long', '30 days', '1 day', '1 hour'],
+      ...['Don’t allow', 'Allow', 'You can stop this at any time.'],
+    ]);
+  });
+
+  it('sends exactly what was shown: ticks, a time, the seal, a decision', () => {
+    const sent = controlsOf(html).map((tag) =>
+      tag.replace(/ (id|class|aria-describedby)="[^"]*"/g, ''),
+    );
+    const box = (name: string, ticked = ' checked') =>
+      `<input type="checkbox" name="scope" value="${name}"${ticked}/>`;
+    expect(sent).toEqual([
+      '<button type="submit">',
+      '<input type="hidden" name="shown" value="c2VhbGVk.bWFj"/>',
+      box('invoices:list'),
+      box('invoices:read'),
+      box('reports:write'),
+      box('reports:delete', ''),
+      '<input type="hidden" name="scope" value="openid"/>',
+      box('email'),
+      '<input type="radio" name="duration_seconds" value="2592000" checked/>',
+      '<input type="radio" name="duration_seconds" value="86400"/>',
+      '<input type="radio" name="duration_seconds" value="3600"/>',
+      // First, so that the Enter key never allows.
+      '<button type="submit" name="decision" value="deny">',
+      '<button type="submit" name="decision" value="allow">',
+    ]);
+    expect(html).not.toContain('autofocus');
+    const forms = [...html.matchAll(/<form method="post" action="([^"]*)"/g)].map(([, to]) => to);
+    expect(forms).toEqual(['/interaction/u1/switch-user', '/interaction/u1/decision']);
+  });
+
+  it('is a whole document in its language, with a title and one stylesheet, and no script', () => {
+    expect(html).toMatch(/^<!doctype html><html lang="en"><head><meta charset="utf-8"\/>/);
+    expect(html).toContain('<meta name="viewport" content="width=device-width, initial-scale=1"/>');
+    expect(html).toMatch(/<link rel="stylesheet" href="\/assets\/behalf\.[0-9a-f]{16}\.css"\/>/);
+    expect(html).not.toMatch(/<script|<style|<img|<iframe|\sstyle=|\son[a-z]+=/i);
+    expect(titleOf(html)).toBe('Let Expense Bot act for you? – Behalf');
+  });
+
+  it('gives an agent that is its own application no second name', () => {
+    const own = { ...AGENT_CONSENT, client: { id: 'agt_expense', name: 'Expense Bot' } };
+    expect(linesOf(renderConsent(own))[1]).toBe('Run by Acme Finance Operations.');
+  });
+});
+
+describe('who took a scope away', () => {
+  it.each([
+    ['resource', 'Finance Tools has no such permission.'],
+    ['user', 'You do not have this yourself, so you cannot pass it on.'],
+    ['agent', 'Your organisation does not allow this agent to do this.'],
+    ['client', 'Your organisation does not allow this application to be used for this.'],
+    ['consent', 'You decided against this before.'],
+    ['parent', 'Whoever passed this work on does not have it either.'],
+  ] as ReadonlyArray<[ShownTakenAway['by'][number], string]>)('%s: %s', (who, sentence) => {
+    const takenAway = [{ name: 'a:b', title: 'Do that', by: [who] }];
+    const lines = linesOf(renderConsent({ ...AGENT_CONSENT, takenAway }));
+    expect(lines[lines.indexOf('Do thata:b') + 1]).toBe(sentence);
+  });
+});
+
+describe('the consent page for a client by itself', () => {
+  const lines = linesOf(renderConsent(CLIENT_CONSENT));
+
+  it('names the client, and warns that it returns to this computer', () => {
+    expect(lines[0]).toBe('Code Editor wants to use Finance Tools for you');
+    expect(lines).toContain('Afterwards you return to a program on this computer');
+    expect(lines).toContain('127.0.0.1:7777');
+    expect(lines).toContain('Continue only if you just started this yourself, on this computer.');
+    expect(lines).not.toContain('Agent');
+    expect(lines).not.toContain('Asked for, but blocked');
+  });
+
+  it('shows a host to its very end, which is the part that counts', () => {
+    const display = `${'desk.example.'.repeat(18)}evil.example:8443`;
+    const html = renderConsent({ ...CLIENT_CONSENT, redirect: { kind: 'web', display } });
+    expect(linesOf(html)).toContain(display);
+  });
+
+  it('offers no "Allow" when nothing is left', () => {
+    const empty = renderConsent({ ...CLIENT_CONSENT, scopes: [] });
+    expect(linesOf(empty)).toContain('Nothing of what was asked for can be allowed.');
+    expect(empty).not.toContain('value="allow"');
+    expect(empty).toContain('value="deny"');
+  });
+});
+
+describe('the page for signing in to a client', () => {
+  it('is short', () => {
+    const html = renderConsent(IDENTITY_CONSENT);
+    expect(titleOf(html)).toBe('Sign in to Desk Companion? – Behalf');
+    expect(linesOf(html)).toEqual([
+      'Desk Companion wants to know who you are',
+      'Who is asking',
+      ...['Application', 'Desk Companion', 'Application id', 'cli_desk'],
+      'Signed in as Ana Pereiraana@example.com',
+      'Not you?',
+      'Afterwards an app on this device opens',
+      'com.example.notes:',
+      'Continue only if you just started this yourself, in that app.',
+      'What it may know',
+      'Untick what you do not want to share.',
+      ...['Know that it is you', 'Always part of signing in.'],
+      ...['See your name', 'See your e-mail address'],
+      ...['What it can never do', 'See or change your password.', 'Do anything in your name.'],
+      ...['Don’t allow', 'Allow', 'You can stop this at any time.'],
+    ]);
+  });
+
+  it('keeps a box for a scope of the resource that merely bears an identity name', () => {
+    const scopes = [
+      { name: 'openid', title: 'Open ids', risk: 'write', tools: [], ticked: true },
+    ] as const;
+    expect(renderConsent({ ...AGENT_CONSENT, scopes })).toMatch(
+      /<input type="checkbox"[^>]*value="openid"/,
+    );
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { displayed, NAMELESS } from '../../src/broker/http/display.js';
+import { en } from '../../src/broker/http/texts/en.js';
+import { cut, phrase } from '../../src/broker/http/texts/index.js';
+
+describe('a displayed name (I5, P6, P9)', () => {
+  it.each([
+    ['Expense Bot', 'Expense Bot'],
+    ['  two   spaces ', 'two spaces'],
+    ['line\r\nbreak\tand tab', 'line break and tab'],
+    ['evil\u202Etxt.exe', 'eviltxt.exe'],
+    ['\u2066isolate\u2069', 'isolate'],
+    ['Ex\u200Bpen\u200Dse\uFEFF', 'Expense'],
+    ['nul\0 esc\u001B[31m', 'nul esc[31m'],
+    ['sep\u2028para\u2029', 'seppara'],
+    ['tag\u{E0041}\u{E0042}', 'tag'],
+    ['soft\u00ADhyphen', 'softhyphen'],
+    ['lone\uD800', 'lone'],
+    ['\u3164\u115F\u2800', NAMELESS],
+    ['', NAMELESS],
+    ['日本語 שלום é', '日本語 שלום é'],
+  ])('%j is shown as %j', (text, shown) => {
+    expect(displayed(text)).toBe(shown);
+  });
+
+  it('stacks no towers of marks and has an end', () => {
+    expect(displayed(`a${'\u0301'.repeat(50)}b`)).toBe(`a${'\u0301'.repeat(4)}b`);
+    expect([...displayed('😀'.repeat(500))]).toHaveLength(200);
+    expect(displayed('x'.repeat(201)).endsWith('…')).toBe(true);
+    expect(displayed('x'.repeat(200))).toBe('x'.repeat(200));
+  });
+
+  it('is quick about 1 MB of anything (P10)', () => {
+    for (const unit of [' ', '\u0301', '\u202E', 'a', '\t ']) {
+      const text = unit.repeat(1_000_000 / unit.length);
+      const started = performance.now();
+      displayed(text, 1000);
+      expect(performance.now() - started).toBeLessThan(50);
+    }
+  });
+});
+
+describe('texts', () => {
+  it('are put together in their own order', () => {
+    expect(cut('{a} and {b}.')).toEqual([
+      { place: 'a' },
+      { words: ' and ' },
+      { place: 'b' },
+      { words: '.' },
+    ]);
+    expect(phrase('{b}, then {a}', { a: 1, b: 'two' })).toBe('two, then 1');
+  });
+
+  it('put nothing into what was put in', () => {
+    expect(phrase('{a} {b}', { a: '{b}', b: 'x' })).toBe('{b} x');
+  });
+
+  it('have no place that is misspelt beyond recognition', () => {
+    const all: string[] = [];
+    JSON.stringify(en, (_key, value) => {
+      if (typeof value === 'string') all.push(value);
+      return value;
+    });
+    expect(all.length).toBeGreaterThan(60);
+    expect(all.filter((text) => /[{}]/.test(text.replace(/\{[a-zA-Z]+\}/g, '')))).toEqual([]);
+  });
+});
