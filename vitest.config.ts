@@ -1,9 +1,19 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Where .ci/run wants the counts; unset everywhere else.
 const report = process.env.CI_TEST_REPORT;
 
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
+  // The examples import the package by its name, as users do; here that is the source.
+  resolve: {
+    alias: [
+      { find: /^behalf$/, replacement: source('src/broker/index.ts') },
+      { find: /^behalf\/(.+)$/, replacement: source('src/$1/index.ts') },
+    ],
+  },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   test: {
     include: ['test/**/*.test.{ts,tsx}'],

@@ -79,6 +79,8 @@ export async function beginAuthorization(
   };
   const parameters = {
     response_type: 'code',
+    // Required in a pushed request too, however the client authenticates (RFC 9126 §2.1).
+    client_id: client.id,
     redirect_uri: client.redirectUri,
     scope,
     resource,

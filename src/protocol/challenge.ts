@@ -33,7 +33,8 @@ export function parseChallenge(header: string | null | undefined): BearerChallen
   const members: Record<string, string> = {};
   for (const match of header.matchAll(/([a-z_]{1,32})=(?:"([^"]{0,2048})"|([^\s,"]{1,2048}))/gi)) {
     const name = match[1]?.toLowerCase();
-    if (name !== undefined && members[name] === undefined) members[name] = match[2] ?? match[3] ?? '';
+    if (name !== undefined && members[name] === undefined)
+      members[name] = match[2] ?? match[3] ?? '';
   }
   return members;
 }

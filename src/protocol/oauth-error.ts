@@ -22,6 +22,7 @@ export type OAuthErrorCode =
 const STATUS: Partial<Record<OAuthErrorCode, number>> = {
   invalid_client: 401,
   invalid_token: 401,
+  access_denied: 403,
   insufficient_scope: 403,
   actor_unauthorized: 403,
   server_error: 500,

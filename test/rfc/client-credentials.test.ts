@@ -1,8 +1,16 @@
+import { sql } from 'drizzle-orm';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agents, clients, credentials, policyEpoch } from '../../schema/index.js';
-import { sql } from 'drizzle-orm';
-import { basic, claimsOf, headerOf, postForm, postToken, startTestBroker, type TestBroker } from '../support/broker.js';
+import {
+  basic,
+  claimsOf,
+  headerOf,
+  postForm,
+  postToken,
+  startTestBroker,
+  type TestBroker,
+} from '../support/broker.js';
 import { AGENT, DESKTOP, FILES, NOTES, SERVICE } from '../support/world.js';
 
 let t: TestBroker;
@@ -30,7 +38,11 @@ describe('DESIGN §8b an agent alone (AT1–AT7)', () => {
       scope: 'files:list files:read files:write',
       token_type: 'Bearer',
     });
-    expect(headerOf(answer.body.access_token)).toEqual({ alg: 'ES256', typ: 'at+jwt', kid: expect.any(String) });
+    expect(headerOf(answer.body.access_token)).toEqual({
+      alg: 'ES256',
+      typ: 'at+jwt',
+      kid: expect.any(String),
+    });
     const claims = claimsOf(answer.body.access_token);
     expect(claims).toEqual({
       iss: t.issuer,
@@ -49,7 +61,10 @@ describe('DESIGN §8b an agent alone (AT1–AT7)', () => {
     const answer = await ask(AGENT, { resource: FILES, scope: 'files:read files:delete' });
     expect([answer.status, answer.body]).toEqual([
       400,
-      { error: 'invalid_scope', error_description: 'a requested scope is unknown or not permitted' },
+      {
+        error: 'invalid_scope',
+        error_description: 'a requested scope is unknown or not permitted',
+      },
     ]);
     expect((await errorEvents())[0]?.detail).toMatchObject({
       code: 'invalid_scope',
@@ -69,7 +84,11 @@ describe('DESIGN §8b an agent alone (AT1–AT7)', () => {
 
   it('gives an actor token for the issuer: 120 seconds, no scope (AT3)', async () => {
     const answer = await ask(AGENT, { resource: t.issuer });
-    expect(answer.body).toEqual({ access_token: expect.any(String), expires_in: 120, token_type: 'Bearer' });
+    expect(answer.body).toEqual({
+      access_token: expect.any(String),
+      expires_in: 120,
+      token_type: 'Bearer',
+    });
     const claims = claimsOf(answer.body.access_token);
     expect(claims).toEqual({
       iss: t.issuer,
@@ -85,11 +104,15 @@ describe('DESIGN §8b an agent alone (AT1–AT7)', () => {
 
   it('gives services no actor token, and actor tokens no scope', async () => {
     expect((await ask(SERVICE, { resource: t.issuer })).body.error).toBe('invalid_target');
-    expect((await ask(AGENT, { resource: t.issuer, scope: 'files:read' })).body.error).toBe('invalid_scope');
+    expect((await ask(AGENT, { resource: t.issuer, scope: 'files:read' })).body.error).toBe(
+      'invalid_scope',
+    );
   });
 
   it('gives no refresh token (AT6, RFC 6749 §4.4.3)', async () => {
-    expect(Object.keys((await ask(AGENT, { resource: FILES })).body)).not.toContain('refresh_token');
+    expect(Object.keys((await ask(AGENT, { resource: FILES })).body)).not.toContain(
+      'refresh_token',
+    );
   });
 });
 
@@ -134,7 +157,11 @@ describe('DESIGN §8b a service (MM1–MM7)', () => {
   });
 
   it('refuses a public client (MM7, RFC 6749 §4.4)', async () => {
-    const answer = await postForm(`${t.issuer}/token`, { grant_type: 'client_credentials', client_id: DESKTOP, resource: FILES });
+    const answer = await postForm(`${t.issuer}/token`, {
+      grant_type: 'client_credentials',
+      client_id: DESKTOP,
+      resource: FILES,
+    });
     expect(answer.status).toBe(400);
     expect(answer.body.error).toBe('unauthorized_client');
   });
@@ -146,10 +173,16 @@ describe('client authentication (K3, K4, K5, MM1, MM2)', () => {
 
   it.each([
     ['a wrong secret', () => ({ headers: { authorization: basic(SERVICE, 'x'.repeat(43)) } })],
-    ['an unknown client', () => ({ headers: { authorization: basic('cli_nobody', 'x'.repeat(43)) } })],
+    [
+      'an unknown client',
+      () => ({ headers: { authorization: basic('cli_nobody', 'x'.repeat(43)) } }),
+    ],
     ['no authentication at all', () => ({ fields: { client_id: SERVICE } })],
   ])('refuses %s with 401 invalid_client', async (_name, attempt) => {
-    const { headers = {}, fields: more = {} } = attempt() as { headers?: Record<string, string>; fields?: Record<string, string> };
+    const { headers = {}, fields: more = {} } = attempt() as {
+      headers?: Record<string, string>;
+      fields?: Record<string, string>;
+    };
     const answer = await postForm(url(), { ...fields, ...more }, headers);
     expect([answer.status, answer.body]).toEqual([
       401,
@@ -168,19 +201,34 @@ describe('client authentication (K3, K4, K5, MM1, MM2)', () => {
 
   describe('private_key_jwt (RFC 7523bis)', () => {
     const id = 'cli_keyed';
-    let sign: (claims: Record<string, unknown>, header?: Record<string, unknown>) => Promise<string>;
+    let sign: (
+      claims: Record<string, unknown>,
+      header?: Record<string, unknown>,
+    ) => Promise<string>;
     beforeAll(async () => {
       const { publicKey, privateKey } = await generateKeyPair('ES256');
       const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256' };
       const { db } = t.opened;
-      await db.orm.insert(clients).values({ id, name: 'Keyed', kind: 'service', auth: 'private_key_jwt' });
+      await db.orm
+        .insert(clients)
+        .values({ id, name: 'Keyed', kind: 'service', auth: 'private_key_jwt' });
       await db.orm.insert(credentials).values({ id: 'crd_keyed', principal: id, kind: 'jwk', jwk });
-      await db.run(`insert into permissions (principal, resource, scopes) values ($1, $2, '{files:read}')`, [id, FILES]);
+      await db.run(
+        `insert into permissions (principal, resource, scopes) values ($1, $2, '{files:read}')`,
+        [id, FILES],
+      );
       await db.orm.update(policyEpoch).set({ epoch: sql`epoch + 1` });
       await new Promise((resolve) => setTimeout(resolve, 1100));
       const now = Math.floor(Date.now() / 1000);
       sign = (claims, header = {}) =>
-        new SignJWT({ iss: id, sub: id, aud: t.issuer, jti: crypto.randomUUID(), exp: now + 60, ...claims })
+        new SignJWT({
+          iss: id,
+          sub: id,
+          aud: t.issuer,
+          jti: crypto.randomUUID(),
+          exp: now + 60,
+          ...claims,
+        })
           .setProtectedHeader({ alg: 'ES256', ...header })
           .sign(privateKey);
     });
@@ -208,8 +256,14 @@ describe('client authentication (K3, K4, K5, MM1, MM2)', () => {
       ['no expiry', { exp: undefined }],
     ])('refuses %s (K5, MM2)', async (_name, claims) => {
       const fill = (value: unknown): unknown =>
-        value === 'TOKEN' ? url() : Array.isArray(value) ? value.map((v) => (v === 'ISSUER' ? t.issuer : v)) : value;
-      const filled = Object.fromEntries(Object.entries(claims).map(([name, value]) => [name, fill(value)]));
+        value === 'TOKEN'
+          ? url()
+          : Array.isArray(value)
+            ? value.map((v) => (v === 'ISSUER' ? t.issuer : v))
+            : value;
+      const filled = Object.fromEntries(
+        Object.entries(claims).map(([name, value]) => [name, fill(value)]),
+      );
       const answer = await present(await sign(filled));
       expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
     });
@@ -218,11 +272,17 @@ describe('client authentication (K3, K4, K5, MM1, MM2)', () => {
       const assertion = await sign({});
       const answers = await Promise.all(Array.from({ length: 20 }, () => present(assertion)));
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-      expect(new Set(answers.filter(({ status }) => status !== 200).map(({ status }) => status))).toEqual(new Set([401]));
+      expect(
+        new Set(answers.filter(({ status }) => status !== 200).map(({ status }) => status)),
+      ).toEqual(new Set([401]));
     });
 
     it('refuses a secret from a client registered with a key (K3)', async () => {
-      const answer = await postForm(url(), { grant_type: 'client_credentials', resource: FILES }, { authorization: basic(id, 'x'.repeat(43)) });
+      const answer = await postForm(
+        url(),
+        { grant_type: 'client_credentials', resource: FILES },
+        { authorization: basic(id, 'x'.repeat(43)) },
+      );
       expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
     });
   });
@@ -234,8 +294,11 @@ describe('AT7 a blocked agent', () => {
     await t.opened.db.orm.update(policyEpoch).set({ epoch: sql`epoch + 1` });
     const answer = await ask('agt_other', { resource: FILES });
     // Within the second in which the cache may still know it, the gate has it decided again.
-    expect([answer.status, answer.body.error]).toSatisfy(([status, error]: [number, string]) =>
-      (status === 401 && error === 'invalid_client') || (status === 400 && error === 'unauthorized_client'));
+    expect([answer.status, answer.body.error]).toSatisfy(
+      ([status, error]: [number, string]) =>
+        (status === 401 && error === 'invalid_client') ||
+        (status === 400 && error === 'unauthorized_client'),
+    );
     await new Promise((resolve) => setTimeout(resolve, 1100));
     const later = await ask('agt_other', { resource: FILES });
     expect([later.status, later.body.error]).toEqual([401, 'invalid_client']);

@@ -1,6 +1,6 @@
-import { SignJWT, generateKeyPair } from 'jose';
+import { generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { formsOf, createBrowserless } from '../../examples/demo/walk-pages.js';
+import { createBrowserless, formsOf } from '../../examples/demo/walk-pages.js';
 import { endConsent, endGrant } from '../../src/broker/delegation/store.js';
 import { narrow } from '../../src/broker/revocation/store.js';
 import {
@@ -16,7 +16,20 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
-import { AGENT, ANA, BEN, CALLBACK, DESKTOP, FILES, FILES_CLIENT, HOST, LOOPBACK, NOTES, OTHER_AGENT, STRANGER } from '../support/world.js';
+import {
+  AGENT,
+  ANA,
+  BEN,
+  CALLBACK,
+  DESKTOP,
+  FILES,
+  FILES_CLIENT,
+  HOST,
+  LOOPBACK,
+  NOTES,
+  OTHER_AGENT,
+  STRANGER,
+} from '../support/world.js';
 
 let t: TestBroker;
 beforeAll(async () => {
@@ -69,24 +82,38 @@ describe('DESIGN §8a on behalf of a user', () => {
       exp: (claims['iat'] as number) + 300,
     });
     // Introspection returns the same members (DESIGN §3, IN2).
-    expect(await introspect(answer.body.access_token)).toEqual({ active: true, token_type: 'Bearer', ...claims });
+    expect(await introspect(answer.body.access_token)).toEqual({
+      active: true,
+      token_type: 'Bearer',
+      ...claims,
+    });
   });
 
   it('asks again for another agent: a consent for A never serves B (OB6, engine.md b)', async () => {
     const { browser } = await authorize(t);
     const { challenge } = pkce();
-    const again = await browser.open(authorizeUrl(t, challenge, { requested_actor: OTHER_AGENT, scope: 'files:read' }));
+    const again = await browser.open(
+      authorizeUrl(t, challenge, { requested_actor: OTHER_AGENT, scope: 'files:read' }),
+    );
     expect(again.url).toContain('/interaction/');
     const silent = await browser.open(
-      authorizeUrl(t, challenge, { requested_actor: OTHER_AGENT, scope: 'files:read', prompt: 'none' }),
+      authorizeUrl(t, challenge, {
+        requested_actor: OTHER_AGENT,
+        scope: 'files:read',
+        prompt: 'none',
+      }),
     );
     expect(new URL(silent.url).searchParams.get('error')).toBe('consent_required');
-    const plain = await browser.open(authorizeUrl(t, challenge, { requested_actor: undefined, prompt: 'none' }));
+    const plain = await browser.open(
+      authorizeUrl(t, challenge, { requested_actor: undefined, prompt: 'none' }),
+    );
     expect(new URL(plain.url).searchParams.get('error')).toBe('consent_required');
   });
 
   it('reuses a covering consent in silence with a fresh grant, and asks when more is asked (DESIGN §7)', async () => {
-    const first = await authorize(t, { params: { requested_actor: OTHER_AGENT, scope: 'files:list' } });
+    const first = await authorize(t, {
+      params: { requested_actor: OTHER_AGENT, scope: 'files:list' },
+    });
     const { challenge, verifier } = pkce();
     const url = authorizeUrl(t, challenge, { requested_actor: OTHER_AGENT, scope: 'files:list' });
     const second = new URL((await first.browser.open(url)).url);
@@ -112,8 +139,12 @@ describe('DESIGN §8a on behalf of a user', () => {
     const first = await authorize(t, { params });
     expect(first.code).not.toBe('');
     const { challenge } = pkce();
-    expect((await first.browser.open(authorizeUrl(t, challenge, params))).url).toContain('/interaction/');
-    const silent = await first.browser.open(authorizeUrl(t, challenge, { ...params, prompt: 'none' }));
+    expect((await first.browser.open(authorizeUrl(t, challenge, params))).url).toContain(
+      '/interaction/',
+    );
+    const silent = await first.browser.open(
+      authorizeUrl(t, challenge, { ...params, prompt: 'none' }),
+    );
     expect(new URL(silent.url).searchParams.get('error')).toBe('consent_required');
   });
 
@@ -125,7 +156,9 @@ describe('DESIGN §8a on behalf of a user', () => {
     const answer = await redeem(t, authorized);
     expect(answer.body.scope).toBe('files:list');
     // What the agent may ever hold is told apart from what was granted.
-    expect(claimsOf(answer.body.access_token)['agent_scope']).toBe('files:list files:read files:write');
+    expect(claimsOf(answer.body.access_token)['agent_scope']).toBe(
+      'files:list files:read files:write',
+    );
   });
 
   it('grants nothing that was not shown, whatever is posted (I7)', async () => {
@@ -145,7 +178,10 @@ describe('DESIGN §8a on behalf of a user', () => {
   });
 
   it('sends access_denied when the user says no', async () => {
-    const { callback } = await authorize(t, { params: { prompt: 'consent' }, visitor: { decision: 'deny' } });
+    const { callback } = await authorize(t, {
+      params: { prompt: 'consent' },
+      visitor: { decision: 'deny' },
+    });
     expect(Object.fromEntries(callback.searchParams)).toEqual({
       error: 'access_denied',
       error_description: 'the user did not allow it',
@@ -176,7 +212,12 @@ describe('DESIGN §8a on behalf of a user', () => {
       { request_uri: expect.stringMatching(/^urn:ietf:params:oauth:request_uri:/), expires_in: 60 },
     ]);
     const browser = createBrowserless(t.issuer);
-    const query = { client_id: HOST, request_uri: pushed.body.request_uri, requested_actor: OTHER_AGENT, scope: 'files:write' };
+    const query = {
+      client_id: HOST,
+      request_uri: pushed.body.request_uri,
+      requested_actor: OTHER_AGENT,
+      scope: 'files:write',
+    };
     const url = `${t.issuer}/authorize?${new URLSearchParams(query)}`;
     const { walkPages } = await import('../../examples/demo/walk-pages.js');
     const callback = await walkPages(browser, url, ANA);
@@ -190,8 +231,16 @@ describe('DESIGN §8a on behalf of a user', () => {
   });
 
   it.each([
-    ['a request_uri inside the push (PA2)', { request_uri: 'urn:ietf:params:oauth:request_uri:x' }, 'invalid_request'],
-    ['an unknown actor, like a foreign one (PA3, D1)', { requested_actor: 'agt_nobody' }, 'invalid_request'],
+    [
+      'a request_uri inside the push (PA2)',
+      { request_uri: 'urn:ietf:params:oauth:request_uri:x' },
+      'invalid_request',
+    ],
+    [
+      'an unknown actor, like a foreign one (PA3, D1)',
+      { requested_actor: 'agt_nobody' },
+      'invalid_request',
+    ],
     ['an unknown resource (PA3, RI1)', { resource: 'https://nowhere.example' }, 'invalid_target'],
   ])('refuses at /par %s', async (_name, more, error) => {
     const { challenge } = pkce();
@@ -214,7 +263,11 @@ describe('DESIGN §8a on behalf of a user', () => {
 });
 
 describe('OBO §1.1 requested_actor', () => {
-  const errorOf = async (params: Record<string, string | undefined>, client = HOST, redirect = CALLBACK) => {
+  const errorOf = async (
+    params: Record<string, string | undefined>,
+    client = HOST,
+    redirect = CALLBACK,
+  ) => {
     const { challenge } = pkce();
     const page = await createBrowserless(t.issuer).open(
       authorizeUrl(t, challenge, { client_id: client, redirect_uri: redirect, ...params }),
@@ -228,7 +281,9 @@ describe('OBO §1.1 requested_actor', () => {
   };
 
   it('answers unknown, foreign and blocked agents alike, at the redirect URI with state and iss, before any page (OB1, D1)', async () => {
-    await t.opened.db.run(`insert into agents (id, name, owner, auth, status, clients) values ('agt_blocked', 'B', 'o', 'client_secret_basic', 'blocked', '{cli_host}')`);
+    await t.opened.db.run(
+      `insert into agents (id, name, owner, auth, status, clients) values ('agt_blocked', 'B', 'o', 'client_secret_basic', 'blocked', '{cli_host}')`,
+    );
     for (const [params, client, redirect] of [
       [{ requested_actor: 'agt_nobody' }, HOST, CALLBACK],
       [{ requested_actor: 'agt_blocked' }, HOST, CALLBACK],
@@ -238,7 +293,10 @@ describe('OBO §1.1 requested_actor', () => {
     ] as const) {
       expect(await errorOf(params, client, redirect)).toEqual({ ...refused, iss: t.issuer });
     }
-    expect(await lastEvent('request.refused')).toMatchObject({ code: 'invalid_request', reason: 'unknown_actor' });
+    expect(await lastEvent('request.refused')).toMatchObject({
+      code: 'invalid_request',
+      reason: 'unknown_actor',
+    });
   });
 
   it('refuses it empty (OB2)', async () => {
@@ -255,7 +313,9 @@ describe('OBO §1.1 requested_actor', () => {
   it('refuses it without a resource, and two resources at once (RI1, DESIGN §2)', async () => {
     expect(await errorOf({ resource: undefined })).toMatchObject({ error: 'invalid_target' });
     const { challenge } = pkce();
-    const page = await createBrowserless(t.issuer).open(`${authorizeUrl(t, challenge)}&resource=${encodeURIComponent(NOTES)}`);
+    const page = await createBrowserless(t.issuer).open(
+      `${authorizeUrl(t, challenge)}&resource=${encodeURIComponent(NOTES)}`,
+    );
     expect(new URL(page.url).searchParams.get('error')).toBe('invalid_target');
   });
 
@@ -281,7 +341,10 @@ describe('OBO §1.2 the proof of the actor at the token endpoint', () => {
     const missing = await redeem(t, authorized, { actor_token: undefined });
     expect([missing.status, missing.body]).toEqual([
       400,
-      { error: 'invalid_grant', error_description: 'this authorization names an agent: send its actor_token' },
+      {
+        error: 'invalid_grant',
+        error_description: 'this authorization names an agent: send its actor_token',
+      },
     ]);
     expect((await redeem(t, authorized)).status).toBe(200);
   });
@@ -290,9 +353,13 @@ describe('OBO §1.2 the proof of the actor at the token endpoint', () => {
     const authorized = await authorize(t);
     const delegated = (await redeem(t, await authorize(t))).body.access_token as string;
     const own = await actorToken(t);
-    const forResource = (await postToken(t, AGENT, { grant_type: 'client_credentials', resource: FILES })).body.access_token;
+    const forResource = (
+      await postToken(t, AGENT, { grant_type: 'client_credentials', resource: FILES })
+    ).body.access_token;
     const { privateKey } = await generateKeyPair('ES256');
-    const forged = await new SignJWT(claimsOf(own)).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'x' }).sign(privateKey);
+    const forged = await new SignJWT(claimsOf(own))
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'x' })
+      .sign(privateKey);
     const [header, payload, signature] = own.split('.') as [string, string, string];
     const none = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${payload}.`;
     const flipped = `${header}.${payload}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
@@ -322,7 +389,9 @@ describe('OBO §1.2 the proof of the actor at the token endpoint', () => {
 
   it('accepts actor_token_type when it is an access token, refuses another (OB16)', async () => {
     const authorized = await authorize(t);
-    const type = (name: string) => ({ actor_token_type: `urn:ietf:params:oauth:token-type:${name}` });
+    const type = (name: string) => ({
+      actor_token_type: `urn:ietf:params:oauth:token-type:${name}`,
+    });
     expect((await redeem(t, authorized, type('saml2'))).body.error).toBe('invalid_request');
     expect((await redeem(t, authorized, type('access_token'))).status).toBe(200);
   });
@@ -338,7 +407,19 @@ describe('OBO §1.2 the proof of the actor at the token endpoint', () => {
     // DESIGN §8d: an ordinary client; no act, no agent_scope.
     const claims = claimsOf(plain.body.access_token);
     expect(Object.keys(claims).sort()).toEqual(
-      ['acr', 'aud', 'auth_time', 'client_id', 'exp', 'iat', 'iss', 'jti', 'scope', 'sub', 'sub_profile'].sort(),
+      [
+        'acr',
+        'aud',
+        'auth_time',
+        'client_id',
+        'exp',
+        'iat',
+        'iss',
+        'jti',
+        'scope',
+        'sub',
+        'sub_profile',
+      ].sort(),
     );
   });
 
@@ -364,7 +445,11 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
     const second = await refresh(first.refresh_token);
     expect(second.status).toBe(200);
     expect(second.body.refresh_token).not.toBe(first.refresh_token);
-    expect(claimsOf(second.body.access_token)['act']).toEqual({ sub: AGENT, iss: t.issuer, sub_profile: 'ai_agent' });
+    expect(claimsOf(second.body.access_token)['act']).toEqual({
+      sub: AGENT,
+      iss: t.issuer,
+      sub_profile: 'ai_agent',
+    });
     const narrow = await refresh(second.body.refresh_token, { scope: 'files:list' });
     expect(narrow.body.scope).toBe('files:list');
     const wide = await refresh(narrow.body.refresh_token, { scope: 'files:write admin:quota' });
@@ -386,7 +471,10 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
     const first = (await redeem(t, await authorize(t))).body;
     const set = (scopes: string) =>
       narrow(t.opened.db, async () => {
-        await t.opened.db.run(`update permissions set scopes = $1::text[] where principal = $2`, [scopes, AGENT]);
+        await t.opened.db.run(`update permissions set scopes = $1::text[] where principal = $2`, [
+          scopes,
+          AGENT,
+        ]);
         return { stops: [], result: undefined };
       });
     await set('{files:list}');
@@ -394,7 +482,9 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
     expect(narrowed.body.scope).toBe('files:list');
     expect(claimsOf(narrowed.body.access_token)['agent_scope']).toBe('files:list');
     await set('{files:write}');
-    expect((await refresh(narrowed.body.refresh_token)).body.scope).toBe('files:list files:read files:write');
+    expect((await refresh(narrowed.body.refresh_token)).body.scope).toBe(
+      'files:list files:read files:write',
+    );
   });
 
   it('asks for a fresh proof when the credential behind the last one was removed', async () => {
@@ -404,8 +494,14 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
     await narrow(t.opened.db, async (tx) => {
       const { credentials } = await import('../../schema/index.js');
       const { eq } = await import('drizzle-orm');
-      await tx.update(credentials).set({ removedAt: new Date() }).where(eq(credentials.id, 'crd_helper'));
-      return { stops: [{ key: 'crd_helper', always: true, reason: 'rotated', by: 'admin' }], result: undefined };
+      await tx
+        .update(credentials)
+        .set({ removedAt: new Date() })
+        .where(eq(credentials.id, 'crd_helper'));
+      return {
+        stops: [{ key: 'crd_helper', always: true, reason: 'rotated', by: 'admin' }],
+        result: undefined,
+      };
     });
     await new Promise((resolve) => setTimeout(resolve, 1100));
     const refused = await refresh(first.refresh_token);
@@ -424,7 +520,10 @@ describe('stops (DESIGN §6)', () => {
     const [consent] = (claimsOf(body.access_token)['jti'] as string).split('.');
     expect(await endConsent(t.opened.db, consent as string, 'withdrawn', ANA.id)).toBe(true);
     expect(await introspect(body.access_token)).toEqual({ active: false });
-    const again = await postToken(t, HOST, { grant_type: 'refresh_token', refresh_token: body.refresh_token });
+    const again = await postToken(t, HOST, {
+      grant_type: 'refresh_token',
+      refresh_token: body.refresh_token,
+    });
     expect(again.body.error).toBe('invalid_grant');
   });
 
@@ -439,7 +538,8 @@ describe('stops (DESIGN §6)', () => {
 
   it('revokes an access token for its own client only (RFC 7009 §2.1, L6, RV1)', async () => {
     const { body } = await redeem(t, await authorize(t));
-    const revoke = (as: string, token: string) => postForm(`${t.issuer}/revoke`, { token }, authFor(t, as));
+    const revoke = (as: string, token: string) =>
+      postForm(`${t.issuer}/revoke`, { token }, authFor(t, as));
     expect((await revoke(FILES_CLIENT, body.access_token)).status).toBe(200);
     expect(await introspect(body.access_token)).toMatchObject({ active: true });
     expect((await revoke(HOST, body.access_token)).status).toBe(200);
@@ -449,7 +549,11 @@ describe('stops (DESIGN §6)', () => {
 
   it('ends the grant when its refresh token is revoked (RFC 7009 §2.1)', async () => {
     const { body } = await redeem(t, await authorize(t));
-    const answer = await postForm(`${t.issuer}/revoke`, { token: body.refresh_token }, authFor(t, HOST));
+    const answer = await postForm(
+      `${t.issuer}/revoke`,
+      { token: body.refresh_token },
+      authFor(t, HOST),
+    );
     expect(answer.status).toBe(200);
     expect(await introspect(body.access_token)).toEqual({ active: false });
   });
@@ -497,14 +601,24 @@ describe('users', () => {
   it('cannot delegate a restricted scope they are not permitted (DESIGN §7)', async () => {
     const browser = createBrowserless(t.issuer);
     const { challenge } = pkce();
-    await t.opened.db.run(`update permissions set scopes = '{files:write,admin:quota}' where principal = $1`, [AGENT]);
+    await t.opened.db.run(
+      `update permissions set scopes = '{files:write,admin:quota}' where principal = $1`,
+      [AGENT],
+    );
     await t.opened.db.run('update policy_epoch set epoch = epoch + 1');
-    const page = await browser.open(authorizeUrl(t, challenge, { scope: 'files:list admin:quota' }));
+    const page = await browser.open(
+      authorizeUrl(t, challenge, { scope: 'files:list admin:quota' }),
+    );
     const [signIn] = formsOf(page);
-    const consent = await browser.submit(signIn as NonNullable<typeof signIn>, { email: BEN.email, password: BEN.password });
+    const consent = await browser.submit(signIn as NonNullable<typeof signIn>, {
+      email: BEN.email,
+      password: BEN.password,
+    });
     expect(consent.html).toContain('value="files:list"');
     expect(consent.html).not.toContain('value="admin:quota"');
-    await t.opened.db.run(`update permissions set scopes = '{files:write}' where principal = $1`, [AGENT]);
+    await t.opened.db.run(`update permissions set scopes = '{files:write}' where principal = $1`, [
+      AGENT,
+    ]);
     await t.opened.db.run('update policy_epoch set epoch = epoch + 1');
   });
 });

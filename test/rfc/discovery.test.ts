@@ -11,7 +11,11 @@ afterAll(() => t.close());
 const get = async (path: string, headers: Record<string, string> = {}) => {
   const response = await fetch(`${t.issuer}${path}`, { headers });
   // biome-ignore lint/suspicious/noExplicitAny: bodies are compared whole
-  return { status: response.status, headers: response.headers, body: (await response.json()) as any };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as any,
+  };
 };
 
 describe('RFC 8414 discovery (DI1–DI5)', () => {
@@ -69,7 +73,9 @@ describe('RFC 8414 discovery (DI1–DI5)', () => {
         },
       });
       expect(preflight.status).toBe(204);
-      expect(preflight.headers.get('access-control-allow-headers')).toMatch(/mcp-protocol-version/i);
+      expect(preflight.headers.get('access-control-allow-headers')).toMatch(
+        /mcp-protocol-version/i,
+      );
       const answer = await get(path, { origin: 'https://app.example' });
       expect(answer.headers.get('access-control-allow-origin')).toBeTruthy();
     }
@@ -78,7 +84,15 @@ describe('RFC 8414 discovery (DI1–DI5)', () => {
   it('publishes public keys only, one algorithm each (KY2, J13)', async () => {
     const { body } = await get('/.well-known/jwks.json');
     expect(body.keys).toEqual([
-      { kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig', kid: expect.any(String), x: expect.any(String), y: expect.any(String) },
+      {
+        kty: 'EC',
+        crv: 'P-256',
+        alg: 'ES256',
+        use: 'sig',
+        kid: expect.any(String),
+        x: expect.any(String),
+        y: expect.any(String),
+      },
     ]);
   });
 
@@ -97,7 +111,11 @@ describe('RFC 8414 discovery (DI1–DI5)', () => {
 
 describe('XC1 every error body', () => {
   it('is JSON with a code and a sentence, uncached, and names no internals', async () => {
-    const answer = await postForm(`${t.issuer}/token`, { grant_type: 'password' }, authFor(t, HOST));
+    const answer = await postForm(
+      `${t.issuer}/token`,
+      { grant_type: 'password' },
+      authFor(t, HOST),
+    );
     expect([answer.status, answer.body]).toEqual([
       400,
       { error: 'unsupported_grant_type', error_description: 'unsupported grant_type requested' },
@@ -108,7 +126,10 @@ describe('XC1 every error body', () => {
 
   it('is a plain 404 for what is not here', async () => {
     for (const path of ['/device/auth', '/backchannel', '/register', '/.well-known/nothing']) {
-      expect([path, (await fetch(`${t.issuer}${path}`, { method: 'POST' })).status]).toEqual([path, 404]);
+      expect([path, (await fetch(`${t.issuer}${path}`, { method: 'POST' })).status]).toEqual([
+        path,
+        404,
+      ]);
     }
   });
 
@@ -123,7 +144,10 @@ describe('XC1 every error body', () => {
     expect([answer.status, answer.headers.get('retry-after'), answer.body]).toEqual([
       503,
       '1',
-      { error: 'temporarily_unavailable', error_description: 'the server cannot answer now: try again' },
+      {
+        error: 'temporarily_unavailable',
+        error_description: 'the server cannot answer now: try again',
+      },
     ]);
     await down.broker.close();
   });

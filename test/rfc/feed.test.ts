@@ -2,7 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endGrant } from '../../src/broker/delegation/store.js';
 import { feedKey, HEARTBEAT_MS } from '../../src/broker/revocation/feed.js';
 import { narrow } from '../../src/broker/revocation/store.js';
-import { authFor, authorize, basic, claimsOf, redeem, startTestBroker, type TestBroker } from '../support/broker.js';
+import {
+  authFor,
+  authorize,
+  basic,
+  claimsOf,
+  redeem,
+  startTestBroker,
+  type TestBroker,
+} from '../support/broker.js';
 import { AGENT, FILES, FILES_CLIENT, SERVICE } from '../support/world.js';
 
 let t: TestBroker;
@@ -14,7 +22,9 @@ afterAll(() => t.close());
 /** Reads a stream until `enough`, then hangs up. */
 async function follow(after: number, enough: (text: string) => boolean): Promise<string> {
   const abort = new AbortController();
-  const response = await fetch(`${t.issuer}/revocations/stream?after=${after}`, { signal: abort.signal });
+  const response = await fetch(`${t.issuer}/revocations/stream?after=${after}`, {
+    signal: abort.signal,
+  });
   expect(response.headers.get('content-type')).toBe('text/event-stream');
   let text = '';
   const decoder = new TextDecoder();
@@ -27,7 +37,10 @@ async function follow(after: number, enough: (text: string) => boolean): Promise
 }
 
 const stop = (key: string, always = true) =>
-  narrow(t.opened.db, async () => ({ stops: [{ key, always, reason: 'test', by: 'admin' }], result: undefined }));
+  narrow(t.opened.db, async () => ({
+    stops: [{ key, always, reason: 'test', by: 'admin' }],
+    result: undefined,
+  }));
 
 describe('DESIGN §6 the revocation feed', () => {
   it('publishes a stop as a hash: nobody learns who was stopped', async () => {
@@ -46,14 +59,21 @@ describe('DESIGN §6 the revocation feed', () => {
       until: expect.any(Number),
     });
     expect(feedKey(t.issuer, 'agt_secretive')).toMatch(/^[0-9a-f]{32}$/);
-    expect(feedKey('https://other.example', 'agt_secretive')).not.toBe(feedKey(t.issuer, 'agt_secretive'));
+    expect(feedKey('https://other.example', 'agt_secretive')).not.toBe(
+      feedKey(t.issuer, 'agt_secretive'),
+    );
     expect(JSON.stringify(facts)).not.toContain('secretive');
   });
 
   it('tells followers of a grant’s end before its heartbeat is due', async () => {
     const { body } = await redeem(t, await authorize(t));
-    const [consent, grant] = (claimsOf(body.access_token)['jti'] as string).split('.') as [string, string];
-    const { cursor } = (await (await fetch(`${t.issuer}/revocations`)).json()) as { cursor: number };
+    const [consent, grant] = (claimsOf(body.access_token)['jti'] as string).split('.') as [
+      string,
+      string,
+    ];
+    const { cursor } = (await (await fetch(`${t.issuer}/revocations`)).json()) as {
+      cursor: number;
+    };
     const told = follow(cursor, (text) => text.includes('event: revocation'));
     await new Promise((resolve) => setTimeout(resolve, 100));
     const started = Date.now();
@@ -64,7 +84,9 @@ describe('DESIGN §6 the revocation feed', () => {
   });
 
   it('resumes from a cursor without skipping or repeating, and beats in between', async () => {
-    const { cursor } = (await (await fetch(`${t.issuer}/revocations`)).json()) as { cursor: number };
+    const { cursor } = (await (await fetch(`${t.issuer}/revocations`)).json()) as {
+      cursor: number;
+    };
     for (const n of [1, 2, 3]) await stop(`cns_resume${n}`);
     const text = await follow(cursor, (seen) => seen.includes('heartbeat'));
     const ids = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
@@ -86,8 +108,14 @@ describe('DESIGN §6 the revocation feed', () => {
   it('lets the newest fact about a key count: a lifted block leaves what is older dead', async () => {
     await stop('agt_lifted', true);
     await stop('agt_lifted', false);
-    const { facts } = (await (await fetch(`${t.issuer}/revocations`)).json()) as { facts: { key: string; always: boolean }[] };
-    expect(facts.filter(({ key }) => key === feedKey(t.issuer, 'agt_lifted')).map(({ always }) => always)).toEqual([false]);
+    const { facts } = (await (await fetch(`${t.issuer}/revocations`)).json()) as {
+      facts: { key: string; always: boolean }[];
+    };
+    expect(
+      facts
+        .filter(({ key }) => key === feedKey(t.issuer, 'agt_lifted'))
+        .map(({ always }) => always),
+    ).toEqual([false]);
   });
 });
 
@@ -147,8 +175,10 @@ describe('POST /decisions', () => {
 
   it('refuses another service, another resource, and unknown fields', async () => {
     const own = authFor(t, FILES_CLIENT);
-    expect((await report([decision], authFor(t, SERVICE))).status).toBe(400);
-    expect((await report([{ ...decision, resource: 'https://notes.example/api' }], own)).status).toBe(400);
+    expect((await report([decision], authFor(t, SERVICE))).status).toBe(403);
+    expect(
+      (await report([{ ...decision, resource: 'https://notes.example/api' }], own)).status,
+    ).toBe(403);
     expect((await report([{ ...decision, token: 'x' }], own)).status).toBe(400);
     expect((await report([], own)).status).toBe(400);
   });

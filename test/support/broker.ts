@@ -1,7 +1,7 @@
 // A broker on a free port of 127.0.0.1, with the world of world.ts, and short ways to use it.
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { createBrowserless, type Visitor, walkPages } from '../../examples/demo/walk-pages.js';
 import { type Broker, type BrokerDeps, createBroker } from '../../src/broker/app.js';
 import type { Config } from '../../src/broker/config.js';
@@ -91,7 +91,11 @@ export async function postForm(
   const response = await fetch(url, { method: 'POST', body, headers, redirect: 'manual' });
   const text = await response.text();
   const json = response.headers.get('content-type')?.includes('json') === true;
-  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: json ? JSON.parse(text) : text,
+  };
 }
 
 export const postToken = (
@@ -107,7 +111,10 @@ export const authFor = (t: TestBroker, principal: string): Record<string, string
 
 /** An agent's actor token, fresh. */
 export async function actorToken(t: TestBroker, agent = AGENT): Promise<string> {
-  const answer = await postToken(t, agent, { grant_type: 'client_credentials', resource: t.issuer });
+  const answer = await postToken(t, agent, {
+    grant_type: 'client_credentials',
+    resource: t.issuer,
+  });
   if (answer.status !== 200) throw new Error(`no actor token: ${JSON.stringify(answer.body)}`);
   return answer.body.access_token;
 }
@@ -140,7 +147,9 @@ export function authorizeUrl(
     requested_actor: AGENT,
     ...params,
   };
-  const present = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const present = Object.entries(query).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
   return `${t.issuer}/authorize?${new URLSearchParams(present)}`;
 }
 
@@ -168,7 +177,9 @@ export async function redeem(
     ...('actor_token' in more ? {} : { actor_token: await actorToken(t) }),
     ...more,
   };
-  const present = Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const present = Object.entries(fields).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
   return postToken(t, client, Object.fromEntries(present));
 }
 

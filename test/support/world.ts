@@ -1,8 +1,8 @@
 // A small world every flow test can read aloud: Ana, her agent, its host, a file server.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import * as tables from '../../schema/index.js';
 import type { ScopeRow } from '../../schema/index.js';
+import * as tables from '../../schema/index.js';
 import type { Database } from '../../src/broker/db/database.js';
 import { hashPassword } from '../../src/broker/users/password.js';
 
@@ -70,25 +70,60 @@ export async function seedWorld(db: Database): Promise<Secrets> {
       { id: BEN.id, email: BEN.email, emailKey: BEN.email, name: 'Ben Example', passwordHash: ben },
     ]);
     await tx.insert(tables.clients).values([
-      { id: HOST, name: 'Agent Host', kind: 'app', redirectUris: [CALLBACK], auth: 'client_secret_basic' },
+      {
+        id: HOST,
+        name: 'Agent Host',
+        kind: 'app',
+        redirectUris: [CALLBACK],
+        auth: 'client_secret_basic',
+      },
       { id: DESKTOP, name: 'Desktop', kind: 'app', redirectUris: [LOOPBACK], auth: 'none' },
-      { id: STRANGER, name: 'Stranger', kind: 'app', redirectUris: ['https://stranger.example/cb'], auth: 'none' },
+      {
+        id: STRANGER,
+        name: 'Stranger',
+        kind: 'app',
+        redirectUris: ['https://stranger.example/cb'],
+        auth: 'none',
+      },
       { id: SERVICE, name: 'Nightly', kind: 'service', auth: 'client_secret_basic' },
       { id: FILES_CLIENT, name: 'File server', kind: 'service', auth: 'client_secret_basic' },
     ]);
     await tx.insert(tables.agents).values([
-      { id: AGENT, name: 'Helper', owner: 'Example Ops', purpose: 'keeps files tidy', clients: [HOST, DESKTOP], auth: 'client_secret_basic' },
-      { id: OTHER_AGENT, name: 'Other', owner: 'Example Ops', clients: [HOST], auth: 'client_secret_basic' },
+      {
+        id: AGENT,
+        name: 'Helper',
+        owner: 'Example Ops',
+        purpose: 'keeps files tidy',
+        clients: [HOST, DESKTOP],
+        auth: 'client_secret_basic',
+      },
+      {
+        id: OTHER_AGENT,
+        name: 'Other',
+        owner: 'Example Ops',
+        clients: [HOST],
+        auth: 'client_secret_basic',
+      },
     ]);
     await tx.insert(tables.resources).values([
       {
         identifier: FILES,
         name: 'File server',
         scopes: FILE_SCOPES,
-        tools: { list_files: ['files:list'], read_file: ['files:read'], write_file: ['files:write'], delete_file: ['files:delete'] },
+        tools: {
+          list_files: ['files:list'],
+          read_file: ['files:read'],
+          write_file: ['files:write'],
+          delete_file: ['files:delete'],
+        },
         client: FILES_CLIENT,
       },
-      { identifier: NOTES, name: 'Notes', scopes: { 'notes:read': scope('Read notes', 'read', { base: true }) }, clients: [SERVICE] },
+      {
+        identifier: NOTES,
+        name: 'Notes',
+        scopes: { 'notes:read': scope('Read notes', 'read', { base: true }) },
+        clients: [SERVICE],
+      },
     ]);
     await tx.insert(tables.permissions).values([
       { principal: AGENT, resource: FILES, scopes: ['files:write'] },

@@ -33,13 +33,20 @@ const decisionSchema = z.strictObject({
 });
 const reportSchema = z.strictObject({ decisions: z.array(decisionSchema).min(1).max(200) });
 
-export function createDecisionRouter(deps: { readonly db: Database; readonly facts: FactsCache }): Router {
+export function createDecisionRouter(deps: {
+  readonly db: Database;
+  readonly facts: FactsCache;
+}): Router {
   const router = new Router();
   router.post('/decisions', async (ctx) => {
     const facts = await deps.facts.current();
     const basic = parseBasic(ctx.get('Authorization'));
     const reporter = basic && (await matchSecret(facts, basic.id, basic.secret));
-    if (basic === undefined || reporter === undefined || (await facts.client(basic.id))?.status !== 'active') {
+    if (
+      basic === undefined ||
+      reporter === undefined ||
+      (await facts.client(basic.id))?.status !== 'active'
+    ) {
       ctx.set('WWW-Authenticate', 'Basic realm="behalf"');
       throw new OAuthError('invalid_client', 'client authentication failed');
     }
@@ -55,7 +62,10 @@ export function createDecisionRouter(deps: { readonly db: Database; readonly fac
       }
     }
     const { id } = requestState(ctx);
-    await record(deps.db.orm, ...report.data.decisions.map((decision) => toEvent(decision, basic.id, id)));
+    await record(
+      deps.db.orm,
+      ...report.data.decisions.map((decision) => toEvent(decision, basic.id, id)),
+    );
     ctx.status = 204;
   });
   return router;
@@ -69,7 +79,11 @@ function parseJson(text: string): unknown {
   }
 }
 
-function toEvent(decision: z.infer<typeof decisionSchema>, by: string, requestId: string): AuditEvent {
+function toEvent(
+  decision: z.infer<typeof decisionSchema>,
+  by: string,
+  requestId: string,
+): AuditEvent {
   const { allowed, jti, sub, act, client_id: clientId, resource, ...detail } = decision;
   return {
     type: allowed ? 'tool.allowed' : 'tool.refused',

@@ -20,7 +20,8 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
   const detail = event.detail ?? {};
   const text = (key: string): string => safeText(String(detail[key] ?? ''));
   const at = event.resource ? ` at ${name(event.resource)}` : '';
-  const through = event.clientId && event.clientId !== event.agentId ? `, through ${name(event.clientId)}` : '';
+  const through =
+    event.clientId && event.clientId !== event.agentId ? `, through ${name(event.clientId)}` : '';
   const who =
     event.agentId && event.sub && event.sub !== event.agentId
       ? `${name(event.agentId)}, for ${name(event.sub)}${through},`
@@ -56,7 +57,11 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
   }
 }
 
-function whyRefused(detail: Readonly<Record<string, unknown>>, agent: string, user: string): string {
+function whyRefused(
+  detail: Readonly<Record<string, unknown>>,
+  agent: string,
+  user: string,
+): string {
   const byAgent = safeText(list(detail['missing_agent']));
   const byUser = safeText(list(detail['missing_user']));
   if (byAgent !== '') return `${agent} does not hold ${byAgent}`;

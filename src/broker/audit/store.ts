@@ -56,7 +56,9 @@ export interface RecordedEvent extends AuditEvent {
 /** Appends events on the caller's transaction (or on their own). */
 export async function record(db: Executor, ...events: readonly AuditEvent[]): Promise<void> {
   if (events.length === 0) return;
-  await db.insert(auditEvents).values(events.map((event) => ({ ...event, detail: { ...event.detail } })));
+  await db
+    .insert(auditEvents)
+    .values(events.map((event) => ({ ...event, detail: { ...event.detail } })));
 }
 
 export interface AuditFilter {
@@ -105,4 +107,3 @@ export async function grantHasTokens(db: Executor, grantId: string): Promise<boo
 
 /** Names behind the ids of events, for sentences. */
 export type NamesOf = (ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
-

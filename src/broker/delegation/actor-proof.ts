@@ -5,13 +5,18 @@
 import { type AccessTokenClaims, OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
-import type { TokenReader } from '../tokens/access-tokens.js';
+import { ALIVE, aliveParams, type TokenReader } from '../tokens/access-tokens.js';
 
 export interface ActorProof {
   /** The credential behind the proof. */
   readonly credentialId: string;
-  /** Claims the token's single use; @throws OAuthError `invalid_grant` when someone was first. */
-  claim(): Promise<void>;
+  /**
+   * Uses the token up for this grant: recorded, alive, and nobody was first; the grant remembers
+   * the credential. One statement, one winner.
+   *
+   * @throws OAuthError `invalid_grant`
+   */
+  claim(grantId: string): Promise<void>;
 }
 
 export interface ActorProver {
@@ -50,11 +55,18 @@ export function decideActorToken(
 
 const ACCEPTED_TYPES = new Set<string>([TOKEN_TYPE.accessToken, TOKEN_TYPE.jwt]);
 
-/** One winner, whichever process; kept until the token has expired. */
+/** Whichever process asks: the marker is inserted once, and kept until the token has expired. */
 const CLAIM_ONCE = `
-insert into artifacts (model, id, payload, expires_at)
-values ('ActorToken', $1, '{}', to_timestamp($2::bigint) + interval '5 minutes')
-on conflict (model, id) do nothing returning 1 as done`;
+with alive as (${ALIVE}),
+claimed as (
+  insert into artifacts (model, id, payload, expires_at)
+  select 'ActorToken', $1, '{}', to_timestamp($4::bigint) + interval '5 minutes' from alive where alive.alive
+  on conflict (model, id) do nothing returning 1
+),
+remembered as (
+  update grants set actor_credential_id = $5 where id = $6 and exists (select 1 from claimed)
+)
+select (select alive from alive) as alive, exists (select 1 from claimed) as claimed`;
 
 export function createActorProver(deps: {
   readonly db: Database;
@@ -80,13 +92,15 @@ export function createActorProver(deps: {
       const nowSeconds = Math.floor(deps.now() / 1000);
       const denial = decideActorToken(claims, { issuer: deps.issuer, agentId, nowSeconds });
       if (denial !== undefined) throw refuse(denial);
-      if (!(await deps.reader.isAlive(verified))) throw refuse('not_alive');
+      // An agent's own token hangs on the credential that proved it: `crd_C.t1`.
+      const credentialId = claims.jti.slice(0, claims.jti.indexOf('.'));
       return {
-        // An agent's own token hangs on the credential that proved it: `crd_C.t1`.
-        credentialId: claims.jti.slice(0, claims.jti.indexOf('.')),
-        claim: async () => {
-          const rows = await deps.db.run(CLAIM_ONCE, [claims.jti, claims.exp]);
-          if (rows.length === 0) throw refuse('used');
+        credentialId,
+        claim: async (grantId) => {
+          const params = [...aliveParams(verified), claims.exp, credentialId, grantId];
+          const [row] = await deps.db.run<{ alive: boolean; claimed: boolean }>(CLAIM_ONCE, params);
+          if (row?.alive !== true) throw refuse('not_alive');
+          if (!row.claimed) throw refuse('used');
         },
       };
     },

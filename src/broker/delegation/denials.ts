@@ -46,6 +46,7 @@ export interface Denied {
 export function denialError(place: 'authorization' | 'token', denial: Denied): OAuthError {
   const [code, description] = (place === 'token' ? AT_TOKEN : AT_AUTHORIZATION)[denial.denied];
   const { takenAway = [] } = denial;
-  const reason = takenAway.length === 0 ? denial.denied : `${denial.denied}: ${explainTakenAway(takenAway)}`;
+  const reason =
+    takenAway.length === 0 ? denial.denied : `${denial.denied}: ${explainTakenAway(takenAway)}`;
   return new OAuthError(code, description, reason);
 }

@@ -15,9 +15,8 @@ import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
 import type { Issuer } from '../tokens/issue.js';
 import type { ActorProof, ActorProver } from './actor-proof.js';
-import { endGrant, findLiveGrant, type GrantRow, rememberActorCredential } from './store.js';
+import { endGrant, findLiveGrant, type GrantRow } from './store.js';
 import { createDelegationStory } from './story.js';
-
 
 /** Parameters these grants take beyond the engine's own. */
 export const DELEGATION_PARAMETERS = ['actor_token', 'actor_token_type'] as const;
@@ -46,12 +45,17 @@ type Code = Source & { readonly codeChallenge?: string; readonly redirectUri?: s
 const ACTOR_TOKEN_MISSING = 'this authorization names an agent: send its actor_token';
 
 /** Wraps the engine's `authorization_code` handler. */
-export function wrapAuthorizationCode(deps: DelegationGrantDeps, inner: GrantHandler): GrantHandler {
+export function wrapAuthorizationCode(
+  deps: DelegationGrantDeps,
+  inner: GrantHandler,
+): GrantHandler {
   return async function authorizationCodeGrant(ctx) {
     const params = ctx.oidc.params ?? {};
     const code = (await deps
       .provider()
-      .AuthorizationCode.find(String(params['code'] ?? ''), { ignoreExpiration: true })) as Code | undefined;
+      .AuthorizationCode.find(String(params['code'] ?? ''), { ignoreExpiration: true })) as
+      | Code
+      | undefined;
     // Unknown, foreign, expired or ill-proved: the engine's own answer, and nothing is touched.
     if (code === undefined || code.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
     if (code.consumed) await refuseReplay(deps, ctx, code, 'code.replayed');
@@ -67,7 +71,9 @@ export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler)
     const params = ctx.oidc.params ?? {};
     const token = (await deps
       .provider()
-      .RefreshToken.find(String(params['refresh_token'] ?? ''), { ignoreExpiration: true })) as Source | undefined;
+      .RefreshToken.find(String(params['refresh_token'] ?? ''), { ignoreExpiration: true })) as
+      | Source
+      | undefined;
     if (token === undefined || token.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
     if (token.consumed) await refuseReplay(deps, ctx, token, 'refresh_token.replayed');
     if (token.isExpired) return inner(ctx);
@@ -93,7 +99,8 @@ async function prepare(
   rules: { readonly proofNeeded: (grant: GrantRow) => boolean | Promise<boolean> },
 ): Promise<void> {
   const grant = await findLiveGrant(deps.db.orm, source.grantId ?? '');
-  if (grant === undefined) throw new OAuthError('invalid_grant', 'the authorization has ended: start a new one');
+  if (grant === undefined)
+    throw new OAuthError('invalid_grant', 'the authorization has ended: start a new one');
   const proof = await proveActor(deps, ctx, grant, await rules.proofNeeded(grant));
   const story = createDelegationStory({
     issuer: deps.issuer,
@@ -104,11 +111,11 @@ async function prepare(
     acr: source.acr,
   });
   // Decide before anything is used up; the gate has it decided again if the facts are old.
-  await story(await deps.facts.current(), parseScope(source.scope).filter((s) => grant.scopes.includes(s)));
-  if (proof !== undefined) {
-    await proof.claim();
-    await rememberActorCredential(deps.db.orm, grant.id, proof.credentialId);
-  }
+  await story(
+    await deps.facts.current(),
+    parseScope(source.scope).filter((s) => grant.scopes.includes(s)),
+  );
+  await proof?.claim(grant.id);
   deps.tokens.tell(ctx, story);
 }
 
@@ -126,7 +133,11 @@ async function proveActor(
   }
   if (actorToken === undefined) {
     if (!needed) return undefined;
-    throw new OAuthError('invalid_grant', ACTOR_TOKEN_MISSING, `grant ${grant.id} needs ${grant.agentId}`);
+    throw new OAuthError(
+      'invalid_grant',
+      ACTOR_TOKEN_MISSING,
+      `grant ${grant.id} needs ${grant.agentId}`,
+    );
   }
   return deps.actors.prove({
     actorToken: String(actorToken),
@@ -160,7 +171,10 @@ async function refuseReplay(
     detail: { ended: ends },
   });
   return rethrow(
-    new OAuthError('invalid_grant', 'this was already used', ends ? `${type}: grant ${grantId} ended` : 'lost a race'),
+    new OAuthError(
+      'invalid_grant',
+      'this was already used',
+      ends ? `${type}: grant ${grantId} ended` : 'lost a race',
+    ),
   );
 }
-

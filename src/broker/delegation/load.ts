@@ -3,7 +3,9 @@ import type { Facts, UserFacts } from '../facts/store.js';
 import type { DelegationFacts, Party, ScopeRule } from './policy.js';
 import type { ConsentSubject } from './store.js';
 
-const party = (row: { id: string; status: string; notBefore: Date } | undefined): Party | undefined =>
+const party = (
+  row: { id: string; status: string; notBefore: Date } | undefined,
+): Party | undefined =>
   row === undefined
     ? undefined
     : { id: row.id, status: row.status, notBeforeMs: row.notBefore.getTime() };
@@ -30,7 +32,9 @@ export async function loadDelegationFacts(
   const [user, client, agent, resource] = await Promise.all([
     facts.user(subject.userId),
     // An agent may be its own OAuth client: same id, same row.
-    facts.client(subject.clientId).then(async (row) => row ?? (await facts.agent(subject.clientId))),
+    facts
+      .client(subject.clientId)
+      .then(async (row) => row ?? (await facts.agent(subject.clientId))),
     acts ? facts.agent(subject.agentId) : undefined,
     subject.resource === '' ? IDENTITY_ONLY : facts.resource(subject.resource),
   ]);
@@ -44,7 +48,10 @@ export async function loadDelegationFacts(
     userPermitted,
     client: party(client),
     acts,
-    agent: agent === undefined || asParty === undefined ? undefined : { ...asParty, clients: agent.clients },
+    agent:
+      agent === undefined || asParty === undefined
+        ? undefined
+        : { ...asParty, clients: agent.clients },
     agentPermitted,
     resource,
   };

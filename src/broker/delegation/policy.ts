@@ -100,7 +100,9 @@ export type ActorDenial = 'unknown_actor' | 'actor_not_active' | 'client_may_not
 
 /** Who may act: the agent exists, is active, and the client may front for it. */
 export function decideActor(
-  agent: { readonly id: string; readonly status: string; readonly clients: readonly string[] } | undefined,
+  agent:
+    | { readonly id: string; readonly status: string; readonly clients: readonly string[] }
+    | undefined,
   clientId: string,
 ): { readonly denied: ActorDenial } | { readonly agentId: string } {
   if (agent === undefined) return { denied: 'unknown_actor' };
@@ -165,7 +167,9 @@ const isActive = (party: Party | undefined, sinceMs: number): party is Party =>
 export function decideDelegation(
   facts: DelegationFacts,
   request: DelegationRequest,
-): { readonly denied: DelegationDenial; readonly takenAway?: readonly TakenAway[] } | DelegationDecision {
+):
+  | { readonly denied: DelegationDenial; readonly takenAway?: readonly TakenAway[] }
+  | DelegationDecision {
   const { user, client, agent, resource } = facts;
   if (!isActive(client, request.sinceMs)) return { denied: 'client_not_active' };
   if (facts.acts) {
@@ -199,7 +203,13 @@ export interface ConsentFacts {
   readonly ended: boolean;
 }
 
-export type CoverageDenial = 'no_consent' | 'ended' | 'expired' | 'client_changed' | 'asks_more' | 'nothing_granted';
+export type CoverageDenial =
+  | 'no_consent'
+  | 'ended'
+  | 'expired'
+  | 'client_changed'
+  | 'asks_more'
+  | 'nothing_granted';
 
 /**
  * Whether a stored consent covers a request without asking again: it stays within what was offered
@@ -208,7 +218,11 @@ export type CoverageDenial = 'no_consent' | 'ended' | 'expired' | 'client_change
  */
 export function consentCovers(
   consent: ConsentFacts | undefined,
-  request: { readonly scopes: readonly string[]; readonly clientHash: string; readonly nowMs: number },
+  request: {
+    readonly scopes: readonly string[];
+    readonly clientHash: string;
+    readonly nowMs: number;
+  },
 ): { readonly covered: readonly string[] } | { readonly denied: CoverageDenial } {
   if (consent === undefined) return { denied: 'no_consent' };
   if (consent.ended) return { denied: 'ended' };
@@ -222,4 +236,3 @@ export function consentCovers(
 /** A sentence for operators: who took what. */
 export const explainTakenAway = (takenAway: readonly TakenAway[]): string =>
   takenAway.map(({ scope, by }) => `${scope} (${by.join(', ')})`).join('; ');
-

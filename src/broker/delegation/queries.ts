@@ -18,12 +18,22 @@ const PAGE_MAX = 200;
 
 /** Newest first. */
 export async function listConsents(db: Executor, filter: DelegationFilter): Promise<ConsentRow[]> {
-  return db.select().from(consents).where(conditions(consents, filter)).orderBy(desc(consents.createdAt)).limit(Math.min(filter.limit ?? 50, PAGE_MAX));
+  return db
+    .select()
+    .from(consents)
+    .where(conditions(consents, filter))
+    .orderBy(desc(consents.createdAt))
+    .limit(Math.min(filter.limit ?? 50, PAGE_MAX));
 }
 
 /** Newest first. */
 export async function listGrants(db: Executor, filter: DelegationFilter): Promise<GrantRow[]> {
-  return db.select().from(grants).where(conditions(grants, filter)).orderBy(desc(grants.createdAt)).limit(Math.min(filter.limit ?? 50, PAGE_MAX));
+  return db
+    .select()
+    .from(grants)
+    .where(conditions(grants, filter))
+    .orderBy(desc(grants.createdAt))
+    .limit(Math.min(filter.limit ?? 50, PAGE_MAX));
 }
 
 function conditions(table: typeof consents | typeof grants, filter: DelegationFilter) {
@@ -31,7 +41,9 @@ function conditions(table: typeof consents | typeof grants, filter: DelegationFi
     filter.userId === undefined ? undefined : eq(table.userId, filter.userId),
     filter.agentId === undefined ? undefined : eq(table.agentId, filter.agentId),
     filter.clientId === undefined ? undefined : eq(table.clientId, filter.clientId),
-    filter.live === true ? and(isNull(table.endedAt), gt(table.expiresAt, sql`clock_timestamp()`)) : undefined,
+    filter.live === true
+      ? and(isNull(table.endedAt), gt(table.expiresAt, sql`clock_timestamp()`))
+      : undefined,
     filter.before === undefined ? undefined : lt(table.createdAt, filter.before),
   );
 }

@@ -92,20 +92,33 @@ export async function approve(
 const decision = (approval: Approval) => ({
   offered: [...approval.offered],
   granted: [...approval.granted],
-  expiresAt: sql`clock_timestamp() + make_interval(secs => ${approval.lifeSeconds})` as unknown as Date,
+  expiresAt:
+    sql`clock_timestamp() + make_interval(secs => ${approval.lifeSeconds})` as unknown as Date,
 });
 
 async function insertConsent(tx: Executor, approval: Approval): Promise<ConsentRow> {
   const { userId, clientId, clientHash, agentId, resource } = approval;
   const [consent] = await tx
     .insert(consents)
-    .values({ id: newId('cns'), userId, clientId, clientHash, agentId, resource, ...decision(approval) })
+    .values({
+      id: newId('cns'),
+      userId,
+      clientId,
+      clientHash,
+      agentId,
+      resource,
+      ...decision(approval),
+    })
     .returning();
   if (consent === undefined) throw new Error('the consent was not written');
   return consent;
 }
 
-async function widenConsent(tx: Executor, live: ConsentRow, approval: Approval): Promise<ConsentRow> {
+async function widenConsent(
+  tx: Executor,
+  live: ConsentRow,
+  approval: Approval,
+): Promise<ConsentRow> {
   const [consent] = await tx
     .update(consents)
     .set(decision(approval))
@@ -179,21 +192,6 @@ export async function findLiveGrant(db: Executor, id: string): Promise<GrantRow 
   return row?.grant;
 }
 
-/** Whatever its state: for telling a replay from nonsense. */
-export async function findGrant(db: Executor, id: string): Promise<GrantRow | undefined> {
-  const [row] = await db.select().from(grants).where(eq(grants.id, id));
-  return row;
-}
-
-/** Remembers which credential last proved the actor: its removal asks for a fresh proof. */
-export async function rememberActorCredential(
-  db: Executor,
-  grantId: string,
-  credentialId: string,
-): Promise<void> {
-  await db.update(grants).set({ actorCredentialId: credentialId }).where(eq(grants.id, grantId));
-}
-
 async function markConsentEnded(tx: Executor, consent: ConsentRow, reason: string, by: string) {
   await tx
     .update(consents)
@@ -211,8 +209,13 @@ async function markConsentEnded(tx: Executor, consent: ConsentRow, reason: strin
   return { key: consent.id, always: true, reason, by };
 }
 
-/** Withdraws a consent: everything it ever gave stops. False when it was not live. */
-export const endConsent = (db: Database, id: string, reason: string, by: string): Promise<boolean> =>
+/** Withdraws a consent and all it gave; false when it was not live. */
+export const endConsent = (
+  db: Database,
+  id: string,
+  reason: string,
+  by: string,
+): Promise<boolean> =>
   narrow(db, async (tx) => {
     const [consent] = await tx
       .select()
@@ -222,7 +225,7 @@ export const endConsent = (db: Database, id: string, reason: string, by: string)
     return { stops: [await markConsentEnded(tx, consent, reason, by)], result: true };
   });
 
-/** Ends one authorization: its code, refresh tokens and access tokens stop. False when not live. */
+/** Ends one authorization and all it gave; false when it was not live. */
 export const endGrant = (db: Database, id: string, reason: string, by: string): Promise<boolean> =>
   narrow(db, async (tx) => {
     const [grant] = await tx
@@ -241,5 +244,8 @@ export const endGrant = (db: Database, id: string, reason: string, by: string): 
       grantId: grant.id,
       detail: { reason, consent: grant.consentId },
     });
-    return { stops: [{ key: `${grant.consentId}.${grant.id}`, always: true, reason, by }], result: true };
+    return {
+      stops: [{ key: `${grant.consentId}.${grant.id}`, always: true, reason, by }],
+      result: true,
+    };
   });

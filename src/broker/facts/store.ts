@@ -54,7 +54,9 @@ export function createFactsCache(db: Database, now: () => number = Date.now): Fa
 
   const check = async (): Promise<Facts> => {
     const startedAtMs = now();
-    const [row] = await db.run<{ epoch: string | number }>('select epoch from policy_epoch where id = 1');
+    const [row] = await db.run<{ epoch: string | number }>(
+      'select epoch from policy_epoch where id = 1',
+    );
     const epoch = Number(row?.epoch);
     // A slow answer never replaces a newer generation: epochs only grow.
     if (generation === undefined || generation.epoch < epoch) {

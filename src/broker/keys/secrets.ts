@@ -2,7 +2,14 @@
  * Everything secret at rest hangs on one root secret: HKDF-SHA-256 with a label for each purpose,
  * AES-256-GCM for what must be read again. What the previous root sealed still opens.
  */
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -47,7 +54,9 @@ export function createSecrets(root: string, previousRoot?: string): Secrets {
         const plaintext = tryOpen(key, bytes);
         if (plaintext !== undefined) return plaintext;
       }
-      throw new Error(`a sealed value (${label}) does not open: BEHALF_SECRET is not the one that sealed it`);
+      throw new Error(
+        `a sealed value (${label}) does not open: BEHALF_SECRET is not the one that sealed it`,
+      );
     },
   };
 }
@@ -58,7 +67,8 @@ function tryOpen(key: Buffer, bytes: Buffer): string | undefined {
   decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
   try {
     return (
-      decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+      decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') +
+      decipher.final('utf8')
     );
   } catch {
     return undefined;
@@ -85,7 +95,10 @@ export async function developmentSecret(dataDir: string, name: string): Promise<
   const path = join(dataDir, name);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   try {
-    await writeFile(path, randomBytes(KEY_BYTES).toString('base64url'), { flag: 'wx', mode: 0o600 });
+    await writeFile(path, randomBytes(KEY_BYTES).toString('base64url'), {
+      flag: 'wx',
+      mode: 0o600,
+    });
   } catch (error) {
     if ((error as { code?: string }).code !== 'EEXIST') throw error;
   }

@@ -23,7 +23,9 @@ const KEYS_LOCK = 0x6265_6b79;
 const RSA_BITS = 2048;
 const generate = promisify(generateKeyPair);
 
-async function newKeyPair(alg: SigningAlg): Promise<{ publicKey: KeyObject; privateKey: KeyObject }> {
+async function newKeyPair(
+  alg: SigningAlg,
+): Promise<{ publicKey: KeyObject; privateKey: KeyObject }> {
   switch (alg) {
     case 'ES256':
       return generate('ec', { namedCurve: 'P-256' });

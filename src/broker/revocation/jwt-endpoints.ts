@@ -24,7 +24,10 @@ const INACTIVE = { active: false } as const;
 
 /** Engine middleware: takes over where it refused a token for being a JWT. */
 export function createJwtEndpoints(deps: JwtEndpointDeps) {
-  return async function jwtEndpoints(ctx: KoaContextWithOIDC, next: () => Promise<unknown>): Promise<void> {
+  return async function jwtEndpoints(
+    ctx: KoaContextWithOIDC,
+    next: () => Promise<unknown>,
+  ): Promise<void> {
     await next();
     const route = ctx.oidc?.route;
     if (route !== 'introspection' && route !== 'revocation') return;
@@ -62,7 +65,11 @@ async function mayIntrospect(
 }
 
 /** Owner only; anyone else is told 200 and nothing happens (RFC 7009 §2.1, L6). */
-async function revoke(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token: string): Promise<string> {
+async function revoke(
+  deps: JwtEndpointDeps,
+  ctx: KoaContextWithOIDC,
+  token: string,
+): Promise<string> {
   const verified = await deps.reader.verify(token);
   const caller = ctx.oidc.client?.clientId ?? '';
   if (verified === undefined || verified.claims.client_id !== caller) return '';
@@ -78,7 +85,10 @@ async function revoke(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token: str
       resource: aud,
       requestId: requestState(ctx).id,
     });
-    return { stops: [{ key: jti, always: true, reason: 'revoked by its client', by: caller }], result: '' };
+    return {
+      stops: [{ key: jti, always: true, reason: 'revoked by its client', by: caller }],
+      result: '',
+    };
   });
   return '';
 }

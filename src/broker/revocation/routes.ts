@@ -12,7 +12,10 @@ export function createFeedRouter(feed: Feed): Router {
     const after = Number(ctx.query['after'] ?? ctx.get('Last-Event-ID'));
     if (!Number.isSafeInteger(after) || after < 0) {
       ctx.status = 400;
-      ctx.body = { error: 'invalid_request', error_description: 'after must be a cursor of this feed' };
+      ctx.body = {
+        error: 'invalid_request',
+        error_description: 'after must be a cursor of this feed',
+      };
       return;
     }
     ctx.req.socket.setNoDelay(true);

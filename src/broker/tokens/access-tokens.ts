@@ -31,12 +31,20 @@ export interface TokenReader {
   isAlive(token: VerifiedToken): Promise<boolean>;
 }
 
-const ALIVE = `
+/** One row, one column `alive`: recorded, and nothing in the lineage was stopped. */
+export const ALIVE = `
 select exists (select 1 from audit_events where type = 'token.issued' and jti = $1)
    and not exists (
      select 1 from revocations
      where key in (select jsonb_array_elements_text($2::text::jsonb))
        and (always or floor(extract(epoch from revoked_at)) >= $3::bigint)) as alive`;
+
+/** The first three parameters of a statement that contains `ALIVE`. */
+export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] => [
+  claims.jti,
+  JSON.stringify(revocationKeys(claims, kid)),
+  claims.iat,
+];
 
 export function createTokenReader(options: {
   readonly db: Database;
@@ -51,7 +59,9 @@ export function createTokenReader(options: {
         const { payload, protectedHeader } = await compactVerify(
           token,
           (header) => {
-            const key = options.keys().find(({ kid, alg }) => kid === header.kid && alg === header.alg);
+            const key = options
+              .keys()
+              .find(({ kid, alg }) => kid === header.kid && alg === header.alg);
             if (key === undefined) throw new Error('unknown signing key');
             return key.publicKey;
           },
@@ -65,12 +75,8 @@ export function createTokenReader(options: {
         return undefined;
       }
     },
-    isAlive: async ({ claims, kid }) => {
-      const [row] = await db.run<{ alive: boolean }>(ALIVE, [
-        claims.jti,
-        JSON.stringify(revocationKeys(claims, kid)),
-        claims.iat,
-      ]);
+    isAlive: async (token) => {
+      const [row] = await db.run<{ alive: boolean }>(ALIVE, aliveParams(token));
       return row?.alive === true;
     },
   };

@@ -79,7 +79,11 @@ function fromWire(row: OutcomeRow, token: WouldBeToken): GateOutcome {
   if (row.outcome === 'stale') return { outcome: 'stale' };
   if (row.outcome === 'refused') return { outcome: 'refused', stoppedBy: row.stopped_by ?? '' };
   const iat = Number(row.issued_at);
-  return { outcome: 'issued', iat, exp: Math.min(iat + token.ttlSeconds, token.expMax ?? Infinity) };
+  return {
+    outcome: 'issued',
+    iat,
+    exp: Math.min(iat + token.ttlSeconds, token.expMax ?? Infinity),
+  };
 }
 
 async function issueBatch(db: Database, batch: readonly Waiting[]): Promise<void> {

@@ -11,6 +11,7 @@ import {
   parseScope,
   type SigningAlg,
 } from '../../protocol/index.js';
+import { baseScopes, effectiveScope, explainTakenAway, heldScopes } from '../delegation/policy.js';
 import type { Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { newTokenSegment } from '../ids.js';
@@ -18,14 +19,12 @@ import { ACTOR_TOKEN_TTL_SECONDS } from '../limits.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
 import type { Issuance, Issuer } from './issue.js';
-import { baseScopes, effectiveScope, explainTakenAway, heldScopes } from '../delegation/policy.js';
 
 export interface ClientCredentialsDeps {
   readonly issuer: string;
   readonly facts: FactsCache;
   readonly tokens: Issuer;
 }
-
 
 interface Request {
   readonly principal: string;
@@ -35,16 +34,23 @@ interface Request {
 }
 
 /** Wraps the engine's `client_credentials` handler. */
-export function wrapClientCredentials(deps: ClientCredentialsDeps, inner: GrantHandler): GrantHandler {
+export function wrapClientCredentials(
+  deps: ClientCredentialsDeps,
+  inner: GrantHandler,
+): GrantHandler {
   return async function clientCredentialsGrant(ctx) {
     const { client, params = {} } = ctx.oidc;
     const { credentialId } = requestState(ctx);
     if (client === undefined || credentialId === undefined) {
       // RFC 6749 §4.4: confidential clients only (MM7).
-      return rethrow(new OAuthError('unauthorized_client', 'client_credentials needs client authentication'));
+      return rethrow(
+        new OAuthError('unauthorized_client', 'client_credentials needs client authentication'),
+      );
     }
     const facts = await deps.facts.current();
-    const request: Request = await readRequest(facts, client.clientId, credentialId, params).catch(rethrow);
+    const request: Request = await readRequest(facts, client.clientId, credentialId, params).catch(
+      rethrow,
+    );
     const jti = childTokenId(credentialId, newTokenSegment());
     const story = (now: Facts): Promise<Issuance> => decide(deps.issuer, now, request, jti);
     const { claims } = await story(facts).catch(rethrow);
@@ -77,15 +83,21 @@ async function readRequest(
   return { principal, credentialId, resource: only, requested };
 }
 
-async function decide(issuer: string, facts: Facts, request: Request, jti: string): Promise<Issuance> {
+async function decide(
+  issuer: string,
+  facts: Facts,
+  request: Request,
+  jti: string,
+): Promise<Issuance> {
   const { principal, resource } = request;
   const agent = await facts.agent(principal);
-  const active = (agent ?? (await facts.client(principal)))?.status === 'active';
-  if (!active) throw new OAuthError('unauthorized_client', 'the client may not be used');
-  const common = {
+  if ((agent ?? (await facts.client(principal)))?.status !== 'active') {
+    throw new OAuthError('unauthorized_client', 'the client may not be used');
+  }
+  const identity = {
     iss: issuer,
     sub: principal,
-    sub_profile: agent === undefined ? ('service' as const) : ('ai_agent' as const),
+    sub_profile: agent === undefined ? 'service' : 'ai_agent',
     client_id: principal,
     jti,
   };
@@ -94,35 +106,45 @@ async function decide(issuer: string, facts: Facts, request: Request, jti: strin
     agentId: agent?.id,
     refusedCode: 'unauthorized_client' as const,
   };
-  if (resource === issuer) {
-    if (agent === undefined) throw new OAuthError('invalid_target', 'only agents have actor tokens');
-    if (request.requested.length > 0) throw new OAuthError('invalid_scope', 'an actor token has no scope');
-    return {
-      ...recorded,
-      claims: { ...common, aud: issuer },
-      ttlSeconds: ACTOR_TOKEN_TTL_SECONDS,
-      signingAlg: 'ES256',
-      detail: { purpose: 'actor_token' },
-    };
+  if (resource !== issuer) return { ...recorded, ...(await atResource(facts, request, identity)) };
+  if (agent === undefined) throw new OAuthError('invalid_target', 'only agents have actor tokens');
+  if (request.requested.length > 0) {
+    throw new OAuthError('invalid_scope', 'an actor token has no scope');
   }
+  return {
+    ...recorded,
+    claims: { ...identity, aud: issuer },
+    ttlSeconds: ACTOR_TOKEN_TTL_SECONDS,
+    signingAlg: 'ES256',
+    detail: { purpose: 'actor_token' },
+  };
+}
+
+async function atResource(
+  facts: Facts,
+  { principal, resource, requested: asked }: Request,
+  identity: Omit<Issuance['claims'], 'aud'>,
+) {
   const target = await facts.resource(resource);
   if (target === undefined) {
     throw new OAuthError('invalid_target', 'resource is not one this server issues tokens for');
   }
   if (target.clients !== null && !target.clients.includes(principal)) {
-    throw new OAuthError('invalid_target', 'resource does not accept this client', `clients of ${resource}`);
+    const reason = `${principal} is not among the clients of ${resource}`;
+    throw new OAuthError('invalid_target', 'resource does not accept this client', reason);
   }
   const held = heldScopes(target.scopes, await facts.permitted([principal], resource));
-  const asked = request.requested;
   const requested = asked.length > 0 ? asked : baseScopes(target.scopes);
   const left = effectiveScope({ scopes: target.scopes, requested, agent: held });
   if (left.granted.length === 0 || (asked.length > 0 && left.takenAway.length > 0)) {
-    const reason = explainTakenAway(left.takenAway);
-    throw new OAuthError('invalid_scope', 'a requested scope is unknown or not permitted', reason);
+    throw new OAuthError(
+      'invalid_scope',
+      'a requested scope is unknown or not permitted',
+      explainTakenAway(left.takenAway),
+    );
   }
   return {
-    ...recorded,
-    claims: { ...common, aud: resource, scope: formatScope(left.granted) },
+    claims: { ...identity, aud: resource, scope: formatScope(left.granted) },
     ttlSeconds: target.tokenTtlSeconds,
     signingAlg: target.signingAlg as SigningAlg,
     detail: { asked: formatScope(asked), taken_away: left.takenAway },

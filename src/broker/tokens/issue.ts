@@ -54,36 +54,14 @@ export interface Issuer {
 
 const ATTEMPTS_MAX = 5;
 
-export function createIssuer(deps: {
+interface IssuerDeps {
   readonly facts: FactsCache;
   readonly gate: Gate;
   readonly signingKey: (alg: SigningAlg) => SigningKey;
-}): Issuer {
+}
+
+export function createIssuer(deps: IssuerDeps): Issuer {
   const stories = new WeakMap<object, Story>();
-
-  const attempt = async (ctx: KoaContextWithOIDC, story: Story, token: EngineToken, facts: Facts) => {
-    const issuance = await story(facts, parseScope(token.scope));
-    const { claims } = issuance;
-    const lineage = revocationKeys(claims, undefined);
-    const keys = [...lineage, ...issuance.credentials, kidKey(deps.signingKey(issuance.signingAlg).kid)];
-    const outcome = await deps.gate.issue({
-      epoch: facts.epoch,
-      checks: [...new Set(keys)].map((key) => ({ key })),
-      ttlSeconds: issuance.ttlSeconds,
-      expMax: issuance.expMax,
-      jti: claims.jti,
-      by: claims.client_id,
-      sub: claims.sub,
-      agentId: issuance.agentId,
-      clientId: claims.client_id,
-      resource: claims.aud,
-      grantId: issuance.grantId,
-      requestId: requestState(ctx).id,
-      detail: { ...issuance.detail, scope: claims.scope ?? '' },
-    });
-    return { issuance, outcome };
-  };
-
   return {
     tell: (ctx, story) => {
       stories.set(ctx.req, story);
@@ -91,25 +69,61 @@ export function createIssuer(deps: {
     issue: async (ctx, token) => {
       const story = stories.get(ctx.req);
       if (story === undefined) throw new Error('a token was to be issued without a decision');
+      const requested = parseScope(token.scope);
       for (let n = 0; n < ATTEMPTS_MAX; n += 1) {
         const facts = n === 0 ? await deps.facts.current() : await deps.facts.fresh();
-        const { issuance, outcome } = await attempt(ctx, story, token, facts);
-        if (outcome.outcome === 'stale') continue;
-        if (outcome.outcome === 'refused') {
-          throw new OAuthError(
-            issuance.refusedCode,
-            'what this token would hang on was stopped',
-            `stopped by ${outcome.stoppedBy}`,
-          );
-        }
-        const { iat, exp } = outcome;
-        token.scope = issuance.claims.scope;
-        token.iat = iat;
-        token.exp = exp;
-        token.expiresIn = exp - iat;
-        return { ...issuance.claims, iat, exp };
+        const issuance = await story(facts, requested);
+        const outcome = await passGate(deps, issuance, facts.epoch, requestState(ctx).id);
+        if (outcome !== 'stale') return stamp(token, issuance, outcome);
       }
       throw new OAuthError('temporarily_unavailable', 'the policy is changing: try again');
     },
   };
+}
+
+/** @throws OAuthError when something the token hangs on was stopped */
+async function passGate(
+  { gate, signingKey }: IssuerDeps,
+  issuance: Issuance,
+  epoch: number,
+  requestId: string,
+): Promise<'stale' | { readonly iat: number; readonly exp: number }> {
+  const { claims } = issuance;
+  const kid = kidKey(signingKey(issuance.signingAlg).kid);
+  const keys = new Set([...revocationKeys(claims), ...issuance.credentials, kid]);
+  const outcome = await gate.issue({
+    epoch,
+    checks: [...keys].map((key) => ({ key })),
+    ttlSeconds: issuance.ttlSeconds,
+    expMax: issuance.expMax,
+    jti: claims.jti,
+    by: claims.client_id,
+    sub: claims.sub,
+    agentId: issuance.agentId,
+    clientId: claims.client_id,
+    resource: claims.aud,
+    grantId: issuance.grantId,
+    requestId,
+    detail: { ...issuance.detail, scope: claims.scope ?? '' },
+  });
+  if (outcome.outcome === 'stale') return 'stale';
+  if (outcome.outcome === 'issued') return outcome;
+  throw new OAuthError(
+    issuance.refusedCode,
+    'what this token would hang on was stopped',
+    `stopped by ${outcome.stoppedBy}`,
+  );
+}
+
+/** The engine's token is made to say what was decided, and when, by the database's clock. */
+function stamp(
+  token: EngineToken,
+  { claims }: Issuance,
+  { iat, exp }: { readonly iat: number; readonly exp: number },
+): AccessTokenClaims {
+  token.scope = claims.scope;
+  token.iat = iat;
+  token.exp = exp;
+  token.expiresIn = exp - iat;
+  return { ...claims, iat, exp };
 }

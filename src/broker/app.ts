@@ -1,0 +1,201 @@
+/**
+ * The composition root: every slice, grant and route is named here once, and handed what it may
+ * use. No module keeps state; everything hangs on what `createBroker` returns, so one process can
+ * hold several brokers.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type Router from '@koa/router';
+import Koa, { type Context } from 'koa';
+import { type Logger, pino } from 'pino';
+import { createRegistry, type Registry } from './admin/registry/registry.js';
+import { createDecisionRouter } from './audit/decisions.js';
+import type { Config } from './config.js';
+import { createInteractionRouter } from './consent/routes.js';
+import { renderError } from './consent/views.js';
+import { type Database, NOTICE_CHANNEL } from './db/database.js';
+import { openDatabase } from './db/open.js';
+import { endGrant } from './delegation/store.js';
+import { createFactsCache, type FactsCache } from './facts/store.js';
+import { createBoundary, pinHost } from './http/boundary.js';
+import { createFormSealer } from './http/csrf.js';
+import { createProblemPage } from './http/problem-page.js';
+import { closeServer, createHttpServer, listen, serveStylesheet } from './http/server.js';
+import { createKeyRing, type KeyRing } from './keys/ring.js';
+import { createSecrets, developmentSecret, hashSecret, type Secrets } from './keys/secrets.js';
+import { createAnswers, createDiscovery, noteRefusal } from './provider/answers.js';
+import { createEngine, type Engine } from './provider/engine.js';
+import { createFeed } from './revocation/feed.js';
+import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
+import { createFeedRouter } from './revocation/routes.js';
+import { startSweeper } from './sweeper.js';
+import { createTokenReader } from './tokens/access-tokens.js';
+import { createGate } from './tokens/gate.js';
+import { createIssuer } from './tokens/issue.js';
+import { hashPassword, verifyPassword } from './users/password.js';
+import { createSignIn } from './users/sign-in.js';
+import { renderSignIn, renderSignOut } from './users/sign-in-views.js';
+import { applyWorld, type WorldDeps } from './world/service.js';
+
+export interface BrokerDeps {
+  /** Milliseconds. */
+  readonly now?: () => number;
+  /** An open, migrated database; it stays the caller's to close. */
+  readonly db?: Database;
+  /** Where log lines go; standard output by default. */
+  readonly logTo?: { write(line: string): void };
+}
+
+export interface Broker {
+  readonly config: Config;
+  readonly db: Database;
+  /** The bearer of the admin API, also when it was generated. */
+  readonly adminToken: string;
+  /** Every operation on agents, clients, resources, users, roles and permissions. */
+  readonly registry: Registry;
+  /**
+   * Applies a world file (YAML), all or nothing, and returns the secrets it generated, by principal.
+   * @throws Error naming the lines and fields of a broken file
+   */
+  applyWorld(text: string): Promise<{ readonly secrets: Readonly<Record<string, string>> }>;
+  handle(req: IncomingMessage, res: ServerResponse): void;
+  /** Listens on the configured host and port. */
+  listen(): Promise<{ url: string; port: number }>;
+  /** Stops taking requests, lets those in flight finish, closes what it opened. */
+  close(): Promise<void>;
+}
+
+/** @throws Error when the database, the secret or the engine are not fit to start with */
+export async function createBroker(config: Config, given: BrokerDeps = {}): Promise<Broker> {
+  const db = given.db ?? (await openDatabase(config));
+  try {
+    return await assemble(config, db, given);
+  } catch (error) {
+    if (given.db === undefined) await db.close();
+    throw error;
+  }
+}
+
+async function assemble(config: Config, db: Database, given: BrokerDeps): Promise<Broker> {
+  const now = given.now ?? Date.now;
+  const log = pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout);
+  const secrets = createSecrets(
+    config.secret ?? (await developmentSecret(config.dataDir, 'secret')),
+    config.previousSecret,
+  );
+  const adminToken = config.adminToken ?? (await developmentSecret(config.dataDir, 'admin-token'));
+  const parts: Parts = { config, db, now, log, secrets, facts: createFactsCache(db, now) };
+  const keys = await createKeyRing(db, secrets);
+  const engine = assembleEngine(parts, keys);
+  const feed = createFeed({ db, issuer: config.issuer });
+  const followKeys = async (): Promise<void> => {
+    if (await keys.refresh()) engine.swap();
+  };
+  const app = assembleApp(parts, engine, [
+    createFeedRouter(feed),
+    createDecisionRouter({ db, facts: parts.facts }),
+  ]);
+
+  await feed.start();
+  await db.listen(NOTICE_CHANNEL, () => {
+    followKeys().catch((err) => log.warn({ err }, 'the signing keys were not refreshed'));
+  });
+  const sweeper = startSweeper(db, log, now);
+  const registry = createRegistry({ db, issuer: config.issuer, hashSecret, hashPassword });
+  const handle = app.callback();
+  const server = createHttpServer((req, res) => void handle(req, res));
+  return {
+    config,
+    db,
+    adminToken,
+    registry,
+    applyWorld: (text) => applyOrThrow({ db, registry, hashPassword, verifyPassword }, text),
+    handle: (req, res) => void handle(req, res),
+    listen: () => listen(server, config),
+    close: async () => {
+      feed.stop();
+      sweeper.stop();
+      await closeServer(server);
+      if (given.db === undefined) await db.close();
+    },
+  };
+}
+
+/** What nearly everything needs. */
+interface Parts {
+  readonly config: Config;
+  readonly db: Database;
+  readonly now: () => number;
+  readonly log: Logger;
+  readonly secrets: Secrets;
+  readonly facts: FactsCache;
+}
+
+function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRing): Engine {
+  const { issuer } = config;
+  const reader = createTokenReader({ db, issuer, keys: keys.keys });
+  return createEngine({
+    db,
+    issuer,
+    secrets,
+    facts,
+    now,
+    reader,
+    keys: keys.keys,
+    tokens: createIssuer({ facts, gate: createGate(db), signingKey: keys.keyFor }),
+    endGrant: async (grantId, reason) => {
+      await endGrant(db, grantId, reason, 'client');
+    },
+    middleware: [
+      createJwtEndpoints({ db, facts, reader, now }),
+      createDiscovery(issuer),
+      createAnswers({ db }),
+    ],
+    onRefusal: noteRefusal,
+    ...createProblemPage({ renderError, renderSignOut }).engine,
+  });
+}
+
+function assembleApp(parts: Parts, engine: Engine, routers: readonly Router[]): Koa {
+  const { config, db, now, log, secrets, facts } = parts;
+  const { issuer } = config;
+  const interaction = createInteractionRouter({
+    db,
+    issuer,
+    facts,
+    provider: engine.current,
+    forms: createFormSealer(secrets.derive('forms')[0] as Buffer),
+    signIn: createSignIn({ db, now }),
+    renderSignIn,
+    now,
+  });
+  const app = new Koa();
+  app.use(pinHost(issuer));
+  app.use(
+    createBoundary({
+      issuer,
+      log,
+      now,
+      renderProblem: createProblemPage({ renderError, renderSignOut }).render,
+    }),
+  );
+  app.use(serveStylesheet);
+  for (const router of [interaction, ...routers]) {
+    app.use(router.routes()).use(router.allowedMethods());
+  }
+  app.use(async function engineLast(ctx: Context) {
+    ctx.respond = false;
+    await engine.handle(ctx.req, ctx.res);
+  });
+  return app;
+}
+
+async function applyOrThrow(deps: WorldDeps, text: string) {
+  const outcome = await applyWorld(deps, text, { by: 'system' });
+  if ('problems' in outcome) {
+    const lines = outcome.problems.map(
+      ({ line, field, message }) => `${line}: ${field}: ${message}`,
+    );
+    throw new Error(`the world file is broken:\n${lines.join('\n')}`);
+  }
+  return { secrets: Object.fromEntries(outcome.secrets.map((one) => [one.principal, one.secret])) };
+}

@@ -1,0 +1,169 @@
+/**
+ * Where the engine asks about consent: the check of a request before any page, the grant that
+ * serves an authorization, and whether the page must be shown. The engine's own grant loading
+ * would serve agent B from agent A's consent (engine.md, b): this one never does.
+ */
+import type { Grant, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { interactionPolicy } from 'oidc-provider';
+import { formatScope, OAuthError } from '../../protocol/index.js';
+import type { Database } from '../db/database.js';
+import { consentCovers } from '../delegation/policy.js';
+import { findLiveConsent, findLiveGrant, type GrantRow, insertGrant } from '../delegation/store.js';
+import type { FactsCache } from '../facts/store.js';
+import { requestState } from '../http/request.js';
+import { rethrow } from '../provider/errors.js';
+import {
+  type AuthorizationRequest,
+  checkBeforeSignIn,
+  clientHash,
+  decidedScopes,
+  decideOffer,
+  IDENTITY_SCOPES,
+  mayReuseInSilence,
+  readAuthorizationRequest,
+  subjectOf,
+} from './request.js';
+
+export interface ConsentHookDeps {
+  readonly db: Database;
+  readonly facts: FactsCache;
+  readonly provider: () => Provider;
+  readonly now: () => number;
+}
+
+/** Runs after client, redirect_uri, PKCE and scope syntax were checked, at /authorize and /par. */
+export function createRequestCheck(deps: ConsentHookDeps) {
+  return async function checkRequest(ctx: KoaContextWithOIDC): Promise<void> {
+    const params = ctx.oidc.params ?? {};
+    try {
+      if (isEmptyParameter(ctx, 'requested_actor')) {
+        throw new OAuthError('invalid_request', 'requested_actor must not be empty');
+      }
+      // The engine also knows fragment, which codes must not travel in (A7).
+      if (!RESPONSE_MODES.has(params['response_mode'])) {
+        throw new OAuthError('invalid_request', 'response_mode must be query or form_post');
+      }
+      const facts = await deps.facts.fresh();
+      const request = await readAuthorizationRequest(facts, params);
+      await checkBeforeSignIn(facts, request);
+      // From here on the request says what it means: base scopes filled in, hierarchy written out.
+      params['scope'] = formatScope([...request.requested, ...request.identityScopes]);
+    } catch (error) {
+      rethrow(error);
+    }
+  };
+}
+
+const RESPONSE_MODES = new Set<unknown>([undefined, 'query', 'form_post']);
+
+/** The engine drops empty parameters; OB2 wants them refused. */
+function isEmptyParameter(ctx: KoaContextWithOIDC, name: string): boolean {
+  const source = (ctx.method === 'POST' ? ctx.oidc.body : ctx.query) as
+    | Record<string, unknown>
+    | undefined;
+  return source?.[name] === '';
+}
+
+/** The engine's policy with one question left about consent: is there a grant for this request? */
+export function createInteractionPolicy(): interactionPolicy.DefaultPolicy {
+  const policy = interactionPolicy.base();
+  const consent = policy.get('consent');
+  if (consent === undefined) throw new Error('the engine has no consent prompt');
+  const { Check } = interactionPolicy;
+  const prompt = consent.checks.get('consent_prompt');
+  consent.checks.clear();
+  if (prompt !== undefined) consent.checks.add(prompt);
+  consent.checks.add(
+    new Check('not_granted', 'consent is needed', 'consent_required', (ctx) => {
+      const grant = ctx.oidc.entities.Grant;
+      return grant?.jti === undefined ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT;
+    }),
+  );
+  return policy;
+}
+
+/** A fresh grant under a covering consent, or the one just approved; otherwise none. */
+export function createGrantLoader(deps: ConsentHookDeps) {
+  return async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+    const { session, client, result } = ctx.oidc;
+    const params = ctx.oidc.params ?? {};
+    if (session?.accountId === undefined || client === undefined) return undefined;
+    // The session's slot is per client and knows no agent: it is never an answer here.
+    delete session.authorizations?.[client.clientId]?.grantId;
+    const facts = await deps.facts.fresh();
+    const request = await readAuthorizationRequest(facts, params).catch(rethrow);
+    const approved = result?.consent?.grantId;
+    if (approved !== undefined) return approvedGrant(deps, approved, request, session.accountId);
+    if (ctx.oidc.prompts.has('consent')) return undefined;
+    return grantInSilence(deps, ctx, request, session.accountId);
+  };
+}
+
+async function approvedGrant(
+  deps: ConsentHookDeps,
+  grantId: string,
+  request: AuthorizationRequest,
+  userId: string,
+): Promise<Grant | undefined> {
+  const row = await findLiveGrant(deps.db.orm, grantId);
+  if (row === undefined || !isFor(row, request, userId)) return undefined;
+  return deps.provider().Grant.find(grantId);
+}
+
+const isFor = (row: GrantRow, request: AuthorizationRequest, userId: string): boolean =>
+  row.userId === userId &&
+  row.clientId === request.clientId &&
+  row.agentId === request.agentId &&
+  row.resource === request.resource;
+
+async function grantInSilence(
+  deps: ConsentHookDeps,
+  ctx: KoaContextWithOIDC,
+  request: AuthorizationRequest,
+  userId: string,
+): Promise<Grant | undefined> {
+  const facts = await deps.facts.current();
+  const client = await facts.client(request.clientId);
+  if (client === undefined || !mayReuseInSilence(client, request.redirectUri)) return undefined;
+  const decision = await decideOffer(facts, request, userId).catch(rethrow);
+  const consent = await findLiveConsent(deps.db.orm, subjectOf(request, userId));
+  const coverage = consentCovers(
+    consent && {
+      ...consent,
+      expiresAtMs: consent.expiresAt.getTime(),
+      ended: consent.endedAt !== null,
+    },
+    {
+      scopes: decidedScopes(decision, request),
+      clientHash: clientHash(client),
+      nowMs: deps.now(),
+    },
+  );
+  if (consent === undefined || 'denied' in coverage) return undefined;
+  const { id } = requestState(ctx);
+  const row = await deps.db.transaction((tx) => insertGrant(tx, consent, coverage.covered, id));
+  return saveEngineGrant(deps.provider(), row, deps.now());
+}
+
+/** Writes the engine's own record of a grant; its id is the grant's. */
+export async function saveEngineGrant(
+  provider: Provider,
+  row: GrantRow,
+  nowMs: number,
+): Promise<Grant> {
+  const lifeSeconds = Math.max(1, Math.floor((row.expiresAt.getTime() - nowMs) / 1000));
+  const grant = new provider.Grant({
+    accountId: row.userId,
+    clientId: row.clientId,
+    jti: row.id,
+    expiresIn: lifeSeconds,
+  } as ConstructorParameters<typeof provider.Grant>[0]);
+  const identity = row.scopes.filter((scope) => IDENTITY_SCOPES.some((known) => known === scope));
+  const atResource = row.scopes.filter((scope) => !identity.includes(scope));
+  if (identity.length > 0) grant.addOIDCScope(identity.join(' '));
+  if (row.resource !== '' && atResource.length > 0) {
+    grant.addResourceScope(row.resource, atResource.join(' '));
+  }
+  await grant.save();
+  return grant;
+}

@@ -1,0 +1,47 @@
+/** What the stages of an interaction share: the browser it belongs to, its forms, the way on. */
+import type { Context } from 'koa';
+import type { Interaction, Provider } from 'oidc-provider';
+import { OAuthError } from '../../protocol/index.js';
+import type { Database } from '../db/database.js';
+import type { FactsCache } from '../facts/store.js';
+import { readForm } from '../http/body.js';
+import { type FormSealer, isSameOrigin } from '../http/csrf.js';
+import type { SignInPageModel } from '../http/page-model.js';
+import type { SignIn } from '../users/sign-in.js';
+
+export interface InteractionDeps {
+  readonly db: Database;
+  readonly issuer: string;
+  readonly facts: FactsCache;
+  readonly provider: () => Provider;
+  readonly forms: FormSealer;
+  readonly signIn: SignIn;
+  readonly renderSignIn: (page: SignInPageModel) => string;
+  readonly now: () => number;
+}
+
+/** The interaction of this browser; the cookie must be the one the address names (I3). */
+export async function currentInteraction(
+  deps: InteractionDeps,
+  ctx: Context,
+): Promise<Interaction> {
+  const interaction = await deps.provider().interactionDetails(ctx.req, ctx.res);
+  if (interaction.uid !== ctx['params'].uid) {
+    throw new OAuthError('invalid_request', 'this page belongs to another browser or has expired');
+  }
+  return interaction;
+}
+
+/** Cross-site posts never get here with the cookie; these two close what is left (I1, I11). */
+export async function readOwnForm(deps: InteractionDeps, ctx: Context): Promise<URLSearchParams> {
+  if (!isSameOrigin(ctx.req.headers, deps.issuer)) {
+    throw new OAuthError('access_denied', 'the form was sent from another site');
+  }
+  return readForm(ctx.req);
+}
+
+/** 303 after a POST, never 307 (A11). */
+export function redirect(ctx: Context, location: string): void {
+  ctx.redirect(location);
+  ctx.status = 303;
+}

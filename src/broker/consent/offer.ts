@@ -1,0 +1,127 @@
+/** From a decision to what the page shows, and from the page back to what may be granted. */
+
+import type { DelegationDecision } from '../delegation/policy.js';
+import type { AgentFacts, Facts, ResourceFacts } from '../facts/store.js';
+import type {
+  ConsentPageModel,
+  RedirectTarget,
+  ShownScope,
+  ShownTakenAway,
+} from '../http/page-model.js';
+import { DELEGATION_TTL_MAX_SECONDS } from '../limits.js';
+import type { AuthorizationRequest } from './request.js';
+
+/** Sealed into the page: what was shown, to whom, for what. Only that can be granted (I7). */
+export interface Shown {
+  readonly uid: string;
+  readonly userId: string;
+  readonly clientHash: string;
+  readonly request: AuthorizationRequest;
+  /** Everything the page offered. */
+  readonly offered: readonly string[];
+}
+
+export const PURPOSE_SHOWN = 'consent-shown';
+export const PURPOSE_SIGN_IN = 'sign-in';
+
+const HOUR_SECONDS = 3600;
+export const DURATIONS = [
+  { seconds: 30 * 24 * HOUR_SECONDS, label: '30 days' },
+  { seconds: 24 * HOUR_SECONDS, label: '1 day' },
+  { seconds: HOUR_SECONDS, label: '1 hour' },
+] as const;
+
+/** A duration of ours, whatever was posted; never beyond the cap. */
+export function chosenLifeSeconds(posted: string | null): number {
+  const choice = DURATIONS.find(({ seconds }) => String(seconds) === posted) ?? DURATIONS[0];
+  return Math.min(choice.seconds, DELEGATION_TTL_MAX_SECONDS);
+}
+
+export function redirectTarget(uri: string): RedirectTarget {
+  const url = URL.canParse(uri) ? new URL(uri) : undefined;
+  if (url === undefined) return { kind: 'app', display: '' };
+  if (url.protocol === 'https:') return { kind: 'web', display: url.host };
+  if (url.protocol === 'http:') return { kind: 'loopback', display: url.host };
+  return { kind: 'app', display: url.protocol };
+}
+
+const IDENTITY_TITLES: Record<string, string> = {
+  openid: 'Know that it is you',
+  profile: 'See your name',
+  email: 'See your e-mail address',
+};
+
+export async function consentPage(
+  facts: Facts,
+  request: AuthorizationRequest,
+  decision: DelegationDecision,
+  userId: string,
+  page: Pick<ConsentPageModel, 'shown' | 'actions'>,
+): Promise<ConsentPageModel> {
+  const [user, client, agent, resource] = await Promise.all([
+    facts.user(userId),
+    facts.client(request.clientId),
+    request.agentId === '' ? undefined : facts.agent(request.agentId),
+    request.resource === '' ? undefined : facts.resource(request.resource),
+  ]);
+  const takenAway: ShownTakenAway[] = decision.takenAway.map(({ scope, by }) => ({
+    name: scope,
+    title: resource?.scopes[scope]?.title ?? scope,
+    by,
+  }));
+  return {
+    ...page,
+    user: { name: user?.name ?? '', email: user?.email ?? '' },
+    ...(agent === undefined ? {} : { agent: agentCard(agent) }),
+    client: { id: request.clientId, name: client?.name ?? request.clientId },
+    redirect: redirectTarget(request.redirectUri),
+    ...(resource === undefined
+      ? {}
+      : { resource: { identifier: resource.identifier, name: resource.name } }),
+    scopes: [...shownScopes(resource, decision.granted), ...shownIdentity(request)],
+    takenAway,
+    durations: DURATIONS,
+  };
+}
+
+const agentCard = ({ id, name, owner, purpose, description }: AgentFacts) => ({
+  id,
+  name,
+  owner,
+  purpose: purpose ?? undefined,
+  description: description ?? undefined,
+});
+
+function shownScopes(
+  resource: ResourceFacts | undefined,
+  granted: readonly string[],
+): ShownScope[] {
+  const tools = Object.entries(resource?.tools ?? {});
+  return granted.flatMap((name) => {
+    const rule = resource?.scopes[name];
+    if (rule === undefined) return [];
+    const { title, description, risk } = rule;
+    const needing = tools.filter(([, needed]) => needed.includes(name)).map(([tool]) => tool);
+    return [{ name, title, description, risk, tools: needing, ticked: risk !== 'destructive' }];
+  });
+}
+
+const shownIdentity = (request: AuthorizationRequest): ShownScope[] =>
+  request.identityScopes.map((name) => ({
+    name,
+    title: IDENTITY_TITLES[name] ?? name,
+    risk: 'read',
+    tools: [],
+    ticked: true,
+  }));
+
+/** Ticked, shown, and still allowed: nothing else can be granted. `openid` is the sign-in itself. */
+export function grantable(
+  shown: Shown,
+  ticked: readonly string[],
+  decision: DelegationDecision,
+): readonly string[] {
+  const allowed = new Set([...decision.granted, ...shown.request.identityScopes]);
+  const wanted = new Set([...ticked, 'openid']);
+  return shown.offered.filter((scope) => wanted.has(scope) && allowed.has(scope));
+}

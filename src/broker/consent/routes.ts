@@ -1,0 +1,160 @@
+/**
+ * Sign-in and consent in one interaction (DESIGN §8a 2–4): one page, then the other, then back to
+ * the engine. Owns the HTTP around them; the pages are views, the decision is policy. What is
+ * granted is what was ticked of what was shown and is still allowed when the form arrives.
+ */
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import type { Interaction } from 'oidc-provider';
+import { OAuthError } from '../../protocol/index.js';
+import { record } from '../audit/store.js';
+import { approve } from '../delegation/store.js';
+import type { Facts } from '../facts/store.js';
+import { pageHeaders } from '../http/headers.js';
+import { requestState } from '../http/request.js';
+import { INTERACTION_TTL_SECONDS } from '../limits.js';
+import { saveEngineGrant } from './engine-hooks.js';
+import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from './interaction.js';
+import { chosenLifeSeconds, consentPage, grantable, PURPOSE_SHOWN, type Shown } from './offer.js';
+import {
+  type AuthorizationRequest,
+  clientHash,
+  decidedScopes,
+  decideOffer,
+  readAuthorizationRequest,
+} from './request.js';
+import { handleSignIn, handleSwitchUser, showSignIn } from './sign-in-stage.js';
+import { renderConsent } from './views.js';
+
+export function createInteractionRouter(deps: InteractionDeps): Router {
+  const router = new Router({ prefix: '/interaction/:uid' });
+  router.get('/', (ctx) => showStage(deps, ctx));
+  router.post('/sign-in', (ctx) => handleSignIn(deps, ctx));
+  router.post('/decision', (ctx) => handleDecision(deps, ctx));
+  router.post('/switch-user', (ctx) => handleSwitchUser(deps, ctx));
+  return router;
+}
+
+/** Who has signed in: just now on our page, or earlier in this session when only consent is asked. */
+function signedInUser(interaction: Interaction): string | undefined {
+  const justNow = (interaction.result as { login?: { accountId: string } } | undefined)?.login;
+  if (justNow !== undefined) return justNow.accountId;
+  return interaction.prompt.name === 'login' ? undefined : interaction.session?.accountId;
+}
+
+async function showStage(deps: InteractionDeps, ctx: Context): Promise<void> {
+  const interaction = await currentInteraction(deps, ctx);
+  const userId = signedInUser(interaction);
+  if (userId === undefined) return showSignIn(deps, ctx, interaction);
+  return showConsent(deps, ctx, interaction, userId);
+}
+
+async function showConsent(
+  deps: InteractionDeps,
+  ctx: Context,
+  interaction: Interaction,
+  userId: string,
+): Promise<void> {
+  const facts = await deps.facts.fresh();
+  const asked = await offer(facts, interaction, userId);
+  if ('refused' in asked) return refuse(deps, ctx, asked.refused);
+  const client = await facts.client(asked.request.clientId);
+  if (client === undefined) throw new OAuthError('invalid_request', 'the client no longer exists');
+  const shown: Shown = {
+    uid: interaction.uid,
+    userId,
+    clientHash: clientHash(client),
+    request: asked.request,
+    offered: decidedScopes(asked.decision, asked.request),
+  };
+  const path = `/interaction/${interaction.uid}`;
+  ctx.set(pageHeaders({ formAction: [asked.request.redirectUri], keepsOpener: true }));
+  ctx.type = 'html';
+  ctx.body = renderConsent(
+    await consentPage(facts, asked.request, asked.decision, userId, {
+      shown: deps.forms.seal(PURPOSE_SHOWN, shown, INTERACTION_TTL_SECONDS, deps.now()),
+      actions: { decide: `${path}/decision`, switchUser: `${path}/switch-user` },
+    }),
+  );
+}
+
+/** The request read and decided again with fresh facts: the engine does not do so on resume. */
+async function offer(facts: Facts, interaction: Interaction, userId: string) {
+  try {
+    const request: AuthorizationRequest = await readAuthorizationRequest(facts, interaction.params);
+    return { request, decision: await decideOffer(facts, request, userId) };
+  } catch (error) {
+    if (error instanceof OAuthError) return { refused: error };
+    throw error;
+  }
+}
+
+async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void> {
+  const form = await readOwnForm(deps, ctx);
+  const interaction = await currentInteraction(deps, ctx);
+  const userId = signedInUser(interaction);
+  if (userId === undefined) return redirect(ctx, `/interaction/${interaction.uid}`);
+  const shown = deps.forms.open(PURPOSE_SHOWN, form.get('shown') ?? '', deps.now()) as
+    | Shown
+    | undefined;
+  if (shown?.uid !== interaction.uid || shown.userId !== userId) {
+    throw new OAuthError('access_denied', 'the form has expired: go back and try again');
+  }
+  if (form.get('decision') !== 'allow') return deny(deps, ctx, shown);
+
+  const facts = await deps.facts.fresh();
+  const asked = await offer(facts, interaction, userId);
+  if ('refused' in asked) return refuse(deps, ctx, asked.refused);
+  const granted = grantable(shown, form.getAll('scope'), asked.decision);
+  const { request } = shown;
+  // Nothing at the resource is a no, however much of one's identity was shared.
+  const anything = granted.some(
+    (scope) => request.resource === '' || !request.identityScopes.includes(scope),
+  );
+  if (!anything) return deny(deps, ctx, shown);
+  const grant = await approve(
+    deps.db,
+    {
+      userId,
+      clientId: request.clientId,
+      agentId: request.agentId,
+      resource: request.resource,
+      clientHash: shown.clientHash,
+      offered: shown.offered,
+      granted,
+      lifeSeconds: chosenLifeSeconds(form.get('duration_seconds')),
+    },
+    requestState(ctx).id,
+  );
+  await saveEngineGrant(deps.provider(), grant, deps.now());
+  const { login } = (interaction.result ?? {}) as { login?: { accountId: string } };
+  const result = { ...(login === undefined ? {} : { login }), consent: { grantId: grant.id } };
+  redirect(ctx, await deps.provider().interactionResult(ctx.req, ctx.res, result));
+}
+
+async function deny(
+  deps: InteractionDeps,
+  ctx: Context,
+  { request, userId }: Shown,
+): Promise<void> {
+  await record(deps.db.orm, {
+    type: 'consent.denied',
+    by: userId,
+    sub: userId,
+    clientId: request.clientId,
+    agentId: request.agentId || undefined,
+    resource: request.resource || undefined,
+    requestId: requestState(ctx).id,
+  });
+  return refuse(deps, ctx, new OAuthError('access_denied', 'the user did not allow it'));
+}
+
+/** Sends the client an error by way of the engine, which knows where it may go. */
+async function refuse(
+  deps: InteractionDeps,
+  ctx: Context,
+  { code, description }: OAuthError,
+): Promise<void> {
+  const result = { error: code, error_description: description };
+  redirect(ctx, await deps.provider().interactionResult(ctx.req, ctx.res, result));
+}

@@ -1,0 +1,203 @@
+/** What may be ticked, and what stays blocked and by whom: the middle of the consent page. */
+
+import type { VNode } from 'preact';
+import { displayed } from '../http/display.js';
+import { Icon } from '../http/icons.js';
+import { Name, Sentence } from '../http/page.js';
+import type { ConsentPageModel, ShownScope, ShownTakenAway } from '../http/page-model.js';
+import { phrase, texts } from '../http/texts/index.js';
+
+const t = texts.consent;
+
+const GROUPS = ['read', 'write', 'destructive', 'identity'] as const;
+type Group = (typeof GROUPS)[number];
+
+/** OpenID Connect's own names (OIDC Core §5.4): about the person, not about the resource. */
+const IDENTITY = new Set(['openid', 'profile', 'email', 'address', 'phone']);
+const TOOLS_INLINE_MAX = 3;
+const DESCRIPTION_CHARS_MAX = 1000;
+
+/** A scope of the resource that merely bears such a name has tools or a risk, or is alone with it. */
+const groupOf = ({ name, risk, tools }: ShownScope): Group =>
+  IDENTITY.has(name) && risk === 'read' && tools.length === 0 ? 'identity' : risk;
+
+export function Scopes({ model: { scopes, resource } }: { readonly model: ConsentPageModel }) {
+  const isIdentityOnly = resource === undefined;
+  const hint = isIdentityOnly
+    ? t.scopesHintIdentity
+    : scopes.length === 0
+      ? t.nothingLeft
+      : t.scopesHint;
+  const groups = GROUPS.map(
+    (group) => [group, scopes.filter((s) => groupOf(s) === group)] as const,
+  );
+  return (
+    <fieldset aria-describedby="scopes-hint">
+      <legend>
+        <h2>{isIdentityOnly ? t.scopesLegendIdentity : t.scopesLegend}</h2>
+      </legend>
+      <p class="quiet" id="scopes-hint">
+        {hint}
+      </p>
+      {groups.map(([group, members]) => {
+        if (members.length === 0) return null;
+        const rows = <Rows group={group} members={members} />;
+        return isIdentityOnly ? rows : <ScopeGroup group={group}>{rows}</ScopeGroup>;
+      })}
+    </fieldset>
+  );
+}
+
+function ScopeGroup({ group, children }: { readonly group: Group; readonly children: VNode }) {
+  const { title, mark, hint } = t.groups[group];
+  return (
+    <fieldset class={`group ${group}`} aria-labelledby={`group-${group}`}>
+      <h3 id={`group-${group}`}>
+        {title} <span class="badge">{mark}</span>
+      </h3>
+      {hint === '' ? null : <p class="quiet">{hint}</p>}
+      {children}
+    </fieldset>
+  );
+}
+
+interface RowsProps {
+  readonly group: Group;
+  readonly members: readonly ShownScope[];
+}
+
+const Rows = ({ group, members }: RowsProps) => (
+  <ul class="plain rows">
+    {members.map((scope, index) => (
+      <li key={scope.name}>
+        {isAlways(scope, group) ? (
+          <Always scope={scope} />
+        ) : (
+          <Choice scope={scope} id={`${group}-${index}`} />
+        )}
+      </li>
+    ))}
+  </ul>
+);
+
+/** Signing in says that it is you: a box for it would promise a choice that is none. */
+const isAlways = ({ name }: ShownScope, group: Group): boolean =>
+  group === 'identity' && name === 'openid';
+
+function Always({ scope }: { readonly scope: ShownScope }) {
+  return (
+    <div class="row">
+      <input type="hidden" name="scope" value={scope.name} />
+      <Icon of="tick" />
+      <div>
+        <Title scope={scope} />
+        <p class="quiet">{t.always}</p>
+      </div>
+    </div>
+  );
+}
+
+function Choice({ scope, id }: { readonly scope: ShownScope; readonly id: string }) {
+  const { name, description, ticked, tools } = scope;
+  const text = description === undefined || description === '' ? undefined : description;
+  const describedBy = text === undefined ? {} : { 'aria-describedby': `about-${id}` };
+  return (
+    <div class="row">
+      <input type="checkbox" id={id} name="scope" value={name} checked={ticked} {...describedBy} />
+      <div>
+        <label for={id}>
+          <Title scope={scope} />
+        </label>
+        {text === undefined ? null : (
+          <p class="quiet" id={`about-${id}`}>
+            <bdi>{displayed(text, DESCRIPTION_CHARS_MAX)}</bdi>
+          </p>
+        )}
+        <Tools tools={tools} />
+      </div>
+    </div>
+  );
+}
+
+/** The technical name stands beside the plain one, except where everybody knows what is meant. */
+const Title = ({ scope }: { readonly scope: Pick<ShownScope, 'name' | 'title'> }) => (
+  <span class="title">
+    <Name plain>{scope.title}</Name>
+    {IDENTITY.has(scope.name) ? null : (
+      <code>
+        <Name plain>{scope.name}</Name>
+      </code>
+    )}
+  </span>
+);
+
+function Tools({ tools }: { readonly tools: readonly string[] }) {
+  if (tools.length === 0) return null;
+  if (tools.length > TOOLS_INLINE_MAX) {
+    return (
+      <details class="tools">
+        <summary>{phrase(t.toolsSummary, { count: tools.length })}</summary>
+        <ul>
+          {tools.map((tool) => (
+            <li key={tool}>
+              <code>
+                <Name plain>{tool}</Name>
+              </code>
+            </li>
+          ))}
+        </ul>
+      </details>
+    );
+  }
+  const names = tools.map((tool, index) => (
+    <>
+      {index === 0 ? '' : ', '}
+      <code>
+        <Name plain>{tool}</Name>
+      </code>
+    </>
+  ));
+  return (
+    <p class="quiet">
+      <Sentence text={t.toolsInline} places={{ tools: names }} />
+    </p>
+  );
+}
+
+export function TakenAway({ model }: { readonly model: ConsentPageModel }) {
+  const { takenAway, resource } = model;
+  if (takenAway.length === 0) return null;
+  return (
+    <section aria-labelledby="blocked">
+      <h2 id="blocked">{t.takenAwayTitle}</h2>
+      <p class="quiet">{t.takenAwayIntro}</p>
+      <ul class="plain rows blocked">
+        {takenAway.map((one) => (
+          <li key={one.name}>
+            <div class="row">
+              <Icon of="cross" />
+              <div>
+                <Title scope={one} />
+                {one.by.map((who) => (
+                  <p class="quiet" key={who}>
+                    <WhoTook who={who} resourceName={resource?.name ?? ''} />
+                  </p>
+                ))}
+              </div>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+type Taker = ShownTakenAway['by'][number];
+
+function WhoTook({ who, resourceName }: { readonly who: Taker; readonly resourceName: string }) {
+  const words = t.takenAway satisfies Record<Taker, string>;
+  if (who !== 'resource') return <>{words[who]}</>;
+  return (
+    <Sentence text={words.resource} places={{ resource: <Name plain>{resourceName}</Name> }} />
+  );
+}

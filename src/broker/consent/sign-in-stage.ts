@@ -1,0 +1,77 @@
+/** The first stage of an interaction: who is there? */
+import type { Context } from 'koa';
+import type { Interaction } from 'oidc-provider';
+import { OAuthError } from '../../protocol/index.js';
+import { PASSWORD_ACR } from '../acr.js';
+import { pageHeaders } from '../http/headers.js';
+import { INTERACTION_TTL_SECONDS } from '../limits.js';
+import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from './interaction.js';
+import { PURPOSE_SIGN_IN } from './offer.js';
+
+export async function showSignIn(
+  deps: InteractionDeps,
+  ctx: Context,
+  interaction: Interaction,
+  failed: { problem?: 'wrong' | 'throttled'; retryAfterSeconds?: number; email?: string } = {},
+): Promise<void> {
+  const facts = await deps.facts.current();
+  const { client_id: clientId, requested_actor: agentId, login_hint: hint } = interaction.params;
+  const { redirect_uri: redirectUri } = interaction.params;
+  const client = await facts.client(String(clientId));
+  const agent = agentId === undefined ? undefined : await facts.agent(String(agentId));
+  const email =
+    failed.email ??
+    (typeof hint === 'string' && /^[^@\s]{1,64}@[^@\s]{1,255}$/.test(hint) ? hint : undefined);
+  // A sign-in that leads straight to a refusal ends at the client: Chromium asks about that redirect.
+  ctx.set(pageHeaders({ formAction: [String(redirectUri)], keepsOpener: true }));
+  ctx.type = 'html';
+  ctx.status = failed.problem === undefined ? 200 : failed.problem === 'throttled' ? 429 : 403;
+  if (failed.retryAfterSeconds !== undefined)
+    ctx.set('Retry-After', String(failed.retryAfterSeconds));
+  ctx.body = deps.renderSignIn({
+    client: { id: String(clientId), name: client?.name ?? String(clientId) },
+    ...(agent === undefined ? {} : { agent: { name: agent.name } }),
+    email,
+    ...(failed.problem === undefined ? {} : { problem: failed.problem }),
+    retryAfterSeconds: failed.retryAfterSeconds,
+    form: deps.forms.seal(
+      PURPOSE_SIGN_IN,
+      { uid: interaction.uid },
+      INTERACTION_TTL_SECONDS,
+      deps.now(),
+    ),
+    action: `/interaction/${interaction.uid}/sign-in`,
+  });
+}
+
+export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise<void> {
+  const form = await readOwnForm(deps, ctx);
+  const interaction = await currentInteraction(deps, ctx);
+  const sealed = deps.forms.open(PURPOSE_SIGN_IN, form.get('form') ?? '', deps.now());
+  if ((sealed as { uid?: string } | undefined)?.uid !== interaction.uid) {
+    throw new OAuthError('access_denied', 'the form has expired: go back and try again');
+  }
+  const email = form.get('email') ?? '';
+  const outcome = await deps.signIn({
+    email,
+    password: form.get('password') ?? '',
+    address: ctx.req.socket.remoteAddress ?? '',
+  });
+  if (!outcome.ok) {
+    const { problem, retryAfterSeconds } = outcome;
+    return showSignIn(deps, ctx, interaction, {
+      problem,
+      email,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    });
+  }
+  const login = { accountId: outcome.userId, acr: PASSWORD_ACR, amr: ['pwd'] };
+  await deps.provider().interactionResult(ctx.req, ctx.res, { login });
+  redirect(ctx, `/interaction/${interaction.uid}`);
+}
+
+export async function handleSwitchUser(deps: InteractionDeps, ctx: Context): Promise<void> {
+  await readOwnForm(deps, ctx);
+  const interaction = await currentInteraction(deps, ctx);
+  await showSignIn(deps, ctx, interaction);
+}

@@ -1,0 +1,186 @@
+/**
+ * The engine's storage. Values are hashed before they become keys and taken out of the payload, so
+ * the table yields no usable token; whatever may happen only once is one conditional statement with
+ * a row count (the engine itself finds, checks, then writes: threats.md §0.1). Registrations come
+ * from the registry, not from here.
+ */
+import { createHash } from 'node:crypto';
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { errors, Provider } from 'oidc-provider';
+import type { Database } from '../db/database.js';
+import type { Secrets } from '../keys/secrets.js';
+
+export interface AdapterDeps {
+  readonly db: Database;
+  readonly secrets: Secrets;
+  /** The engine's metadata of an agent or client; undefined when it may not authenticate. */
+  readonly findClient: (id: string) => Promise<AdapterPayload | undefined>;
+  /** RFC 7009 and replay end a grant here. */
+  readonly endGrant: (grantId: string, reason: string) => Promise<void>;
+}
+
+interface ArtifactRow {
+  readonly payload: Record<string, unknown>;
+  readonly consumed_at: Date | null;
+  readonly ended: boolean;
+}
+
+/** Their payload is a browser's or client's whole request: sealed, not only keyed by a hash. */
+const SEALED_MODELS = new Set(['Interaction', 'PushedAuthorizationRequest']);
+/** For what the engine stores without a life (nothing today): kept for a year, not for ever. */
+const LIFE_DEFAULT_SECONDS = 365 * 24 * 3600;
+
+const hash = (model: string, value: string): string =>
+  createHash('sha256').update(`${model}\n${value}`).digest('base64url');
+
+const FIND = `
+select a.payload, a.consumed_at,
+       (g.ended_at is not null or c.ended_at is not null) is true as ended
+from artifacts a
+left join grants g on g.id = a.grant_id
+left join consents c on c.id = g.consent_id
+where a.model = $1 and `;
+
+const UPSERT = `
+insert into artifacts (model, id, payload, grant_id, uid, expires_at)
+values ($1, $2, $3::text::jsonb, $4, $5, clock_timestamp() + make_interval(secs => $6::float8))
+on conflict (model, id) do update
+set payload = excluded.payload, expires_at = excluded.expires_at`;
+
+/** Once: a marker may be written again only when the first has expired. */
+const INSERT_ONCE = `${UPSERT} where artifacts.expires_at < clock_timestamp() returning 1 as done`;
+
+/** The tombstone of something used outlives the grant, so that a replay is recognised (L11). */
+const CONSUME = `
+update artifacts a set consumed_at = clock_timestamp(),
+  expires_at = greatest(a.expires_at, coalesce((select g.expires_at from grants g where g.id = a.grant_id), a.expires_at))
+where model = $1 and id = $2 and consumed_at is null returning 1 as done`;
+
+const DESTROY = 'delete from artifacts where model = $1 and id = $2 returning 1 as done';
+
+export function createAdapterFactory(deps: AdapterDeps): (model: string) => Adapter {
+  return (model) => (model === 'Client' ? clientAdapter(deps) : artifactAdapter(deps, model));
+}
+
+function clientAdapter({ findClient }: AdapterDeps): Adapter {
+  const refuse = async (): Promise<never> => {
+    throw new errors.InvalidRequest('clients are registered by an operator');
+  };
+  return {
+    find: findClient,
+    upsert: refuse,
+    destroy: refuse,
+    consume: refuse,
+    findByUid: async () => undefined,
+    findByUserCode: async () => undefined,
+    revokeByGrantId: async () => undefined,
+  };
+}
+
+function artifactAdapter({ db, secrets, endGrant }: AdapterDeps, model: string): Adapter {
+  const codec = createCodec(secrets, model);
+  const once = async (
+    text: string,
+    params: readonly unknown[],
+    lost: () => Error,
+  ): Promise<void> => {
+    const rows = await db.run(text, params);
+    if (rows.length === 0) throw lost();
+  };
+  const read = async (column: 'id' | 'uid', value: string): Promise<ArtifactRow | undefined> => {
+    const [row] = await db.run<ArtifactRow>(`${FIND} a.${column} = $2`, [
+      model,
+      hash(model, value),
+    ]);
+    return row;
+  };
+  return {
+    find: async (id) => codec.fromRow(await rememberInRequest(model, id, () => read('id', id)), id),
+    findByUid: async (uid) => codec.fromRow(await read('uid', uid)),
+    findByUserCode: async () => undefined,
+    upsert: async (id, payload, expiresIn) => {
+      const params = [
+        model,
+        hash(model, id),
+        codec.toRow(payload),
+        payload.grantId ?? (model === 'Grant' ? id : null),
+        model === 'Session' ? hash(model, payload.uid as string) : null,
+        expiresIn ?? LIFE_DEFAULT_SECONDS,
+      ];
+      if (model !== 'ReplayDetection') await db.run(UPSERT, params);
+      else await once(INSERT_ONCE, params, replayed);
+    },
+    consume: (id) => once(CONSUME, [model, hash(model, id)], LOST_TO_ANOTHER[model] ?? codeLost),
+    destroy: async (id) => {
+      if (model === 'Grant') return endGrant(id, 'revoked');
+      const params = [model, hash(model, id)];
+      if (model === 'Interaction') await once(DESTROY, params, interactionGone);
+      else await db.run(DESTROY, params);
+    },
+    // Nothing is deleted by grant: the grant's end is one row, and every read looks at it.
+    revokeByGrantId: async () => undefined,
+  };
+}
+
+/** Between the engine's payload and what a reader of the table may see of it. */
+function createCodec(secrets: Secrets, model: string) {
+  const sealed = SEALED_MODELS.has(model);
+  return {
+    toRow: (payload: AdapterPayload): string => {
+      const { jti: _value, ...rest } = payload as Record<string, unknown>;
+      const text = JSON.stringify(rest);
+      return sealed ? JSON.stringify({ sealed: secrets.seal('artifacts', text) }) : text;
+    },
+    fromRow: (row: ArtifactRow | undefined, id?: string): AdapterPayload | undefined => {
+      // What hangs on an ended grant or consent does not exist (DESIGN §6, ends).
+      if (row === undefined || row.ended) return undefined;
+      const { payload, consumed_at: consumedAt } = row;
+      return {
+        ...(sealed ? JSON.parse(secrets.open('artifacts', payload.sealed as string)) : payload),
+        ...(id === undefined ? {} : { jti: id }),
+        ...(consumedAt === null ? {} : { consumed: consumedAt.getTime() / 1000 }),
+      };
+    },
+  };
+}
+
+const codeLost = (): Error =>
+  new errors.InvalidGrant('used at the same time by another request: the other one won');
+const LOST_TO_ANOTHER: Readonly<Record<string, () => Error>> = {
+  PushedAuthorizationRequest: () =>
+    new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used'),
+};
+
+/** Read by our wrapper, then again by the engine's handler; using them is conditional either way. */
+const READ_TWICE = new Set(['AuthorizationCode', 'RefreshToken']);
+const reads = new WeakMap<object, Map<string, Promise<ArtifactRow | undefined>>>();
+
+function rememberInRequest(
+  model: string,
+  id: string,
+  read: () => Promise<ArtifactRow | undefined>,
+): Promise<ArtifactRow | undefined> {
+  const request = Provider.ctx?.req;
+  if (request === undefined || !READ_TWICE.has(model)) return read();
+  const known = reads.get(request) ?? new Map<string, Promise<ArtifactRow | undefined>>();
+  reads.set(request, known);
+  const key = `${model}\n${id}`;
+  const reading = known.get(key) ?? read();
+  known.set(key, reading);
+  return reading;
+}
+
+const replayed = (): Error => new errors.InvalidClientAuth('client assertion used twice');
+const interactionGone = (): Error =>
+  new errors.SessionNotFound('this sign-in was already completed in another window');
+
+/** Deletes what has expired, a bounded number at a time; safe from several processes at once. */
+export async function sweepArtifacts(db: Database, limit: number): Promise<number> {
+  const rows = await db.run(
+    `delete from artifacts where (model, id) in (
+       select model, id from artifacts where expires_at < clock_timestamp()
+       order by expires_at limit $1 for update skip locked) returning 1`,
+    [limit],
+  );
+  return rows.length;
+}

@@ -1,0 +1,134 @@
+/**
+ * What the engine's answers still lack: refusals in the audit, 503 where a dependency failed, and
+ * a discovery document that says what is on and nothing that is off.
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { type AuditEvent, record } from '../audit/store.js';
+import { type Database, isUnavailable } from '../db/database.js';
+import { requestState } from '../http/request.js';
+
+/** Seconds. */
+export const RETRY_AFTER_SECONDS = 1;
+
+/** Keeps what happened for the middleware below; the engine tells before its answer leaves. */
+export function noteRefusal(ctx: KoaContextWithOIDC, error: Error): void {
+  const state = requestState(ctx);
+  const {
+    error: code,
+    error_detail: detail,
+    error_description: description,
+  } = error as {
+    error?: string;
+    error_detail?: string;
+    error_description?: string;
+  };
+  if (code === undefined) state.failure = error;
+  else state.refusal = { code, reason: detail ?? description ?? code };
+}
+
+const AUDITED: Readonly<Record<string, AuditEvent['type']>> = {
+  token: 'token.refused',
+  authorization: 'request.refused',
+  resume: 'request.refused',
+  pushed_authorization_request: 'request.refused',
+  userinfo: 'request.refused',
+};
+
+/** Outermost in the engine: nothing leaves before its refusal is recorded. */
+export function createAnswers(deps: { readonly db: Database }) {
+  return async function answers(
+    ctx: KoaContextWithOIDC,
+    next: () => Promise<unknown>,
+  ): Promise<void> {
+    await next();
+    const state = requestState(ctx);
+    correctErrorCode(ctx);
+    if (state.failure !== undefined && isUnavailable(state.failure)) return unavailable(ctx);
+    const type = AUDITED[ctx.oidc?.route ?? ''];
+    if (state.refusal === undefined || type === undefined) return;
+    try {
+      await record(deps.db.orm, refusalEvent(ctx, type, state.refusal));
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      unavailable(ctx);
+    }
+  };
+}
+
+/** Where the engine's error code is not the specification's. */
+function correctErrorCode(ctx: KoaContextWithOIDC): void {
+  const body = ctx.body as { error?: string; error_description?: string } | undefined;
+  const { route } = ctx.oidc ?? {};
+  // RFC 6749 §5.2: a client that may not use a grant is unauthorized, its request is not invalid.
+  if (route === 'token' && body?.error_description === GRANT_TYPE_REFUSED) {
+    ctx.body = { ...body, error: 'unauthorized_client' };
+  }
+  // RFC 9126 §2.1: a push must not carry a request_uri.
+  if (route === 'pushed_authorization_request' && body?.error === 'request_uri_not_supported') {
+    ctx.body = {
+      error: 'invalid_request',
+      error_description: 'a pushed request must not carry request_uri',
+    };
+  }
+}
+
+/** The engine's words (lib/actions/token.js). */
+const GRANT_TYPE_REFUSED = 'requested grant type is not allowed for this client';
+
+function refusalEvent(
+  ctx: KoaContextWithOIDC,
+  type: AuditEvent['type'],
+  refusal: { readonly code: string; readonly reason: string },
+): AuditEvent {
+  const params = ctx.oidc.params ?? {};
+  const word = (value: unknown): string | undefined =>
+    typeof value === 'string' ? value.slice(0, 200) : undefined;
+  return {
+    type,
+    by: ctx.oidc.client?.clientId,
+    clientId: ctx.oidc.client?.clientId,
+    resource: word(params['resource']),
+    requestId: requestState(ctx).id,
+    detail: {
+      grant_type: word(params['grant_type']),
+      requested_actor: word(params['requested_actor']),
+      asked: word(params['scope']),
+      ...refusal,
+    },
+  };
+}
+
+/** A failed dependency is "not now", never a wrong answer. */
+function unavailable(ctx: KoaContextWithOIDC): void {
+  ctx.status = 503;
+  ctx.remove('Location');
+  ctx.set('Retry-After', String(RETRY_AFTER_SECONDS));
+  ctx.body = {
+    error: 'temporarily_unavailable',
+    error_description: 'the server cannot answer now: try again',
+  };
+}
+
+/** Computed members of the engine that claim too much, and ours. */
+export function createDiscovery(issuer: string) {
+  return async function discovery(
+    ctx: KoaContextWithOIDC,
+    next: () => Promise<unknown>,
+  ): Promise<void> {
+    await next();
+    if (ctx.oidc?.route !== 'discovery' || ctx.status !== 200) return;
+    const { claims_parameter_supported: _claims, ...document } = ctx.body as Record<
+      string,
+      unknown
+    >;
+    ctx.body = {
+      ...document,
+      response_modes_supported: ['query', 'form_post'],
+      revocations_endpoint: `${issuer}/revocations`,
+      revocations_stream_endpoint: `${issuer}/revocations/stream`,
+      decisions_endpoint: `${issuer}/decisions`,
+      requested_actor_supported: true,
+    };
+    ctx.set('Cache-Control', 'public, max-age=300');
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * Client authentication the engine leaves to us: hashed secrets, strict assertions (RFC 7523bis),
+ * and remembering which credential it was, since a token hangs on the credential that proved it.
+ */
+import { compactVerify, importJWK } from 'jose';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { errors, Provider } from 'oidc-provider';
+import type { CredentialFacts, Facts, FactsCache } from '../facts/store.js';
+import { requestState } from '../http/request.js';
+import { matchSecret } from '../tokens/client-secret.js';
+
+/** K5: an assertion is for now. Seconds. */
+const ASSERTION_LIFE_MAX_SECONDS = 300;
+const CLOCK_SKEW_SECONDS = 60;
+
+/** Replaces the engine's comparison of plain secrets, on this provider's clients only. */
+export function useHashedSecrets(provider: Provider, facts: FactsCache): void {
+  const client = provider.Client.prototype as unknown as {
+    compareClientSecret: (this: { clientId: string }, secret: string) => Promise<boolean>;
+  };
+  client.compareClientSecret = async function compareClientSecret(secret) {
+    const credential = await matchSecret(await facts.current(), this.clientId, secret);
+    if (credential === undefined) return false;
+    const ctx = Provider.ctx;
+    if (ctx !== undefined) requestState(ctx).credentialId = credential.id;
+    return true;
+  };
+}
+
+/**
+ * Called by the engine after the signature and the registered claims were checked.
+ *
+ * @throws errors.InvalidClientAuth when `aud` is not the issuer alone, or the assertion lives long
+ */
+export async function assertClientAssertion(
+  issuer: string,
+  facts: Facts,
+  ctx: KoaContextWithOIDC,
+  claims: Record<string, unknown>,
+  header: Record<string, unknown>,
+  nowSeconds: number,
+): Promise<void> {
+  // RFC 7523bis: the issuer as sole value; the token endpoint is not accepted (MM2).
+  if (claims['aud'] !== issuer) throw new errors.InvalidClientAuth('aud must be the issuer, alone');
+  const { exp, iat } = claims;
+  if (
+    typeof exp !== 'number' ||
+    exp > nowSeconds + ASSERTION_LIFE_MAX_SECONDS + CLOCK_SKEW_SECONDS
+  ) {
+    throw new errors.InvalidClientAuth('the assertion lives longer than five minutes');
+  }
+  if (iat !== undefined && (typeof iat !== 'number' || iat > nowSeconds + CLOCK_SKEW_SECONDS)) {
+    throw new errors.InvalidClientAuth('the assertion is from the future');
+  }
+  const assertion = String(ctx.oidc.params?.['client_assertion']);
+  const credential = await provingKey(facts, String(claims['sub']), assertion, header['kid']);
+  if (credential === undefined) throw new errors.InvalidClientAuth('no registered key proves it');
+  requestState(ctx).credentialId = credential.id;
+}
+
+/** The key that signed: by `kid`, or the one of a few that verifies. */
+async function provingKey(
+  facts: Facts,
+  principal: string,
+  assertion: string,
+  kid: unknown,
+): Promise<CredentialFacts | undefined> {
+  const keys = (await facts.credentials(principal)).filter(({ jwk }) => jwk !== null);
+  const candidates =
+    kid === undefined
+      ? keys
+      : keys.filter(({ jwk }) => jwk?.['kid'] === kid || jwk?.['kid'] === undefined);
+  for (const credential of candidates) {
+    try {
+      const jwk = credential.jwk as { alg?: string };
+      const alg = JSON.parse(
+        Buffer.from(assertion.split('.')[0] ?? '', 'base64url').toString(),
+      ).alg;
+      await compactVerify(assertion, await importJWK(jwk, jwk.alg ?? alg));
+      return credential;
+    } catch {
+      // Not this one.
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,43 @@
+/**
+ * What the engine is told about an agent or client. Secrets stay out of it: the engine's comparison
+ * is replaced by ours, and what it holds instead is a value of this process that nobody knows.
+ */
+import { randomBytes } from 'node:crypto';
+import type { AdapterPayload } from 'oidc-provider';
+import type { Facts } from '../facts/store.js';
+
+/** The engine insists that a secret exists; ours are hashes. */
+const SECRET_PLACEHOLDER = randomBytes(32).toString('base64url');
+
+const NATIVE_REDIRECT =
+  /^(http:\/\/(127\.0\.0\.1|\[::1\]|localhost)[:/]|(?!https?:)[a-z][a-z0-9+.-]*:)/i;
+
+/** Loopback and private-use redirects belong to native apps (RFC 8252): any loopback port. */
+export const isNativeRedirect = (uri: string): boolean => NATIVE_REDIRECT.test(uri);
+
+export async function clientMetadata(
+  facts: Facts,
+  id: string,
+): Promise<AdapterPayload | undefined> {
+  const [agent, client] = await Promise.all([facts.agent(id), facts.client(id)]);
+  const row = agent ?? client;
+  if (row === undefined || row.status !== 'active') return undefined;
+  const redirectUris = client?.redirectUris ?? [];
+  const isApp = client?.kind === 'app';
+  const credentials = await facts.credentials(id);
+  const jwks = credentials.flatMap(({ kind, jwk }) =>
+    kind === 'jwk' && jwk !== null ? [jwk] : [],
+  );
+  return {
+    client_id: row.id,
+    client_name: row.name,
+    application_type: redirectUris.some(isNativeRedirect) ? 'native' : 'web',
+    redirect_uris: [...redirectUris],
+    grant_types: isApp ? ['authorization_code', 'refresh_token'] : ['client_credentials'],
+    response_types: isApp ? ['code'] : [],
+    token_endpoint_auth_method: row.auth,
+    id_token_signed_response_alg: 'ES256',
+    ...(row.auth.startsWith('client_secret') ? { client_secret: SECRET_PLACEHOLDER } : {}),
+    ...(row.auth === 'private_key_jwt' ? { jwks: { keys: jwks } } : {}),
+  } as AdapterPayload;
+}

@@ -1,0 +1,215 @@
+/** The engine's configuration: what is on, for how long, and whose functions answer. */
+import type { Configuration, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
+import { errors } from 'oidc-provider';
+import { PASSWORD_ACR } from '../acr.js';
+import type { FactsCache } from '../facts/store.js';
+import type { Secrets } from '../keys/secrets.js';
+import type { SigningKey } from '../keys/store.js';
+import {
+  ACCESS_TOKEN_TTL_SECONDS,
+  ACTOR_TOKEN_TTL_SECONDS,
+  CODE_TTL_SECONDS,
+  DELEGATION_TTL_MAX_SECONDS,
+  INTERACTION_TTL_SECONDS,
+  REFRESH_TOKEN_TTL_SECONDS,
+  SESSION_TTL_SECONDS,
+} from '../limits.js';
+import type { Issuer } from '../tokens/issue.js';
+import { type AdapterDeps, createAdapterFactory } from './adapter.js';
+import { assertClientAssertion } from './client-authentication.js';
+import { rethrow } from './errors.js';
+import { BrokerSigningKey } from './signing-key.js';
+
+export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
+  readonly issuer: string;
+  readonly facts: FactsCache;
+  readonly secrets: Secrets;
+  readonly keys: readonly SigningKey[];
+  readonly tokens: Issuer;
+  readonly now: () => number;
+  readonly findClient: AdapterDeps['findClient'];
+  readonly policy: interactionPolicy.DefaultPolicy;
+  readonly loadExistingGrant: NonNullable<Configuration['loadExistingGrant']>;
+  readonly checkRequest: (
+    ctx: KoaContextWithOIDC,
+    requestedActor: string | undefined,
+  ) => Promise<void>;
+  readonly renderError: NonNullable<Configuration['renderError']>;
+  readonly renderLogout: (ctx: KoaContextWithOIDC, form: string) => Promise<void>;
+  readonly renderLoggedOut: (ctx: KoaContextWithOIDC) => Promise<void>;
+}
+
+const ASYMMETRIC_ALGS = ['ES256', 'EdDSA', 'PS256', 'RS256'] as const;
+
+export function createConfiguration(deps: ConfigurationDeps): Configuration {
+  return {
+    ...VOCABULARY,
+    adapter: createAdapterFactory(deps),
+    jwks: { keys: deps.keys.map((key) => new BrokerSigningKey(key)) as never[] },
+    routes: ROUTES,
+    ttl: LIVES,
+    cookies: cookies(deps),
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    // OAuth 2.1: for every client, S256 only (OB4).
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    conformIdTokenClaims: true,
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    // Tied to the session, authorizing agent B would end agent A (engine.md, b).
+    expiresWithSession: async () => false,
+    loadExistingGrant: deps.loadExistingGrant,
+    findAccount: (_ctx, id) => findAccount(deps.facts, id),
+    extraParams: { requested_actor: (ctx, value) => deps.checkRequest(ctx, value) },
+    interactions: { policy: deps.policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
+    renderError: deps.renderError,
+    formats: {
+      bitsOfOpaqueRandomness: 256,
+      customizers: {
+        jwt: async (ctx, token, jwt) => {
+          const issuing = deps.tokens.issue(ctx as KoaContextWithOIDC, token as never);
+          jwt.payload = { ...(await issuing.catch(rethrow)) } as unknown as typeof jwt.payload;
+        },
+      },
+    },
+    extraTokenClaims: async (ctx, token) => {
+      // A token for userinfo is opaque and stored: recorded here, before it is (DESIGN §5).
+      if (token.resourceServer === undefined) {
+        await deps.tokens.issue(ctx, token as never).catch(rethrow);
+      }
+      return undefined;
+    },
+    assertJwtClientAuthClaimsAndHeader: async (ctx, claims, header) => {
+      const nowSeconds = Math.floor(deps.now() / 1000);
+      const facts = await deps.facts.current();
+      await assertClientAssertion(deps.issuer, facts, ctx, claims, header, nowSeconds);
+    },
+    features: features(deps),
+  };
+}
+
+/** What the engine speaks: one response type, asymmetric algorithms, no client of its own. */
+const VOCABULARY = {
+  clients: [],
+  responseTypes: ['code'],
+  scopes: ['openid', 'profile', 'email'],
+  claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
+  acrValues: [PASSWORD_ACR],
+  subjectTypes: ['public'],
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+  clientDefaults: { id_token_signed_response_alg: 'ES256', grant_types: [], response_types: [] },
+  enabledJWA: {
+    clientAuthSigningAlgValues: [...ASYMMETRIC_ALGS],
+    idTokenSigningAlgValues: [...ASYMMETRIC_ALGS],
+  },
+} satisfies Configuration;
+
+const LIVES: NonNullable<Configuration['ttl']> = {
+  AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN_TTL_SECONDS,
+  ClientCredentials: (_ctx, token) =>
+    token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN_TTL_SECONDS,
+  AuthorizationCode: CODE_TTL_SECONDS,
+  // Not prolonged by rotation: the longest delegation (engine.md, b).
+  Grant: DELEGATION_TTL_MAX_SECONDS,
+  IdToken: ACCESS_TOKEN_TTL_SECONDS,
+  Interaction: INTERACTION_TTL_SECONDS,
+  RefreshToken: REFRESH_TOKEN_TTL_SECONDS,
+  Session: SESSION_TTL_SECONDS,
+};
+
+function cookies(deps: ConfigurationDeps): NonNullable<Configuration['cookies']> {
+  const secure = deps.issuer.startsWith('https:');
+  const common = { signed: true, httpOnly: true, sameSite: 'lax', secure } as const;
+  return {
+    keys: deps.secrets.derive('cookies').map((key) => key.toString('base64url')),
+    names: {
+      session: `${secure ? '__Host-' : ''}behalf_session`,
+      interaction: 'behalf_interaction',
+      resume: 'behalf_resume',
+    },
+    long: { ...common, path: '/' },
+    short: common,
+  };
+}
+
+const CLOCK_TOLERANCE_SECONDS = 5;
+
+const ROUTES = {
+  authorization: '/authorize',
+  pushed_authorization_request: '/par',
+  token: '/token',
+  introspection: '/introspect',
+  revocation: '/revoke',
+  userinfo: '/userinfo',
+  end_session: '/logout',
+  jwks: '/.well-known/jwks.json',
+};
+
+function features(deps: ConfigurationDeps): NonNullable<Configuration['features']> {
+  return {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    dPoP: { enabled: false },
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
+    introspection: {
+      enabled: true,
+      // Of the opaque kinds only its own client's: JWTs are ours (`revocation/introspection.ts`).
+      allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+    },
+    revocation: {
+      enabled: true,
+      // RFC 7009 §2.1, L6: a foreign token is answered 200 and left alone.
+      allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+    },
+    pushedAuthorizationRequests: { enabled: true },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: deps.renderLogout,
+      postLogoutSuccessSource: deps.renderLoggedOut,
+    },
+    userinfo: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: async (_ctx, _client, oneOf) => oneOf as unknown as string,
+      useGrantedResource: async () => true,
+      getResourceServerInfo: (_ctx, identifier) => resourceServer(deps, identifier),
+    },
+  };
+}
+
+async function resourceServer(deps: ConfigurationDeps, identifier: string) {
+  if (identifier === deps.issuer) {
+    return {
+      scope: '',
+      audience: deps.issuer,
+      accessTokenTTL: ACTOR_TOKEN_TTL_SECONDS,
+      accessTokenFormat: 'jwt' as const,
+      jwt: { sign: { alg: 'ES256' as const } },
+    };
+  }
+  const resource = await (await deps.facts.current()).resource(identifier);
+  if (resource === undefined)
+    throw new errors.InvalidTarget('resource is not one this server issues tokens for');
+  return {
+    scope: Object.keys(resource.scopes).join(' '),
+    audience: resource.identifier,
+    accessTokenTTL: resource.tokenTtlSeconds,
+    accessTokenFormat: 'jwt' as const,
+    jwt: { sign: { alg: resource.signingAlg as 'ES256' } },
+  };
+}
+
+async function findAccount(facts: FactsCache, id: string) {
+  const user = await (await facts.current()).user(id);
+  if (user === undefined || user.status !== 'active') return undefined;
+  return {
+    accountId: user.id,
+    claims: async () => ({
+      sub: user.id,
+      name: user.name,
+      email: user.email,
+      // Addresses come from an operator; nobody has proved them.
+      email_verified: false,
+    }),
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * The engine, assembled: a provider built from the current signing keys, and a holder that swaps it
+ * whole when they change (DESIGN §9.8). Nothing keeps a provider; everything asks `current()`.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import {
+  createGrantLoader,
+  createInteractionPolicy,
+  createRequestCheck,
+} from '../consent/engine-hooks.js';
+import type { Database } from '../db/database.js';
+import { type ActorProver, createActorProver } from '../delegation/actor-proof.js';
+import {
+  DELEGATION_PARAMETERS,
+  wrapAuthorizationCode,
+  wrapRefreshToken,
+} from '../delegation/grant.js';
+import type { FactsCache } from '../facts/store.js';
+import type { Secrets } from '../keys/secrets.js';
+import type { SigningKey } from '../keys/store.js';
+import type { TokenReader } from '../tokens/access-tokens.js';
+import { wrapClientCredentials } from '../tokens/grant.js';
+import type { Issuer } from '../tokens/issue.js';
+import { createBrokerProvider } from './broker-provider.js';
+import { useHashedSecrets } from './client-authentication.js';
+import { clientMetadata } from './client-metadata.js';
+import { type ConfigurationDeps, createConfiguration } from './configuration.js';
+
+export type EngineMiddleware = (
+  ctx: KoaContextWithOIDC,
+  next: () => Promise<unknown>,
+) => Promise<void>;
+
+export interface EngineDeps
+  extends Pick<ConfigurationDeps, 'endGrant' | 'renderError' | 'renderLogout' | 'renderLoggedOut'> {
+  readonly db: Database;
+  readonly issuer: string;
+  readonly secrets: Secrets;
+  readonly facts: FactsCache;
+  readonly tokens: Issuer;
+  readonly reader: TokenReader;
+  readonly keys: () => readonly SigningKey[];
+  readonly now: () => number;
+  /** Outermost first. */
+  readonly middleware: readonly EngineMiddleware[];
+  /** What the engine refused or could not do, before its answer leaves. */
+  readonly onRefusal: (ctx: KoaContextWithOIDC, error: Error) => void;
+}
+
+export interface Engine {
+  current(): Provider;
+  /** Builds a provider from the current keys and puts it in place; requests in flight finish on the old one. */
+  swap(): void;
+  handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
+}
+
+export function createEngine(deps: EngineDeps): Engine {
+  let provider: Provider | undefined;
+  let handler: ((req: IncomingMessage, res: ServerResponse) => Promise<void>) | undefined;
+  const current = (): Provider => {
+    if (provider === undefined) throw new Error('the engine has not been built');
+    return provider;
+  };
+  const actors = createActorProver(deps);
+  const swap = (): void => {
+    provider = build(deps, actors, current);
+    handler = provider.callback() as typeof handler;
+  };
+  swap();
+  return {
+    current,
+    swap,
+    handle: async (req, res) => handler?.(req, res),
+  };
+}
+
+const ERROR_EVENTS = [
+  'authorization.error',
+  'grant.error',
+  'pushed_authorization_request.error',
+  'introspection.error',
+  'revocation.error',
+  'userinfo.error',
+  'end_session.error',
+  'server_error',
+] as const;
+
+function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): Provider {
+  const hooks = { ...deps, provider: current };
+  const configuration = createConfiguration({
+    ...deps,
+    keys: deps.keys(),
+    policy: createInteractionPolicy(),
+    loadExistingGrant: createGrantLoader(hooks),
+    checkRequest: createRequestCheck(hooks),
+    findClient: async (id) => clientMetadata(await deps.facts.current(), id),
+  });
+  const delegation = { ...hooks, actors };
+  const provider = createBrokerProvider(deps.issuer, configuration, {
+    authorization_code: {
+      wrap: (inner) => wrapAuthorizationCode(delegation, inner),
+      parameters: DELEGATION_PARAMETERS,
+    },
+    refresh_token: {
+      wrap: (inner) => wrapRefreshToken(delegation, inner),
+      parameters: DELEGATION_PARAMETERS,
+    },
+    client_credentials: {
+      wrap: (inner) => wrapClientCredentials(deps, inner),
+      parameters: [],
+    },
+  });
+  // The first middleware has pinned the forwarded headers to the issuer: believe them.
+  provider.proxy = true;
+  useHashedSecrets(provider, deps.facts);
+  for (const middleware of deps.middleware) provider.use(middleware as never);
+  for (const event of ERROR_EVENTS) {
+    provider.on(event as 'grant.error', (ctx, error) => deps.onRefusal(ctx, error));
+  }
+  return provider;
+}

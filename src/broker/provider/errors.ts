@@ -1,0 +1,18 @@
+/** From Behalf's one wire error to the engine's: the code and sentence go out, the reason stays. */
+import { errors } from 'oidc-provider';
+import { OAuthError } from '../../protocol/index.js';
+
+/** An engine error that carries our code and sentence to the client and our reason to the audit. */
+export function engineError(error: OAuthError): errors.OIDCProviderError {
+  const wrapped = new errors.CustomOIDCProviderError(error.code, error.description);
+  wrapped.error_detail = error.reason;
+  wrapped.statusCode = error.status;
+  wrapped.status = error.status;
+  wrapped.expose = true;
+  return wrapped;
+}
+
+/** Throws an `OAuthError` as the engine's; anything else passes through. */
+export function rethrow(error: unknown): never {
+  throw error instanceof OAuthError ? engineError(error) : error;
+}
