@@ -1,0 +1,72 @@
+/** Input shapes of credentials: one secret (ours) or one public key (theirs). */
+import { z } from 'zod';
+import { plainAscii, strict } from '../registry/fields.js';
+
+/** JWK members that would give the key away (RFC 7517 §9.2, RFC 7518 §6). */
+const PRIVATE_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
+
+/** base64url of at most a modulus of 8192 bits. */
+const bigNumber = z
+  .string()
+  .min(1)
+  .max(1366)
+  .regex(/^[A-Za-z0-9_-]+$/, 'must be base64url without padding');
+const coordinate = bigNumber.max(100);
+
+/** A public key as RFC 7517 writes it; whether it is a good key is `public-key.ts`'s question. */
+export const publicJwkSchema = z.strictObject(
+  {
+    kty: z.enum(['EC', 'OKP', 'RSA'], { error: 'must be EC, OKP or RSA: public keys only' }),
+    crv: z.enum(['P-256', 'Ed25519'], { error: 'must be P-256 or Ed25519' }).optional(),
+    x: coordinate.optional(),
+    y: coordinate.optional(),
+    n: bigNumber.optional(),
+    e: bigNumber.max(12).optional(),
+    kid: plainAscii(200).optional(),
+    alg: z
+      .enum(['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'], {
+        error: 'must be ES256, EdDSA, PS256 or RS256',
+      })
+      .optional(),
+    use: z.literal('sig', { error: 'must be "sig"' }).optional(),
+    key_ops: z
+      .array(z.literal('verify', { error: 'must be "verify"' }))
+      .max(1)
+      .optional(),
+  },
+  {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return undefined;
+      return (issue as unknown as { keys: string[] }).keys.some((key) => PRIVATE_MEMBERS.has(key))
+        ? 'is private: send the public key only'
+        : 'is not a known field';
+    },
+  },
+);
+
+export const PUBLIC_KEYS_MAX = 10;
+export const SECRETS_MAX = 5;
+
+export const jwksSchema = strict({ keys: z.array(publicJwkSchema).max(PUBLIC_KEYS_MAX) });
+
+export const newCredentialSchema = z.discriminatedUnion('kind', [
+  strict({ kind: z.literal('secret') }),
+  strict({ kind: z.literal('jwk'), jwk: publicJwkSchema }),
+]);
+
+export type PublicJwk = z.infer<typeof publicJwkSchema>;
+export type Jwks = z.infer<typeof jwksSchema>;
+export type NewCredential = z.infer<typeof newCredentialSchema>;
+
+export const credentialViewSchema = z.object({
+  id: z.string(),
+  kind: z.enum(['secret', 'jwk']),
+  kid: z.string().nullable(),
+  thumbprint: z.string().nullable(),
+  created_at: z.string(),
+});
+
+/** The only answers that ever hold a secret, and only once. */
+export const newCredentialViewSchema = credentialViewSchema.extend({
+  secret: z.string().optional(),
+});

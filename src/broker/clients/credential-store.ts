@@ -1,0 +1,48 @@
+/** SQL of credentials. Single statements, each atomic by itself; callers bring the transaction. */
+import { and, asc, eq, isNull } from 'drizzle-orm';
+import { credentials } from '../../../schema/index.js';
+import type { Executor } from '../db/database.js';
+import { databaseNow } from '../registry/change.js';
+
+export type CredentialRow = typeof credentials.$inferSelect;
+export type NewCredentialRow = typeof credentials.$inferInsert;
+
+/** Credentials not removed, oldest first. Bounded by what may be added. */
+export const liveCredentials = (db: Executor, principal: string): Promise<CredentialRow[]> =>
+  db
+    .select()
+    .from(credentials)
+    .where(and(eq(credentials.principal, principal), isNull(credentials.removedAt)))
+    .orderBy(asc(credentials.createdAt), asc(credentials.id));
+
+export async function insertCredential(
+  db: Executor,
+  row: NewCredentialRow,
+): Promise<CredentialRow> {
+  const [inserted] = await db.insert(credentials).values(row).returning();
+  return inserted as CredentialRow;
+}
+
+/** Marks a live credential of this principal removed; `undefined` if there is none such. */
+export async function removeCredentialRow(
+  db: Executor,
+  principal: string,
+  id: string,
+): Promise<CredentialRow | undefined> {
+  const [removed] = await db
+    .update(credentials)
+    .set({ removedAt: databaseNow })
+    .where(
+      and(
+        eq(credentials.id, id),
+        eq(credentials.principal, principal),
+        isNull(credentials.removedAt),
+      ),
+    )
+    .returning();
+  return removed;
+}
+
+/** Every use ever made of this key, by anyone, removed ones included. */
+export const usesOfKey = (db: Executor, thumbprint: string): Promise<CredentialRow[]> =>
+  db.select().from(credentials).where(eq(credentials.thumbprint, thumbprint)).limit(10);

@@ -1,0 +1,177 @@
+/**
+ * Clients that are not agents: apps, which sign users in, and services, which act by themselves.
+ * Each operation is one transaction with one audit event; `steps` are the same operations inside
+ * somebody else's transaction. Knows nothing of what a client may get.
+ */
+
+import type { Database, Executor } from '../db/database.js';
+import { newId } from '../ids.js';
+import {
+  type Change,
+  changedFields,
+  databaseNow,
+  narrowing,
+  widening,
+} from '../registry/change.js';
+import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
+import { conflict, type FieldProblem, notFound, throwIfAny } from '../registry/refusal.js';
+import type { NewCredential } from './credential-schema.js';
+import type {
+  AddedCredential,
+  AuthMethod,
+  CredentialSteps,
+  CredentialView,
+} from './credentials.js';
+import type { ClientPatch, NewClient } from './schema.js';
+import {
+  activeClients,
+  type ClientRow,
+  findClient,
+  insertClient,
+  listClientRows,
+  updateClient,
+} from './store.js';
+
+export interface ClientDeps {
+  readonly db: Database;
+  readonly credentials: CredentialSteps;
+}
+
+export interface CreatedClient {
+  readonly client: ClientRow;
+  readonly credential: AddedCredential | undefined;
+}
+
+export type Clients = ReturnType<typeof createClients>;
+
+export function createClients(deps: ClientDeps) {
+  const { db, credentials } = deps;
+  const steps = {
+    find: findClient,
+    create: (change: Change, input: NewClient) => create(deps, change, input),
+    patch: patchClient,
+    retire: (change: Change, id: string) => retire(deps, change, id),
+    unknown: unknownClients,
+  };
+  return {
+    steps,
+    create: (by: string, input: NewClient) =>
+      widening(db, by, (change) => steps.create(change, input)),
+    get: (id: string) => requireClient(db.orm, id),
+    list: async (request: PageRequest = {}): Promise<Page<ClientRow>> => {
+      const { after, take } = pageBounds(request);
+      return pageOf(await listClientRows(db.orm, after, take), take, ({ id }) => id);
+    },
+    patch: (by: string, id: string, patch: ClientPatch) =>
+      narrowing(db, by, async (change) => (await steps.patch(change, id, patch)).client),
+    retire: (by: string, id: string) => narrowing(db, by, (change) => steps.retire(change, id)),
+    addCredential: (by: string, id: string, input: NewCredential): Promise<AddedCredential> =>
+      widening(db, by, async (change) => {
+        const client = await requireLive(change.tx, id);
+        if (client.auth === 'none') throw conflict([], `${id} is a public client (auth: none)`);
+        const at = input.kind === 'jwk' ? ['jwk'] : [];
+        return credentials.add(change, { noun: 'client', id }, input, at);
+      }),
+    listCredentials: async (id: string): Promise<CredentialView[]> => {
+      await requireClient(db.orm, id);
+      return credentials.list(db.orm, id);
+    },
+    removeCredential: (by: string, id: string, credentialId: string): Promise<void> =>
+      narrowing(db, by, async (change) => {
+        await requireClient(change.tx, id);
+        await credentials.remove(change, { noun: 'client', id }, credentialId);
+      }),
+  };
+}
+
+async function requireClient(db: Executor, id: string): Promise<ClientRow> {
+  const row = await findClient(db, id);
+  if (row === undefined) throw notFound('client', id);
+  return row;
+}
+
+async function requireLive(db: Executor, id: string): Promise<ClientRow> {
+  const row = await requireClient(db, id);
+  if (row.status === 'retired') throw conflict(['id'], `${id} is retired`);
+  return row;
+}
+
+async function unknownClients(db: Executor, ids: readonly string[]): Promise<string[]> {
+  const known = new Set((await activeClients(db, ids)).map(({ id }) => id));
+  return ids.filter((id) => !known.has(id));
+}
+
+/** What an app needs and a service must not have. */
+function kindProblems(kind: string, redirectUris: readonly string[], auth: string): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  if (kind === 'app' && redirectUris.length === 0) {
+    problems.push({ path: ['redirectUris'], message: 'must hold at least one URI for an app' });
+  }
+  if (kind === 'service' && redirectUris.length > 0) {
+    problems.push({
+      path: ['redirectUris'],
+      message: 'must be left out: a service signs nobody in',
+    });
+  }
+  if (kind === 'service' && auth === 'none') {
+    problems.push({ path: ['auth'], message: 'must not be none: a service proves itself' });
+  }
+  return problems;
+}
+
+/** How a client proves itself unless it says so. */
+export const clientAuth = (input: Pick<NewClient, 'auth' | 'jwks' | 'kind'>): AuthMethod => {
+  if (input.auth !== undefined) return input.auth;
+  if (input.jwks !== undefined) return 'private_key_jwt';
+  return input.kind === 'app' ? 'none' : 'client_secret_basic';
+};
+
+async function create(deps: ClientDeps, change: Change, input: NewClient): Promise<CreatedClient> {
+  const id = input.id ?? newId('cli');
+  const auth = clientAuth(input);
+  const redirectUris = [...new Set(input.redirectUris ?? [])];
+  throwIfAny(kindProblems(input.kind, redirectUris, auth));
+  if ((await findClient(change.tx, id)) !== undefined) {
+    throw conflict(['id'], `"${id}" is taken; ids are never used again`);
+  }
+  const { name, kind } = input;
+  const client = await insertClient(change.tx, { id, name, kind, redirectUris, auth });
+  const owner = { noun: 'client', id } as const;
+  const credential = await deps.credentials.issueFirst(change, owner, auth, input.jwks);
+  const detail = { noun: 'client', id, name, kind };
+  await change.record({ type: 'registry.created', clientId: id, detail });
+  return { client, credential };
+}
+
+async function patchClient(
+  change: Change,
+  id: string,
+  patch: ClientPatch,
+): Promise<{ client: ClientRow; fields: string[] }> {
+  const row = await requireLive(change.tx, id);
+  const values =
+    patch.redirectUris === undefined
+      ? patch
+      : { ...patch, redirectUris: [...new Set(patch.redirectUris)] };
+  const fields = changedFields(row, values);
+  if (fields.length === 0) return { client: row, fields };
+  throwIfAny(
+    kindProblems(row.kind, values.redirectUris ?? row.redirectUris, values.auth ?? row.auth),
+  );
+  const client = await updateClient(change.tx, id, values as Partial<ClientRow>);
+  const detail = { noun: 'client', id, name: client.name, fields };
+  await change.record({ type: 'registry.changed', clientId: id, detail });
+  return { client, fields };
+}
+
+async function retire(deps: ClientDeps, change: Change, id: string): Promise<void> {
+  const row = await requireLive(change.tx, id);
+  await updateClient(change.tx, id, { status: 'retired', notBefore: databaseNow });
+  await deps.credentials.removeAll(change, { noun: 'client', id });
+  change.stop({ key: id, always: true, reason: 'client retired' });
+  await change.record({
+    type: 'registry.retired',
+    clientId: id,
+    detail: { noun: 'client', id, name: row.name },
+  });
+}

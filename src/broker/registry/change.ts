@@ -1,0 +1,93 @@
+/**
+ * A change to the registry: one transaction, its audit events, the facts it amounts to, and the
+ * policy epoch. Steps (functions that take a `Change`) compose: one of them is an API call, many of
+ * them a world file. All changes wait for each other on the epoch's row, so a step may read, decide
+ * and write without a race.
+ */
+import { sql } from 'drizzle-orm';
+import { policyEpoch } from '../../../schema/index.js';
+import { type AuditEvent, record } from '../audit/store.js';
+import type { Database, Executor } from '../db/database.js';
+import { bumpEpoch, narrow, type Stop } from '../revocation/store.js';
+
+export interface Change {
+  readonly tx: Executor;
+  /** Who does it: an id, `admin` or `cli`. */
+  readonly by: string;
+  /** Appends one audit event on this transaction. */
+  record(event: Omit<AuditEvent, 'by'>): Promise<void>;
+  /** Stops what hangs on a key when the change commits. Only in a change that may narrow. */
+  stop(stop: Omit<Stop, 'by'>): void;
+}
+
+export type Step<T> = (change: Change) => Promise<T>;
+
+/** A step run as a change of its own. */
+export type RunStep = <T>(db: Database, by: string, step: Step<T>) => Promise<T>;
+
+const changeOn = (tx: Executor, by: string, stop: Change['stop']): Change => ({
+  tx,
+  by,
+  record: (event) => record(tx, { ...event, by }),
+  stop,
+});
+
+/** For a change that takes nothing away from anyone: no lock on the gate. */
+export const widening: RunStep = (db, by, step) =>
+  db.transaction(async (tx) => {
+    await bumpEpoch(tx);
+    return step(
+      changeOn(tx, by, () => {
+        throw new Error('a change that stops something must be narrowing');
+      }),
+    );
+  });
+
+/** For a change that may take something away: under the gate's exclusive lock, facts at the end. */
+export const narrowing: RunStep = (db, by, step) =>
+  narrow(db, async (tx) => {
+    await tx.select().from(policyEpoch).for('update');
+    const stops: Stop[] = [];
+    const result = await step(changeOn(tx, by, (stop) => void stops.push({ ...stop, by })));
+    return { stops, result };
+  });
+
+/** Runs a step to see what it would do, and takes everything back: no event, no fact, no epoch. */
+export const rehearsing: RunStep = async <T>(db: Database, by: string, step: Step<T>) => {
+  const taken: { result?: T } = {};
+  const takeBack = new Error('taken back');
+  try {
+    await db.transaction(async (tx) => {
+      await tx.select().from(policyEpoch).for('update');
+      taken.result = await step({ tx, by, record: async () => {}, stop: () => {} });
+      throw takeBack;
+    });
+  } catch (error) {
+    if (error !== takeBack) throw error;
+  }
+  return taken.result as T;
+};
+
+/** The database's clock, for the columns that are compared with tokens. */
+export const databaseNow = sql`clock_timestamp()` as unknown as Date;
+
+/** The fields of a patch that would change something. */
+export function changedFields<Patch extends object>(row: object, patch: Patch): Array<keyof Patch> {
+  const current = row as Record<PropertyKey, unknown>;
+  return (Object.keys(patch) as Array<keyof Patch>).filter(
+    (field) => patch[field] !== undefined && !isSame(current[field], patch[field]),
+  );
+}
+
+/** Whether two values of plain data are the same; jsonb does not keep the order of keys. */
+export const isSame = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);
+
+const canonical = (value: unknown): string =>
+  JSON.stringify(value ?? null, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : part,
+  );
+
+/** A list as it is stored where order means nothing. */
+export const sortedSet = (values: readonly string[]): string[] => [...new Set(values)].sort();

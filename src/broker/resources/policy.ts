@@ -1,0 +1,91 @@
+/**
+ * What a resource may call itself and how its scopes may hang together. Pure: the same rules for
+ * the API, the world file and the CLI.
+ */
+import { closure, lintScopeNames } from '../../protocol/index.js';
+import { hierarchyOf, type ScopeRule, type ScopeRules } from '../delegation/policy.js';
+import { isSpecialKey } from '../registry/fields.js';
+import type { FieldProblem } from '../registry/refusal.js';
+
+const LOOPBACK_HOSTS = new Set(['127.0.0.1', '[::1]', 'localhost']);
+/** OpenID Connect gives these a meaning of their own (OIDC Core §5.4, §11). */
+const OIDC_SCOPES = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access']);
+
+/** @returns what is wrong with an identifier (RFC 8707 §2), or `undefined` */
+export function identifierProblem(identifier: string, issuer: string): string | undefined {
+  if (identifier.includes('#')) return 'must not have a fragment (RFC 8707 §2)';
+  if (!URL.canParse(identifier)) return 'must be an absolute URI';
+  const url = new URL(identifier);
+  if (
+    url.protocol !== 'https:' &&
+    !(url.protocol === 'http:' && LOOPBACK_HOSTS.has(url.hostname))
+  ) {
+    return 'must be https, or http on 127.0.0.1, [::1] or localhost';
+  }
+  if (url.username !== '' || url.password !== '') return 'must not hold a user name';
+  if (identifier.includes('*')) return 'must not hold a wildcard';
+  const bare = `${url.protocol}//${url.host}`;
+  if (identifier !== url.href && identifier !== bare) return `must be written as ${url.href}`;
+  // The issuer's own audience belongs to actor tokens and administration.
+  if (url.origin === new URL(issuer).origin) return 'must not be at or under the issuer';
+  return undefined;
+}
+
+/** The spelling that people confuse with this one: with, or without, its last slash. */
+export const slashTwin = (identifier: string): string =>
+  identifier.endsWith('/') ? identifier.slice(0, -1) : `${identifier}/`;
+
+/** Everything wrong with a resource's scopes and the tools that need them. */
+export function scopeProblems(
+  scopes: ScopeRules,
+  tools: Readonly<Record<string, readonly string[]>>,
+): FieldProblem[] {
+  const names = Object.keys(scopes);
+  const named = lintScopeNames(names).map(({ scope, problem }) => ({
+    path: ['scopes', scope],
+    message: problem,
+  }));
+  const reserved = names
+    .filter((name) => OIDC_SCOPES.has(name) || isSpecialKey(name))
+    .map((name) => ({ path: ['scopes', name], message: 'is a reserved name' }));
+  const ruled = Object.entries(scopes).flatMap(([name, rule]) => ruleProblems(scopes, name, rule));
+  return [...named, ...reserved, ...ruled, ...toolProblems(scopes, tools)];
+}
+
+function ruleProblems(scopes: ScopeRules, name: string, rule: ScopeRule): FieldProblem[] {
+  const problems = rule.implies.flatMap((implied, index): FieldProblem[] => {
+    const path = ['scopes', name, 'implies', index];
+    const other = Object.hasOwn(scopes, implied) ? scopes[implied] : undefined;
+    if (other === undefined) return [{ path, message: `names no scope here: "${implied}"` }];
+    if (implied === name) return [{ path, message: 'must not imply itself' }];
+    // Otherwise everybody who may have the open one would hold the restricted one too.
+    if (other.restricted && !rule.restricted) {
+      return [{ path, message: `"${implied}" is restricted, so "${name}" must be too` }];
+    }
+    return [];
+  });
+  if (problems.length > 0 || !rule.base) return problems;
+  // What a request gets without asking must be harmless, with all that comes along.
+  const whole = closure([name], hierarchyOf(scopes)).map((scope) => scopes[scope]);
+  return whole.some((part) => part?.restricted === true || part?.risk === 'destructive')
+    ? [
+        {
+          path: ['scopes', name, 'base'],
+          message: 'must not be set where restricted or destructive scopes come along',
+        },
+      ]
+    : [];
+}
+
+const toolProblems = (
+  scopes: ScopeRules,
+  tools: Readonly<Record<string, readonly string[]>>,
+): FieldProblem[] =>
+  Object.entries(tools).flatMap(([tool, needed]) => [
+    ...(isSpecialKey(tool) ? [{ path: ['tools', tool], message: 'is a reserved name' }] : []),
+    ...needed.flatMap((scope, index) =>
+      Object.hasOwn(scopes, scope)
+        ? []
+        : [{ path: ['tools', tool, index], message: `names no scope here: "${scope}"` }],
+    ),
+  ]);

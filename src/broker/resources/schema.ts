@@ -1,0 +1,95 @@
+/** Input and output shapes of resources. */
+import { z } from 'zod';
+import { SIGNING_ALGS } from '../../protocol/index.js';
+import { TOKEN_TTL_MAX_SECONDS, TOKEN_TTL_MIN_SECONDS } from '../limits.js';
+import {
+  displayText,
+  LIST_MAX,
+  NAME_CHARS_MAX,
+  plainAscii,
+  strict,
+  TEXT_CHARS_MAX,
+} from '../registry/fields.js';
+
+export const IDENTIFIER_CHARS_MAX = 500;
+const SCOPES_MAX = 100;
+const TOOLS_MAX = 500;
+const TOOL_SCOPES_MAX = 20;
+
+export const identifierSchema = plainAscii(IDENTIFIER_CHARS_MAX);
+const scopeName = z.string().min(1).max(128);
+const principalId = z
+  .string()
+  .regex(/^(?:cli|agt)_[A-Za-z0-9_-]{1,100}$/, 'must be the id of a client or agent');
+
+const bounded = <Value extends z.ZodType>(key: z.ZodString, value: Value, entriesMax: number) =>
+  z
+    .record(key, value)
+    .refine(
+      (record) => Object.keys(record).length <= entriesMax,
+      `must have at most ${entriesMax} entries`,
+    );
+
+export const scopeSchema = strict({
+  title: displayText(NAME_CHARS_MAX),
+  description: displayText(TEXT_CHARS_MAX).optional(),
+  risk: z.enum(['read', 'write', 'destructive']),
+  restricted: z.boolean().default(false),
+  implies: z.array(scopeName).max(SCOPES_MAX).default([]),
+  base: z.boolean().default(false),
+});
+
+const fields = {
+  name: displayText(NAME_CHARS_MAX),
+  scopes: bounded(scopeName, scopeSchema, SCOPES_MAX),
+  /** Tool names: SEP-986 of MCP. */
+  tools: bounded(
+    z
+      .string()
+      .max(128)
+      .regex(/^[A-Za-z0-9_./-]{1,128}$/, 'must be 1 to 128 of A-Z a-z 0-9 _ . / -'),
+    z.array(scopeName).max(TOOL_SCOPES_MAX),
+    TOOLS_MAX,
+  ),
+  client: principalId,
+  clients: z.array(principalId).max(LIST_MAX),
+  signingAlg: z.enum(SIGNING_ALGS),
+  tokenTtlSeconds: z.number().int().min(TOKEN_TTL_MIN_SECONDS).max(TOKEN_TTL_MAX_SECONDS),
+};
+
+export const newResourceSchema = strict({
+  identifier: identifierSchema,
+  name: fields.name,
+  scopes: fields.scopes,
+  tools: fields.tools.optional(),
+  client: fields.client.nullable().optional(),
+  clients: fields.clients.nullable().optional(),
+  signingAlg: fields.signingAlg.optional(),
+  tokenTtlSeconds: fields.tokenTtlSeconds.optional(),
+});
+
+export const resourcePatchSchema = strict({
+  name: fields.name.optional(),
+  scopes: fields.scopes.optional(),
+  tools: fields.tools.optional(),
+  client: fields.client.nullable().optional(),
+  clients: fields.clients.nullable().optional(),
+  signingAlg: fields.signingAlg.optional(),
+  tokenTtlSeconds: fields.tokenTtlSeconds.optional(),
+});
+
+export const resourceViewSchema = z.object({
+  identifier: z.string(),
+  name: z.string(),
+  scopes: z.record(z.string(), z.record(z.string(), z.unknown())),
+  tools: z.record(z.string(), z.array(z.string())),
+  client: z.string().nullable(),
+  clients: z.array(z.string()).nullable(),
+  signing_alg: z.string(),
+  token_ttl_seconds: z.number(),
+  status: z.enum(['active', 'retired']),
+  created_at: z.string(),
+});
+
+export type NewResource = z.infer<typeof newResourceSchema>;
+export type ResourcePatch = z.infer<typeof resourcePatchSchema>;

@@ -1,0 +1,173 @@
+/**
+ * Resources: the MCP servers and APIs that tokens are for, their scopes and tools. Each operation
+ * is one transaction with one audit event; `steps` are the same operations inside somebody else's
+ * transaction. An identifier is never used again: tokens of a former owner name it.
+ */
+
+import type { Database, Executor } from '../db/database.js';
+import { type Change, changedFields, narrowing, sortedSet, widening } from '../registry/change.js';
+import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
+import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
+import { identifierProblem, scopeProblems, slashTwin } from './policy.js';
+import type { NewResource, ResourcePatch } from './schema.js';
+import {
+  findResource,
+  insertResource,
+  listResourceRows,
+  type ResourceRow,
+  type ResourceValues,
+  updateResource,
+} from './store.js';
+
+export interface ResourceDeps {
+  readonly db: Database;
+  readonly issuer: string;
+  /** The kind of a client in use, or `undefined`. */
+  readonly clientKind: (db: Executor, id: string) => Promise<string | undefined>;
+  /** Which of these are neither clients nor agents in use. */
+  readonly unknownPrincipals: (db: Executor, ids: readonly string[]) => Promise<string[]>;
+  /** Takes scopes that no longer exist out of every permission at a resource. */
+  readonly forgetScopes: (
+    change: Change,
+    resource: string,
+    scopes: readonly string[],
+  ) => Promise<void>;
+}
+
+export type Resources = ReturnType<typeof createResources>;
+
+export function createResources(deps: ResourceDeps) {
+  const { db } = deps;
+  const steps = {
+    find: findResource,
+    create: (change: Change, input: NewResource) => create(deps, change, input),
+    patch: (change: Change, identifier: string, patch: ResourcePatch) =>
+      patchResource(deps, change, identifier, patch),
+    retire,
+  };
+  return {
+    steps,
+    create: (by: string, input: NewResource) =>
+      widening(db, by, (change) => steps.create(change, input)),
+    get: (identifier: string) => requireResource(db.orm, identifier),
+    list: async (request: PageRequest = {}): Promise<Page<ResourceRow>> => {
+      const { after, take } = pageBounds(request);
+      const rows = await listResourceRows(db.orm, after, take);
+      return pageOf(rows, take, ({ identifier }) => identifier);
+    },
+    patch: (by: string, identifier: string, patch: ResourcePatch) =>
+      narrowing(db, by, async (change) => (await steps.patch(change, identifier, patch)).resource),
+    retire: (by: string, identifier: string) =>
+      narrowing(db, by, (change) => steps.retire(change, identifier)),
+  };
+}
+
+async function requireResource(db: Executor, identifier: string): Promise<ResourceRow> {
+  const row = await findResource(db, identifier);
+  if (row === undefined) throw notFound('resource', identifier);
+  return row;
+}
+
+async function requireLive(db: Executor, identifier: string): Promise<ResourceRow> {
+  const row = await requireResource(db, identifier);
+  if (row.status === 'retired') throw conflict(['identifier'], `${identifier} is retired`);
+  return row;
+}
+
+/** Lists in their stored order, so that equal values compare equal. */
+function normalised(patch: ResourcePatch): ResourcePatch {
+  const scopes = Object.entries(patch.scopes ?? {}).map(
+    ([name, scope]) => [name, { ...scope, implies: sortedSet(scope.implies) }] as const,
+  );
+  const tools = Object.entries(patch.tools ?? {}).map(
+    ([tool, needed]) => [tool, sortedSet(needed)] as const,
+  );
+  return {
+    ...patch,
+    ...(patch.scopes === undefined ? {} : { scopes: Object.fromEntries(scopes) }),
+    ...(patch.tools === undefined ? {} : { tools: Object.fromEntries(tools) }),
+    ...(patch.clients ? { clients: sortedSet(patch.clients) } : {}),
+  };
+}
+
+/** Only references that are new are looked up: what was named once may have retired since. */
+async function referenceProblems(
+  deps: ResourceDeps,
+  db: Executor,
+  input: ResourcePatch,
+  known?: ResourceRow,
+): Promise<FieldProblem[]> {
+  const problems: FieldProblem[] = [];
+  const { client } = input;
+  if (client !== undefined && client !== null && client !== known?.client) {
+    if ((await deps.clientKind(db, client)) !== 'service') {
+      problems.push({ path: ['client'], message: `names no service client: "${client}"` });
+    }
+  }
+  const wanted = input.clients ?? [];
+  const fresh = wanted.filter((id) => known?.clients?.includes(id) !== true);
+  const unknown = new Set(await deps.unknownPrincipals(db, fresh));
+  for (const [index, id] of wanted.entries()) {
+    if (!unknown.has(id)) continue;
+    problems.push({ path: ['clients', index], message: `names no client or agent: "${id}"` });
+  }
+  return problems;
+}
+
+async function create(
+  deps: ResourceDeps,
+  change: Change,
+  input: NewResource,
+): Promise<ResourceRow> {
+  const { identifier } = input;
+  const problem = identifierProblem(identifier, deps.issuer);
+  if (problem !== undefined) throw invalid({ path: ['identifier'], message: problem });
+  throwIfAny([
+    ...scopeProblems(input.scopes, input.tools ?? {}),
+    ...(await referenceProblems(deps, change.tx, input)),
+  ]);
+  for (const taken of [identifier, slashTwin(identifier)]) {
+    if ((await findResource(change.tx, taken)) === undefined) continue;
+    throw conflict(['identifier'], `"${taken}" is taken; identifiers are never used again`);
+  }
+  const row = await insertResource(change.tx, { ...input, ...normalised(input) } as ResourceValues);
+  const detail = { noun: 'resource', id: identifier, name: row.name };
+  await change.record({ type: 'registry.created', resource: identifier, detail });
+  return row;
+}
+
+async function patchResource(
+  deps: ResourceDeps,
+  change: Change,
+  identifier: string,
+  patch: ResourcePatch,
+): Promise<{ resource: ResourceRow; fields: string[] }> {
+  const row = await requireLive(change.tx, identifier);
+  const values = normalised(patch);
+  const fields = changedFields(row, values);
+  if (fields.length === 0) return { resource: row, fields };
+  const scopes = values.scopes ?? row.scopes;
+  throwIfAny([
+    ...scopeProblems(scopes, values.tools ?? row.tools),
+    ...(await referenceProblems(deps, change.tx, patch, row)),
+  ]);
+  const resource = await updateResource(change.tx, identifier, values as Partial<ResourceRow>);
+  const gone = Object.keys(row.scopes).filter((name) => !Object.hasOwn(scopes, name));
+  if (gone.length > 0) await deps.forgetScopes(change, identifier, gone);
+  const detail = {
+    noun: 'resource',
+    id: identifier,
+    name: resource.name,
+    fields,
+    ...(gone.length === 0 ? {} : { scopes_removed: gone }),
+  };
+  await change.record({ type: 'registry.changed', resource: identifier, detail });
+  return { resource, fields };
+}
+
+async function retire(change: Change, identifier: string): Promise<void> {
+  const row = await requireLive(change.tx, identifier);
+  await updateResource(change.tx, identifier, { status: 'retired' });
+  const detail = { noun: 'resource', id: identifier, name: row.name };
+  await change.record({ type: 'registry.retired', resource: identifier, detail });
+}

@@ -1,0 +1,42 @@
+/** The shape of a world file: the same fields as the nouns' own input, with ids that the file chooses. */
+import { z } from 'zod';
+import { agentIdSchema, newAgentSchema } from '../agents/schema.js';
+import { clientIdSchema, newClientSchema } from '../clients/schema.js';
+import { newRoleSchema, permissionSchema } from '../permissions/schema.js';
+import { strict } from '../registry/fields.js';
+import { newResourceSchema } from '../resources/schema.js';
+import { newUserSchema } from '../users/schema.js';
+
+/** One file is one transaction: this keeps it short. */
+const ENTRIES_MAX = 500;
+const PERMISSIONS_MAX = 2000;
+
+const list = <Entry extends z.ZodType>(entry: Entry, max = ENTRIES_MAX) =>
+  z.array(entry).max(max).nullable().optional();
+
+export const worldAgentSchema = strict({
+  ...newAgentSchema.shape,
+  id: agentIdSchema,
+  status: z.enum(['active', 'blocked']).optional(),
+});
+
+export const worldClientSchema = strict({ ...newClientSchema.shape, id: clientIdSchema });
+
+/** A role may be just its name. */
+const worldRoleSchema = z.preprocess(
+  (value) => (typeof value === 'string' ? { name: value } : value),
+  newRoleSchema,
+);
+
+export const worldSchema = strict({
+  roles: list(worldRoleSchema),
+  clients: list(worldClientSchema),
+  agents: list(worldAgentSchema),
+  users: list(newUserSchema),
+  resources: list(newResourceSchema),
+  permissions: list(permissionSchema, PERMISSIONS_MAX),
+});
+
+export type WorldAgent = z.infer<typeof worldAgentSchema>;
+export type WorldClient = z.infer<typeof worldClientSchema>;
+export type World = z.infer<typeof worldSchema>;
