@@ -1,0 +1,98 @@
+/** The OpenAPI 3.1 document, made from the operations' own schemas: it cannot say anything else. */
+import { z } from 'zod';
+import { type Operation, toSnake } from './operation.js';
+
+const PROBLEM = {
+  type: 'object',
+  description: 'RFC 9457',
+  required: ['type', 'title', 'status'],
+  properties: {
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['field', 'message'],
+        properties: { field: { type: 'string' }, message: { type: 'string' } },
+      },
+    },
+  },
+};
+
+type JsonSchema = Record<string, unknown>;
+
+/** A zod schema as JSON Schema, its own fields in snake_case where the wire has them so. */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output', onWire: boolean): JsonSchema {
+  const made = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as JsonSchema;
+  delete made.$schema;
+  const { properties, required } = made as { properties?: JsonSchema; required?: string[] };
+  if (!onWire || properties === undefined) return made;
+  return {
+    ...made,
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, value]) => [toSnake(name), value]),
+    ),
+    ...(required === undefined ? {} : { required: required.map(toSnake) }),
+  };
+}
+
+const parametersIn = (path: string): string[] =>
+  [...path.matchAll(/:(\w+)/g)].map(([, name]) => name as string);
+
+function describe(operation: Operation): JsonSchema {
+  const query = operation.query === undefined ? {} : jsonSchema(operation.query, 'input', false);
+  const { properties = {} } = query as { properties?: JsonSchema };
+  const json = (schema: JsonSchema) => ({ content: { 'application/json': { schema } } });
+  return {
+    summary: operation.summary,
+    parameters: [
+      ...parametersIn(operation.path).map((name) => ({
+        name,
+        in: 'path',
+        required: true,
+        schema: { type: 'string' },
+      })),
+      ...Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema })),
+    ],
+    ...(operation.body === undefined
+      ? {}
+      : { requestBody: { required: true, ...json(jsonSchema(operation.body, 'input', true)) } }),
+    responses: {
+      [operation.status]: {
+        description: operation.summary,
+        ...(operation.view === undefined ? {} : json(jsonSchema(operation.view, 'output', false))),
+      },
+      default: {
+        description: 'A problem',
+        content: {
+          'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+        },
+      },
+    },
+  };
+}
+
+export function createOpenApi(
+  operations: readonly Operation[],
+  at: { readonly prefix: string; readonly issuer: string },
+): JsonSchema {
+  const paths: Record<string, JsonSchema> = {};
+  for (const operation of operations) {
+    const path = operation.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [operation.method]: describe(operation) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Behalf admin API', version: '1' },
+    servers: [{ url: `${at.issuer}${at.prefix}` }],
+    security: [{ bearer: [] }],
+    components: {
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      schemas: { Problem: PROBLEM },
+    },
+    paths,
+  };
+}

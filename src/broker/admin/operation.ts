@@ -1,0 +1,106 @@
+/**
+ * One operation of the admin API as data: where it is, what it takes, what it answers, what it
+ * does. The router, the OpenAPI document and the tests read the same table.
+ */
+import type { z } from 'zod';
+import type { AuditFilter, RecordedEvent } from '../audit/store.js';
+import type { DelegationFilter } from '../delegation/queries.js';
+import type { ConsentRow, GrantRow } from '../delegation/store.js';
+import { invalid, problemsOf } from '../registry/refusal.js';
+import type { Applied, Broken, Planned } from '../world/service.js';
+import type { Registry } from './registry.js';
+
+/** What the operations stand on; the rest of the broker is handed over. */
+export interface AdminServices {
+  readonly registry: Registry;
+  readonly listEvents: (filter: AuditFilter) => Promise<readonly RecordedEvent[]>;
+  readonly sentences: (events: readonly RecordedEvent[]) => Promise<readonly string[]>;
+  readonly listConsents: (filter: DelegationFilter) => Promise<readonly ConsentRow[]>;
+  readonly listGrants: (filter: DelegationFilter) => Promise<readonly GrantRow[]>;
+  /** False when it was not live. */
+  readonly endConsent: (id: string, reason: string, by: string) => Promise<boolean>;
+  readonly endGrant: (id: string, reason: string, by: string) => Promise<boolean>;
+  readonly planWorld: (text: string) => Promise<Broken | Planned>;
+  readonly applyWorld: (text: string, by: string) => Promise<Broken | Applied>;
+}
+
+export interface Call {
+  readonly services: AdminServices;
+  /** Who asks; goes into the audit. */
+  readonly by: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  /** In the services' own names (camelCase). */
+  readonly body: never;
+}
+
+export interface Operation {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** Below `/admin/v1`; parameters as `:name`. */
+  readonly path: string;
+  readonly summary: string;
+  /** Fields in camelCase; snake_case on the wire. */
+  readonly body?: z.ZodType;
+  readonly query?: z.ZodType;
+  /** What a successful answer looks like on the wire; absent with 204. */
+  readonly view?: z.ZodType;
+  readonly status: 200 | 201 | 204;
+  readonly run: (call: Call) => Promise<unknown>;
+}
+
+/** snake_case ↔ camelCase of one name. */
+export const toSnake = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+export const toCamel = (name: string): string =>
+  name.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+
+/**
+ * A body's own fields in the services' names. A field that is not written in snake_case keeps its
+ * name and is refused as unknown: there is one spelling on the wire.
+ */
+function fromWire(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  const fields = Object.entries(body).map(([name, value]) => {
+    return [/[A-Z]/.test(name) ? `${name} ` : toCamel(name), value] as const;
+  });
+  return Object.fromEntries(fields);
+}
+
+/** A row's own fields as the wire has them; instants as ISO 8601. */
+export function toWire(
+  row: Readonly<Record<string, unknown>>,
+  fields: readonly string[],
+): Record<string, unknown> {
+  const entries = fields.map((field) => {
+    const value = row[toCamel(field)];
+    return [field, value instanceof Date ? value.toISOString() : (value ?? null)] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/**
+ * Checks what came in and runs the operation; the API and the CLI both come through here.
+ *
+ * @throws Refusal naming every wrong field
+ */
+export function runOperation(
+  operation: Operation,
+  call: Omit<Call, 'body'> & { readonly body: unknown },
+): Promise<unknown> {
+  const query = operation.query === undefined ? {} : parse(operation.query, call.query);
+  const body = operation.body === undefined ? undefined : parseBody(operation.body, call.body);
+  return operation.run({ ...call, query: query as Call['query'], body: body as never });
+}
+
+function parseBody(schema: z.ZodType, body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw invalid({ path: [], message: 'the body must be a JSON object' });
+  }
+  return parse(schema, fromWire(body));
+}
+
+function parse(schema: z.ZodType, value: unknown): unknown {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw invalid(...problemsOf(parsed.error));
+  return parsed.data;
+}

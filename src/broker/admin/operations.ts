@@ -1,0 +1,13 @@
+/** Every operation of the admin API. */
+import type { Operation } from './operation.js';
+import { PEOPLE_OPERATIONS } from './people-operations.js';
+import { PRINCIPAL_OPERATIONS } from './principal-operations.js';
+import { RESOURCE_OPERATIONS } from './resource-operations.js';
+import { WORLD_OPERATIONS } from './world-operations.js';
+
+export const ADMIN_OPERATIONS: readonly Operation[] = [
+  ...PRINCIPAL_OPERATIONS,
+  ...PEOPLE_OPERATIONS,
+  ...RESOURCE_OPERATIONS,
+  ...WORLD_OPERATIONS,
+];

@@ -1,0 +1,113 @@
+/** The admin API's operations on users and roles. */
+import type { z } from 'zod';
+import {
+  type NewRole,
+  newRoleSchema,
+  type RolePatch,
+  rolePatchSchema,
+} from '../permissions/schema.js';
+import { type NewUser, newUserSchema, type UserPatch, userPatchSchema } from '../users/schema.js';
+import type { Call, Operation } from './operation.js';
+import { pageQuery, userQuery } from './query.js';
+import * as views from './views.js';
+
+const id = ({ params }: Call): string => params.id as string;
+const page = ({ query }: Call) => query as z.infer<typeof pageQuery>;
+const body = <T>(call: Call): T => call.body as T;
+
+const users: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/users',
+    summary: 'Register a user',
+    body: newUserSchema,
+    view: views.userViewSchema,
+    status: 201,
+    run: async (call) =>
+      views.userView(await call.services.registry.users.create(call.by, body<NewUser>(call))),
+  },
+  {
+    method: 'get',
+    path: '/users',
+    summary: 'List users, or find one by e-mail address',
+    query: userQuery,
+    view: views.pageSchema(views.userViewSchema),
+    status: 200,
+    run: async (call) =>
+      views.pageView(
+        await call.services.registry.users.list(call.query as z.infer<typeof userQuery>),
+        views.userView,
+      ),
+  },
+  {
+    method: 'get',
+    path: '/users/:id',
+    summary: 'Show a user',
+    view: views.userViewSchema,
+    status: 200,
+    run: async (call) => views.userView(await call.services.registry.users.get(id(call))),
+  },
+  {
+    method: 'patch',
+    path: '/users/:id',
+    summary: 'Change, disable or enable a user',
+    body: userPatchSchema,
+    view: views.userViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.userView(
+        await call.services.registry.users.patch(call.by, id(call), body<UserPatch>(call)),
+      ),
+  },
+  {
+    method: 'delete',
+    path: '/users/:id',
+    summary: 'Retire a user; whoever gets the e-mail address next inherits nothing',
+    status: 204,
+    run: (call) => call.services.registry.users.retire(call.by, id(call)),
+  },
+];
+
+const roles: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/roles',
+    summary: 'Create a role',
+    body: newRoleSchema,
+    view: views.roleViewSchema,
+    status: 201,
+    run: async (call) =>
+      views.roleView(await call.services.registry.roles.create(call.by, body<NewRole>(call))),
+  },
+  {
+    method: 'get',
+    path: '/roles',
+    summary: 'List roles',
+    query: pageQuery,
+    view: views.pageSchema(views.roleViewSchema),
+    status: 200,
+    run: async (call) =>
+      views.pageView(await call.services.registry.roles.list(page(call)), views.roleView),
+  },
+  {
+    method: 'patch',
+    path: '/roles/:id',
+    summary: 'Describe a role',
+    body: rolePatchSchema,
+    view: views.roleViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.roleView(
+        await call.services.registry.roles.patch(call.by, id(call), body<RolePatch>(call)),
+      ),
+  },
+  {
+    method: 'delete',
+    path: '/roles/:id',
+    summary: 'Remove a role nobody has',
+    status: 204,
+    run: (call) => call.services.registry.roles.retire(call.by, id(call)),
+  },
+];
+
+export const PEOPLE_OPERATIONS: readonly Operation[] = [...users, ...roles];

@@ -1,0 +1,191 @@
+/** The admin API's operations on agents, clients and their credentials. */
+import type { z } from 'zod';
+import {
+  type AgentPatch,
+  type AgentStatus,
+  agentPatchSchema,
+  agentStatusSchema,
+  type NewAgent,
+  newAgentSchema,
+} from '../agents/schema.js';
+import { type NewCredential, newCredentialSchema } from '../clients/credential-schema.js';
+import {
+  type ClientPatch,
+  clientPatchSchema,
+  type NewClient,
+  newClientSchema,
+} from '../clients/schema.js';
+import type { Call, Operation } from './operation.js';
+import { pageQuery } from './query.js';
+import * as views from './views.js';
+
+const id = ({ params }: Call): string => params.id as string;
+type Query = z.infer<typeof pageQuery>;
+const page = ({ query }: Call): Query => query as Query;
+const body = <T>(call: Call): T => call.body as T;
+
+const agents: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/agents',
+    summary: 'Register an agent; a generated secret is in this answer only',
+    body: newAgentSchema,
+    view: views.createdAgentViewSchema,
+    status: 201,
+    run: async (call) => {
+      const made = await call.services.registry.agents.create(call.by, body<NewAgent>(call));
+      return views.withCredential(views.agentView(made.agent), made.credential);
+    },
+  },
+  {
+    method: 'get',
+    path: '/agents',
+    summary: 'List agents',
+    query: pageQuery,
+    view: views.pageSchema(views.agentViewSchema),
+    status: 200,
+    run: async (call) =>
+      views.pageView(await call.services.registry.agents.list(page(call)), views.agentView),
+  },
+  {
+    method: 'get',
+    path: '/agents/:id',
+    summary: 'Show an agent',
+    view: views.agentViewSchema,
+    status: 200,
+    run: async (call) => views.agentView(await call.services.registry.agents.get(id(call))),
+  },
+  {
+    method: 'patch',
+    path: '/agents/:id',
+    summary: 'Change an agent',
+    body: agentPatchSchema,
+    view: views.agentViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.agentView(
+        await call.services.registry.agents.patch(call.by, id(call), body<AgentPatch>(call)),
+      ),
+  },
+  {
+    method: 'put',
+    path: '/agents/:id/status',
+    summary: 'Block or unblock an agent; blocking stops everything it holds',
+    body: agentStatusSchema,
+    view: views.agentViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.agentView(
+        await call.services.registry.agents.setStatus(call.by, id(call), body<AgentStatus>(call)),
+      ),
+  },
+  {
+    method: 'delete',
+    path: '/agents/:id',
+    summary: 'Retire an agent; its id is never used again',
+    status: 204,
+    run: (call) => call.services.registry.agents.retire(call.by, id(call)),
+  },
+];
+
+const clients: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/clients',
+    summary: 'Register a client; a generated secret is in this answer only',
+    body: newClientSchema,
+    view: views.createdClientViewSchema,
+    status: 201,
+    run: async (call) => {
+      const made = await call.services.registry.clients.create(call.by, body<NewClient>(call));
+      return views.withCredential(views.clientView(made.client), made.credential);
+    },
+  },
+  {
+    method: 'get',
+    path: '/clients',
+    summary: 'List clients',
+    query: pageQuery,
+    view: views.pageSchema(views.clientViewSchema),
+    status: 200,
+    run: async (call) =>
+      views.pageView(await call.services.registry.clients.list(page(call)), views.clientView),
+  },
+  {
+    method: 'get',
+    path: '/clients/:id',
+    summary: 'Show a client',
+    view: views.clientViewSchema,
+    status: 200,
+    run: async (call) => views.clientView(await call.services.registry.clients.get(id(call))),
+  },
+  {
+    method: 'patch',
+    path: '/clients/:id',
+    summary: 'Change a client',
+    body: clientPatchSchema,
+    view: views.clientViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.clientView(
+        await call.services.registry.clients.patch(call.by, id(call), body<ClientPatch>(call)),
+      ),
+  },
+  {
+    method: 'delete',
+    path: '/clients/:id',
+    summary: 'Retire a client; its tokens stop, its id is never used again',
+    status: 204,
+    run: (call) => call.services.registry.clients.retire(call.by, id(call)),
+  },
+];
+
+/** The same three operations for agents and for clients. */
+const credentials = (noun: 'agents' | 'clients'): readonly Operation[] => [
+  {
+    method: 'post',
+    path: `/${noun}/:id/credentials`,
+    summary: 'Add a credential; a generated secret is in this answer only',
+    body: newCredentialSchema,
+    view: views.newCredentialViewSchema,
+    status: 201,
+    run: async (call) =>
+      views.addedCredentialView(
+        await call.services.registry[noun].addCredential(
+          call.by,
+          id(call),
+          body<NewCredential>(call),
+        ),
+      ),
+  },
+  {
+    method: 'get',
+    path: `/${noun}/:id/credentials`,
+    summary: 'List credentials, never their secrets',
+    view: views.pageSchema(views.credentialViewSchema),
+    status: 200,
+    run: async (call) => {
+      const items = await call.services.registry[noun].listCredentials(id(call));
+      return views.pageView({ items, nextCursor: null }, views.credentialView);
+    },
+  },
+  {
+    method: 'delete',
+    path: `/${noun}/:id/credentials/:credential`,
+    summary: 'Remove a credential; what it obtained stops',
+    status: 204,
+    run: (call) =>
+      call.services.registry[noun].removeCredential(
+        call.by,
+        id(call),
+        call.params.credential as string,
+      ),
+  },
+];
+
+export const PRINCIPAL_OPERATIONS: readonly Operation[] = [
+  ...agents,
+  ...credentials('agents'),
+  ...clients,
+  ...credentials('clients'),
+];

@@ -1,0 +1,52 @@
+/** RFC 9457 problem documents: what is wrong, with which field, and nothing about our insides. */
+import type { Context } from 'koa';
+import { OAuthError } from '../../protocol/index.js';
+import { isUnavailable } from '../db/database.js';
+import { isRefusal, type RefusalKind } from '../registry/refusal.js';
+import { toSnake } from './operation.js';
+
+export interface Problem {
+  readonly status: number;
+  readonly title: string;
+  readonly detail?: string | undefined;
+  /** Field names as the wire has them. */
+  readonly errors?: ReadonlyArray<{ readonly field: string; readonly message: string }>;
+}
+
+const STATUS: Record<RefusalKind, readonly [number, string]> = {
+  invalid: [400, 'The request is not valid'],
+  not_found: [404, 'There is no such thing'],
+  conflict: [409, 'The request conflicts with what there is'],
+};
+
+/** Only the first part is a field of ours; below it may be names somebody chose. */
+const fieldName = (path: ReadonlyArray<string | number>): string =>
+  path.map((part, n) => (n === 0 ? toSnake(String(part)).trim() : String(part))).join('.');
+
+/** An error that is its own answer. */
+export const httpProblem = (status: number, title: string): Error =>
+  Object.assign(new Error(title), { problem: { status, title } satisfies Problem });
+
+/** Undefined for what nobody foresaw: the boundary answers and logs that. */
+export function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof Error && 'problem' in error) return error.problem as Problem;
+  if (isRefusal(error)) {
+    const [status, title] = STATUS[error.refusal];
+    const fields = error.problems.filter(({ path }) => path.length > 0);
+    const errors = fields.map(({ path, message }) => ({ field: fieldName(path), message }));
+    const [general] = error.problems.filter(({ path }) => path.length === 0);
+    return { status, title, detail: general?.message, ...(errors.length > 0 ? { errors } : {}) };
+  }
+  if (error instanceof OAuthError) {
+    return { status: error.status, title: error.description };
+  }
+  if (isUnavailable(error)) return { status: 503, title: 'The server cannot answer now' };
+  return undefined;
+}
+
+export function sendProblem(ctx: Context, problem: Problem): void {
+  ctx.status = problem.status;
+  if (problem.status === 503) ctx.set('Retry-After', '1');
+  ctx.body = { type: 'about:blank', ...problem };
+  ctx.type = 'application/problem+json';
+}

@@ -1,0 +1,94 @@
+/**
+ * The registry: every noun's operations, wired to each other. The one place where one noun's
+ * functions are handed to another; the API, the world file and the CLI all start from here.
+ */
+
+import { createAgents } from '../agents/service.js';
+import { agentNames, findAgent } from '../agents/store.js';
+import { createCredentialSteps } from '../clients/credentials.js';
+import { createClients } from '../clients/service.js';
+import { clientNames, findClient } from '../clients/store.js';
+import type { Database, Executor } from '../db/database.js';
+import { createRoles, unknownRoles } from '../permissions/roles.js';
+import { createPermissions } from '../permissions/service.js';
+import { createResources } from '../resources/service.js';
+import { findResource, resourceNames } from '../resources/store.js';
+import { createUsers } from '../users/service.js';
+import { findUser, findUserByEmail, userNames } from '../users/store.js';
+
+export interface RegistryDeps {
+  readonly db: Database;
+  /** Exact issuer identifier: no resource may be at or under it. */
+  readonly issuer: string;
+  readonly hashSecret: (secret: string) => string;
+  readonly hashPassword: (password: string) => Promise<string>;
+}
+
+export type Registry = ReturnType<typeof createRegistry>;
+
+export function createRegistry({ db, issuer, hashSecret, hashPassword }: RegistryDeps) {
+  const credentials = createCredentialSteps({ hashSecret });
+  const clients = createClients({ db, credentials });
+  const agents = createAgents({ db, credentials, unknownClients: clients.steps.unknown });
+  const roles = createRoles({ db });
+  const users = createUsers({ db, hashPassword, unknownRoles });
+  const permissions = createPermissions({ db, agentExists, clientKind, userIdOf, scopesOf });
+  const resources = createResources({
+    db,
+    issuer,
+    clientKind,
+    unknownPrincipals,
+    forgetScopes: permissions.steps.forgetScopes,
+  });
+  return {
+    agents,
+    clients,
+    resources,
+    users,
+    roles,
+    permissions,
+    credentials,
+    /** The names behind ids, for audit sentences; ids that name nothing are left out. */
+    namesOf: (ids: readonly string[]) => namesOf(db.orm, ids),
+  };
+}
+
+async function agentExists(db: Executor, id: string): Promise<boolean> {
+  const agent = await findAgent(db, id);
+  return agent !== undefined && agent.status !== 'retired';
+}
+
+async function clientKind(db: Executor, id: string): Promise<string | undefined> {
+  const client = await findClient(db, id);
+  return client?.status === 'active' ? client.kind : undefined;
+}
+
+async function userIdOf(db: Executor, idOrEmail: string): Promise<string | undefined> {
+  const user = await (idOrEmail.includes('@') ? findUserByEmail : findUser)(db, idOrEmail);
+  return user === undefined || user.status === 'retired' ? undefined : user.id;
+}
+
+async function scopesOf(db: Executor, resource: string): Promise<readonly string[] | undefined> {
+  const row = await findResource(db, resource);
+  return row?.status === 'active' ? Object.keys(row.scopes) : undefined;
+}
+
+async function unknownPrincipals(db: Executor, ids: readonly string[]): Promise<string[]> {
+  const unknown: string[] = [];
+  for (const id of ids) {
+    const exists = id.startsWith('agt_')
+      ? await agentExists(db, id)
+      : (await clientKind(db, id)) !== undefined;
+    if (!exists) unknown.push(id);
+  }
+  return unknown;
+}
+
+async function namesOf(db: Executor, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const wanted = [...new Set(ids)];
+  if (wanted.length === 0) return new Map();
+  const found = await Promise.all(
+    [agentNames, clientNames, userNames, resourceNames].map((names) => names(db, wanted)),
+  );
+  return new Map(found.flat().map(({ id, name }) => [id, name] as const));
+}

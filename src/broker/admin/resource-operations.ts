@@ -1,0 +1,243 @@
+/** The admin API's operations on what is protected, who may, what users allowed, what happened. */
+import type { z } from 'zod';
+import type { DelegationFilter } from '../delegation/queries.js';
+import { permissionBodySchema } from '../permissions/schema.js';
+import { displayText, strict, TEXT_CHARS_MAX } from '../registry/fields.js';
+import { PAGE_DEFAULT } from '../registry/page.js';
+import { invalid, notFound } from '../registry/refusal.js';
+import {
+  type NewResource,
+  newResourceSchema,
+  type ResourcePatch,
+  resourcePatchSchema,
+} from '../resources/schema.js';
+import type { Call, Operation } from './operation.js';
+import { auditQuery, delegationQuery, pageQuery, permissionQuery } from './query.js';
+import * as views from './views.js';
+
+const named = ({ params }: Call, name: string): string => params[name] as string;
+
+const resources: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/resources',
+    summary: 'Register a protected MCP server or API',
+    body: newResourceSchema,
+    view: views.resourceViewSchema,
+    status: 201,
+    run: async (call) =>
+      views.resourceView(
+        await call.services.registry.resources.create(call.by, call.body as NewResource),
+      ),
+  },
+  {
+    method: 'get',
+    path: '/resources',
+    summary: 'List resources',
+    query: pageQuery,
+    view: views.pageSchema(views.resourceViewSchema),
+    status: 200,
+    run: async (call) =>
+      views.pageView(
+        await call.services.registry.resources.list(call.query as z.infer<typeof pageQuery>),
+        views.resourceView,
+      ),
+  },
+  {
+    method: 'get',
+    path: '/resources/:identifier',
+    summary: 'Show a resource; its identifier is percent-encoded in the path',
+    view: views.resourceViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.resourceView(await call.services.registry.resources.get(named(call, 'identifier'))),
+  },
+  {
+    method: 'patch',
+    path: '/resources/:identifier',
+    summary: 'Change a resource',
+    body: resourcePatchSchema,
+    view: views.resourceViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.resourceView(
+        await call.services.registry.resources.patch(
+          call.by,
+          named(call, 'identifier'),
+          call.body as ResourcePatch,
+        ),
+      ),
+  },
+  {
+    method: 'delete',
+    path: '/resources/:identifier',
+    summary: 'Retire a resource; no more tokens are issued for it',
+    status: 204,
+    run: (call) => call.services.registry.resources.retire(call.by, named(call, 'identifier')),
+  },
+];
+
+const permissions: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/permissions',
+    summary: 'List permissions, of a principal or at a resource',
+    query: permissionQuery,
+    view: views.pageSchema(views.permissionViewSchema),
+    status: 200,
+    run: async (call) =>
+      views.pageView(
+        await call.services.registry.permissions.list(
+          call.query as z.infer<typeof permissionQuery>,
+        ),
+        views.permissionView,
+      ),
+  },
+  {
+    method: 'put',
+    path: '/permissions/:principal/:resource',
+    summary: 'Say which scopes a principal may hold, or delegate, at a resource',
+    body: permissionBodySchema,
+    view: views.permissionViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.permissionView(
+        // Never without scopes (the schema asks for one), so always a row.
+        (await call.services.registry.permissions.set(call.by, {
+          principal: named(call, 'principal'),
+          resource: named(call, 'resource'),
+          scopes: (call.body as z.infer<typeof permissionBodySchema>).scopes,
+        })) as object,
+      ),
+  },
+  {
+    method: 'delete',
+    path: '/permissions/:principal/:resource',
+    summary: 'Take a permission away',
+    status: 204,
+    run: (call) =>
+      call.services.registry.permissions.remove(
+        call.by,
+        named(call, 'principal'),
+        named(call, 'resource'),
+      ),
+  },
+];
+
+const endSchema = strict({ reason: displayText(TEXT_CHARS_MAX).optional() });
+
+function delegationFilter({ query }: Call): DelegationFilter {
+  const { cursor, limit, user, agent, client, live } = query as z.infer<typeof delegationQuery>;
+  const before = cursor === undefined ? undefined : new Date(cursor);
+  if (before !== undefined && Number.isNaN(before.getTime())) {
+    throw invalid({ path: ['cursor'], message: 'is not a cursor of this list' });
+  }
+  return {
+    userId: user,
+    agentId: agent,
+    clientId: client,
+    live: live === undefined ? undefined : live === 'true',
+    before,
+    limit: limit ?? PAGE_DEFAULT,
+  };
+}
+
+/** Newest first; the cursor is the instant of the last one shown. */
+const newestFirst = <Row extends { readonly createdAt: Date }>(
+  rows: readonly Row[],
+  limit: number | undefined,
+) => ({
+  items: rows,
+  nextCursor: rows.length === limit ? (rows.at(-1)?.createdAt.toISOString() ?? null) : null,
+});
+
+const ended = async (noun: string, id: string, done: Promise<boolean>): Promise<void> => {
+  if (!(await done)) throw notFound(`live ${noun}`, id);
+};
+
+const delegations: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/consents',
+    summary: 'List what users allowed, newest first',
+    query: delegationQuery,
+    view: views.pageSchema(views.consentViewSchema),
+    status: 200,
+    run: async (call) => {
+      const filter = delegationFilter(call);
+      const rows = await call.services.listConsents(filter);
+      return views.pageView(newestFirst(rows, filter.limit), views.consentView);
+    },
+  },
+  {
+    method: 'post',
+    path: '/consents/:id/end',
+    summary: 'Withdraw a consent; everything it gave stops',
+    body: endSchema,
+    status: 204,
+    run: (call) => {
+      const { reason = 'ended by an administrator' } = call.body as z.infer<typeof endSchema>;
+      const id = named(call, 'id');
+      return ended('consent', id, call.services.endConsent(id, reason, call.by));
+    },
+  },
+  {
+    method: 'get',
+    path: '/grants',
+    summary: 'List authorizations, newest first',
+    query: delegationQuery,
+    view: views.pageSchema(views.grantViewSchema),
+    status: 200,
+    run: async (call) => {
+      const filter = delegationFilter(call);
+      const rows = await call.services.listGrants(filter);
+      return views.pageView(newestFirst(rows, filter.limit), views.grantView);
+    },
+  },
+  {
+    method: 'post',
+    path: '/grants/:id/end',
+    summary: 'End one authorization; its tokens stop',
+    body: endSchema,
+    status: 204,
+    run: (call) => {
+      const { reason = 'ended by an administrator' } = call.body as z.infer<typeof endSchema>;
+      const id = named(call, 'id');
+      return ended('grant', id, call.services.endGrant(id, reason, call.by));
+    },
+  },
+];
+
+const audit: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/audit',
+    summary: 'What happened, newest first, each event with its sentence',
+    query: auditQuery,
+    view: views.pageSchema(views.eventViewSchema),
+    status: 200,
+    run: async (call) => {
+      const query = call.query as z.infer<typeof auditQuery>;
+      const before = query.cursor === undefined ? undefined : Number(query.cursor);
+      if (before !== undefined && !Number.isSafeInteger(before)) {
+        throw invalid({ path: ['cursor'], message: 'is not a cursor of this list' });
+      }
+      const limit = query.limit ?? PAGE_DEFAULT;
+      const { type, sub, agent: agentId, client: clientId, resource, grant: grantId } = query;
+      const filter = { type, sub, agentId, clientId, resource, grantId, before, limit };
+      const events = await call.services.listEvents(filter);
+      const sentences = await call.services.sentences(events);
+      return {
+        items: events.map((event, n) => views.eventView(event, sentences[n] ?? '')),
+        next_cursor: events.length === limit ? String(events.at(-1)?.id) : null,
+      };
+    },
+  },
+];
+
+export const RESOURCE_OPERATIONS: readonly Operation[] = [
+  ...resources,
+  ...permissions,
+  ...delegations,
+  ...audit,
+];

@@ -1,0 +1,27 @@
+/** What administration stands on, assembled once for the API and the CLI alike. */
+import { sentences } from '../audit/sentence.js';
+import { listEvents } from '../audit/store.js';
+import type { Database } from '../db/database.js';
+import { endConsent, endGrant } from '../delegation/ends.js';
+import { listConsents, listGrants } from '../delegation/queries.js';
+import { hashSecret } from '../keys/secrets.js';
+import { hashPassword, verifyPassword } from '../users/password.js';
+import { applyWorld, planWorld } from '../world/service.js';
+import type { AdminServices } from './operation.js';
+import { createRegistry } from './registry.js';
+
+export function createAdminServices(db: Database, issuer: string): AdminServices {
+  const registry = createRegistry({ db, issuer, hashSecret, hashPassword });
+  const world = { db, registry, hashPassword, verifyPassword };
+  return {
+    registry,
+    listEvents: (filter) => listEvents(db.orm, filter),
+    sentences: (events) => sentences(events, registry.namesOf),
+    listConsents: (filter) => listConsents(db.orm, filter),
+    listGrants: (filter) => listGrants(db.orm, filter),
+    endConsent: (id, reason, by) => endConsent(db, id, reason, by),
+    endGrant: (id, reason, by) => endGrant(db, id, reason, by),
+    planWorld: (text) => planWorld(world, text),
+    applyWorld: (text, by) => applyWorld(world, text, { by }),
+  };
+}

@@ -1,0 +1,112 @@
+/** What administrators are shown of each noun: the view schemas' fields, and no others. */
+import { z } from 'zod';
+import { agentViewSchema, createdAgentViewSchema } from '../agents/schema.js';
+import type { RecordedEvent } from '../audit/store.js';
+import { credentialViewSchema, newCredentialViewSchema } from '../clients/credential-schema.js';
+import type { AddedCredential } from '../clients/credentials.js';
+import { clientViewSchema, createdClientViewSchema } from '../clients/schema.js';
+import { permissionViewSchema, roleViewSchema } from '../permissions/schema.js';
+import type { Page } from '../registry/page.js';
+import { resourceViewSchema } from '../resources/schema.js';
+import { userViewSchema } from '../users/schema.js';
+import { toWire } from './operation.js';
+
+type Row = Readonly<Record<string, unknown>>;
+type View = (row: object) => Record<string, unknown>;
+
+const view =
+  (schema: z.ZodObject): View =>
+  (row) =>
+    toWire(row as Row, Object.keys(schema.shape));
+
+export const agentView = view(agentViewSchema);
+export const clientView = view(clientViewSchema);
+export const resourceView = view(resourceViewSchema);
+export const permissionView = view(permissionViewSchema);
+export const roleView = view(roleViewSchema);
+export const credentialView = view(credentialViewSchema);
+export const userView: View = (row) => ({
+  ...toWire(row as Row, Object.keys(userViewSchema.shape)),
+  has_password: (row as { passwordHash?: string | null }).passwordHash !== null,
+});
+
+/** The one answer that holds a secret. */
+export const addedCredentialView = (added: AddedCredential): Record<string, unknown> => ({
+  ...credentialView(added),
+  ...(added.secret === undefined ? {} : { secret: added.secret }),
+});
+
+export const withCredential = (
+  shown: Record<string, unknown>,
+  credential: AddedCredential | undefined,
+): Record<string, unknown> =>
+  credential === undefined ? shown : { ...shown, credential: addedCredentialView(credential) };
+
+export const consentViewSchema = z.object({
+  id: z.string(),
+  user_id: z.string(),
+  client_id: z.string(),
+  agent_id: z.string(),
+  resource: z.string(),
+  offered: z.array(z.string()),
+  granted: z.array(z.string()),
+  created_at: z.string(),
+  expires_at: z.string(),
+  ended_at: z.string().nullable(),
+  ended_reason: z.string().nullable(),
+});
+export const grantViewSchema = z.object({
+  id: z.string(),
+  consent_id: z.string(),
+  user_id: z.string(),
+  client_id: z.string(),
+  agent_id: z.string(),
+  resource: z.string(),
+  scopes: z.array(z.string()),
+  created_at: z.string(),
+  expires_at: z.string(),
+  ended_at: z.string().nullable(),
+  ended_reason: z.string().nullable(),
+});
+export const eventViewSchema = z.object({
+  id: z.number(),
+  at: z.string(),
+  type: z.string(),
+  by: z.string().nullable(),
+  jti: z.string().nullable(),
+  sub: z.string().nullable(),
+  agent_id: z.string().nullable(),
+  client_id: z.string().nullable(),
+  resource: z.string().nullable(),
+  grant_id: z.string().nullable(),
+  request_id: z.string().nullable(),
+  detail: z.record(z.string(), z.unknown()),
+  sentence: z.string(),
+});
+
+export const consentView = view(consentViewSchema);
+export const grantView = view(grantViewSchema);
+export const eventView = (event: RecordedEvent, sentence: string): Record<string, unknown> => ({
+  ...toWire(event as unknown as Row, Object.keys(eventViewSchema.shape)),
+  sentence,
+});
+
+export const pageView = <Item extends object>(page: Page<Item>, each: View) => ({
+  items: page.items.map(each),
+  next_cursor: page.nextCursor,
+});
+export const pageSchema = (item: z.ZodType) =>
+  z.object({ items: z.array(item), next_cursor: z.string().nullable() });
+
+export {
+  agentViewSchema,
+  clientViewSchema,
+  createdAgentViewSchema,
+  createdClientViewSchema,
+  credentialViewSchema,
+  newCredentialViewSchema,
+  permissionViewSchema,
+  resourceViewSchema,
+  roleViewSchema,
+  userViewSchema,
+};

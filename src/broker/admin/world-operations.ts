@@ -1,0 +1,46 @@
+/** The world file over the admin API: the same plan, the same all-or-nothing application. */
+import { z } from 'zod';
+import { strict } from '../registry/fields.js';
+import { invalid } from '../registry/refusal.js';
+import type { Applied } from '../world/service.js';
+import type { Operation } from './operation.js';
+
+const worldSchema = strict({ text: z.string().max(200_000), dryRun: z.boolean().optional() });
+
+const planSchema = z.object({
+  plan: z.array(
+    z.object({
+      noun: z.string(),
+      id: z.string(),
+      action: z.enum(['create', 'change', 'unchanged']),
+      fields: z.array(z.string()),
+    }),
+  ),
+  secrets: z.record(z.string(), z.string()),
+});
+
+export const WORLD_OPERATIONS: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/world',
+    summary: 'Apply a world file (YAML); generated secrets are in this answer only',
+    body: worldSchema,
+    view: planSchema,
+    status: 200,
+    run: async ({ services, by, body }) => {
+      const { text, dryRun = false } = body as z.infer<typeof worldSchema>;
+      const outcome = dryRun ? await services.planWorld(text) : await services.applyWorld(text, by);
+      if ('problems' in outcome) {
+        const at = ({ line, field }: { line: number; field: string }) => `line ${line}, ${field}`;
+        throw invalid(
+          ...outcome.problems.map((one) => ({ path: [at(one)], message: one.message })),
+        );
+      }
+      const secrets: Applied['secrets'] = 'secrets' in outcome ? (outcome as Applied).secrets : [];
+      return {
+        plan: outcome.plan,
+        secrets: Object.fromEntries(secrets.map(({ principal, secret }) => [principal, secret])),
+      };
+    },
+  },
+];

@@ -1,0 +1,119 @@
+/** `behalf`: serve, migrate, apply, a command a noun, and a token for debugging. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { openAdmin } from './cli/admin.js';
+import { addNouns } from './cli/nouns.js';
+import { print } from './cli/print.js';
+import { readConfig } from './config.js';
+import { openDatabase } from './db/open.js';
+
+export function createCli(): Command {
+  const program = new Command('behalf')
+    .description('an OAuth 2.1 server in which an AI agent is a principal of its own')
+    .option('--json', 'machine-readable output')
+    .showHelpAfterError();
+  program.command('serve').description('run the broker').action(serve);
+  program.command('migrate').description('apply pending migrations').action(migrate);
+  program
+    .command('apply <file>')
+    .description('make the registry what a world file says')
+    .option('--dry-run', 'print the plan and change nothing')
+    .option(
+      '--secrets <file>',
+      'write generated secrets there (mode 0600) instead of printing them',
+    )
+    .action(apply);
+  program
+    .command('token <id>')
+    .description(
+      'get a token with client_credentials, for debugging; the secret is read from SECRET',
+    )
+    .requiredOption('--resource <uri>')
+    .option('--scope <scope>')
+    .action(token);
+  addNouns(program);
+  return program;
+}
+
+async function serve(): Promise<void> {
+  // Only this command needs the engine: the others start faster without it.
+  const { createBroker } = await import('./app.js');
+  const config = readConfig();
+  const broker = await createBroker(config);
+  const { port } = await broker.listen();
+  process.stderr.write(`behalf: ${config.issuer} (listening on ${config.host}:${port})\n`);
+  const stop = (): void => {
+    broker.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+async function migrate(): Promise<void> {
+  const db = await openDatabase(readConfig());
+  await db.close();
+  process.stdout.write('the schema is up to date\n');
+}
+
+interface Outcome {
+  readonly plan: ReadonlyArray<{ noun: string; id: string; action: string; fields: string[] }>;
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+async function apply(
+  file: string,
+  options: { readonly dryRun?: boolean; readonly secrets?: string },
+  command: Command,
+): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  const admin = await openAdmin(readConfig());
+  try {
+    const body = { text, dry_run: options.dryRun === true };
+    const outcome = (await admin.call('post', '/world', { body })) as Outcome;
+    const kept = options.secrets !== undefined && Object.keys(outcome.secrets).length > 0;
+    if (kept) await keepSecrets(options.secrets as string, outcome.secrets);
+    const secrets = kept ? {} : outcome.secrets;
+    if (command.optsWithGlobals().json === true) print({ ...outcome, secrets }, { json: true });
+    else process.stdout.write(describe(outcome, secrets, options.secrets));
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Never over what somebody already keeps: a secret is shown once. */
+const keepSecrets = (file: string, secrets: Outcome['secrets']): Promise<void> =>
+  writeFile(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+
+function describe(outcome: Outcome, secrets: Outcome['secrets'], file: string | undefined): string {
+  const lines = outcome.plan.map(({ noun, id, action, fields }) => {
+    const changed = fields.length === 0 ? '' : ` (${fields.join(', ')})`;
+    return `${action.padEnd(10)} ${noun} ${id}${changed}`;
+  });
+  const shown = Object.entries(secrets).map(([id, secret]) => `secret     ${id} ${secret}`);
+  const kept = file !== undefined && shown.length === 0 && Object.keys(outcome.secrets).length > 0;
+  return `${[...lines, ...shown, ...(kept ? [`secrets    written to ${file}`] : [])].join('\n')}\n`;
+}
+
+async function token(
+  id: string,
+  options: { readonly resource: string; readonly scope?: string },
+  command: Command,
+): Promise<void> {
+  const { issuer, debugSecret } = readConfig();
+  if (debugSecret === undefined) throw new Error('set SECRET to the secret of the agent or client');
+  const response = await fetch(`${issuer}/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${id}:${debugSecret}`)}` },
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      resource: options.resource,
+      ...(options.scope === undefined ? {} : { scope: options.scope }),
+    }),
+  });
+  const answer = (await response.json()) as Record<string, unknown>;
+  print(answer, { json: command.optsWithGlobals().json === true });
+  if (!response.ok) process.exitCode = 1;
+}

@@ -1,0 +1,108 @@
+/**
+ * Where a command's operation runs: in this process on the database, or, when a running broker
+ * holds the embedded database, over its admin API. The operations are the same ones either way.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Operation } from '../admin/operation.js';
+import { runOperation } from '../admin/operation.js';
+import { ADMIN_OPERATIONS } from '../admin/operations.js';
+import { problemOf } from '../admin/problem.js';
+import { createAdminServices } from '../admin/services.js';
+import type { Config } from '../config.js';
+import { isLocked } from '../db/directory-lock.js';
+import { openDatabase } from '../db/open.js';
+
+export interface Admin {
+  /** Runs an operation; the path as the API has it, without prefix. */
+  call(method: Operation['method'], path: string, given?: Given): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+interface Given {
+  readonly body?: object;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+}
+
+const present = (query: Given['query']): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(query ?? {}).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
+
+/** @throws Error with one sentence for the person at the terminal */
+export async function openAdmin(config: Config): Promise<Admin> {
+  const embedded = config.databaseUrl === undefined;
+  return embedded && (await isLocked(config.dataDir)) ? remoteAdmin(config) : localAdmin(config);
+}
+
+async function localAdmin(config: Config): Promise<Admin> {
+  const db = await openDatabase(config);
+  const services = createAdminServices(db, config.issuer);
+  return {
+    call: async (method, path, { body, query } = {}) => {
+      const [operation, params] = findOperation(method, path);
+      try {
+        return await runOperation(operation, {
+          services,
+          by: 'cli',
+          params,
+          query: present(query),
+          body: body ?? {},
+        });
+      } catch (error) {
+        const problem = problemOf(error);
+        throw problem === undefined ? error : new Error(sentenceOf(problem));
+      }
+    },
+    close: () => db.close(),
+  };
+}
+
+function findOperation(
+  method: Operation['method'],
+  path: string,
+): readonly [Operation, Record<string, string>] {
+  const parts = path.split('/');
+  for (const operation of ADMIN_OPERATIONS) {
+    const wanted = operation.path.split('/');
+    const params: Record<string, string> = {};
+    const fits = wanted.every((part, n) => {
+      if (!part.startsWith(':')) return part === parts[n];
+      params[part.slice(1)] = decodeURIComponent(parts[n] ?? '');
+      return parts[n] !== undefined;
+    });
+    if (fits && operation.method === method && wanted.length === parts.length) {
+      return [operation, params];
+    }
+  }
+  throw new Error(`there is no operation ${method} ${path}`);
+}
+
+async function remoteAdmin(config: Config): Promise<Admin> {
+  const file = join(config.dataDir, 'admin-token');
+  const token = config.adminToken ?? (await readFile(file, 'utf8')).trim();
+  return {
+    call: async (method, path, { body, query } = {}) => {
+      const search = new URLSearchParams(present(query));
+      const response = await fetch(`${config.issuer}/admin/v1${path}?${search}`, {
+        method: method.toUpperCase(),
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        ...(method === 'get' || method === 'delete' ? {} : { body: JSON.stringify(body ?? {}) }),
+      });
+      if (response.status === 204) return undefined;
+      const answer = (await response.json()) as Parameters<typeof sentenceOf>[0];
+      if (!response.ok) throw new Error(sentenceOf(answer));
+      return answer;
+    },
+    close: async () => undefined,
+  };
+}
+
+function sentenceOf(problem: {
+  readonly title: string;
+  readonly detail?: string | undefined;
+  readonly errors?: ReadonlyArray<{ readonly field: string; readonly message: string }> | undefined;
+}): string {
+  const fields = (problem.errors ?? []).map(({ field, message }) => `\n  ${field}: ${message}`);
+  return `${problem.detail ?? problem.title}${fields.join('')}`;
+}

@@ -1,0 +1,42 @@
+/** Output: for people by default, JSON always on request. */
+import { safeText } from '../audit/sentence.js';
+
+/** A token has to fit. */
+const LINE_CHARS_MAX = 20_000;
+
+const text = (value: unknown): string => {
+  if (value === null || value === undefined || value === '') return '–';
+  if (Array.isArray(value)) return value.map(String).join(' ') || '–';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+};
+
+const write = (lines: readonly string[]): void => {
+  process.stdout.write(`${lines.map((line) => safeText(line, LINE_CHARS_MAX)).join('\n')}\n`);
+};
+
+/** A page as a table of some columns, an object as names and values. */
+export function print(
+  answer: unknown,
+  options: { readonly json: boolean; readonly columns?: readonly string[] },
+): void {
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(answer ?? null, null, 2)}\n`);
+    return;
+  }
+  write(linesOf(answer, options.columns));
+}
+
+function linesOf(answer: unknown, wanted: readonly string[] | undefined): string[] {
+  if (answer === undefined || answer === null) return ['done'];
+  const { items } = answer as { items?: Record<string, unknown>[] };
+  if (items === undefined) {
+    const entries = Object.entries(answer as Record<string, unknown>);
+    return entries.map(([name, value]) => `${name.padEnd(18)} ${text(value)}`);
+  }
+  if (items.length === 0) return ['none'];
+  const columns = wanted ?? Object.keys(items[0] ?? {});
+  const rows = [columns, ...items.map((item) => columns.map((name) => text(item[name])))];
+  const widths = columns.map((_name, at) => Math.max(...rows.map((row) => (row[at] ?? '').length)));
+  const padded = (row: readonly string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0));
+  return rows.map((row) => padded(row).join('  ').trimEnd());
+}
