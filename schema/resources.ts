@@ -31,4 +31,3 @@ export const resources = pgTable('resources', {
   status: text('status').notNull().default('active'),
   createdAt: createdAt(),
 });
-

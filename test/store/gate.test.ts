@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { record } from '../../src/broker/audit/store.js';
-import { openPostgres } from '../../src/broker/db/postgres.js';
 import type { Database } from '../../src/broker/db/database.js';
+import { openPostgres } from '../../src/broker/db/postgres.js';
 import { narrow } from '../../src/broker/revocation/store.js';
 import { createGate, type WouldBeToken } from '../../src/broker/tokens/gate.js';
 import { factStops } from '../../src/protocol/index.js';
@@ -39,7 +39,11 @@ describe.each(DATABASES)('DESIGN §5 the issue gate on %s', (_name, open) => {
     );
     expect(opened.db.roundTrips() - before).toBeLessThanOrEqual(2);
     for (const outcome of outcomes) {
-      expect(outcome).toEqual({ outcome: 'issued', iat: expect.any(Number), exp: expect.any(Number) });
+      expect(outcome).toEqual({
+        outcome: 'issued',
+        iat: expect.any(Number),
+        exp: expect.any(Number),
+      });
       if (outcome.outcome === 'issued') expect(outcome.exp - outcome.iat).toBe(300);
     }
     const recorded = await events(opened.db);
@@ -74,7 +78,9 @@ describe.each(DATABASES)('DESIGN §5 the issue gate on %s', (_name, open) => {
       detail: { scope: 'files:read', rule: 'stopped', stopped_by: 'cns_b' },
     });
     // The nearest neighbour is not stopped.
-    expect(await gate.issue(token('cns_bb.gnt_b.t1', { epoch: 2 }))).toMatchObject({ outcome: 'issued' });
+    expect(await gate.issue(token('cns_bb.gnt_b.t1', { epoch: 2 }))).toMatchObject({
+      outcome: 'issued',
+    });
   });
 
   it('lets the others through when one row spoils a batch', async () => {
@@ -124,7 +130,9 @@ describe('DESIGN §5 no token slips past a stop (X22, RV8) on PostgreSQL', () =>
         if (!factStops({ revokedAtMs, always: false }, outcome.iat)) missed += 1;
       }
       // After the acknowledgement nothing is issued at all.
-      const late = await gates[0]?.issue(token(`${key}.gnt_x.late`, { epoch: await currentEpoch(opened.db) }));
+      const late = await gates[0]?.issue(
+        token(`${key}.gnt_x.late`, { epoch: await currentEpoch(opened.db) }),
+      );
       expect(late).toEqual({ outcome: 'refused', stoppedBy: key });
     }
     await other.close();

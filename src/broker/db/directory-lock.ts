@@ -1,10 +1,15 @@
 /**
- * A lock file of our own: PGlite takes none, and two processes on one directory lose data
- * (threats.md §0.8). The holder is named by process id and start time, so a killed process's lock,
- * or one whose id was given to another program, is recovered; a living one's never.
+ * A lock of our own: PGlite takes none, and two processes on one directory lose data (threats.md
+ * §0.8). The holder is named by process id and start time, so a killed process's lock, or one whose
+ * id was given to another program, is recovered; a living one's never.
+ *
+ * Locks are numbered, and the greatest number is the one that counts. A number is taken by a hard
+ * link, which only one process can make, and only when the number before it was given back or its
+ * holder is dead. A lock that counts is never moved or removed, because between looking at a dead
+ * lock and removing it by name, a living one may have taken the name.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface DirectoryLock {
@@ -15,9 +20,10 @@ interface Holder {
   readonly pid: number;
   /** From /proc where there is one: tells a process from a later one with the same id. */
   readonly startedAt: string | undefined;
+  readonly released?: true;
 }
 
-const LOCK_FILE = 'behalf.lock';
+const LOCK_FILE = /^behalf\.lock\.(\d{1,15})$/;
 const ATTEMPTS_MAX = 5;
 
 async function startTime(pid: number): Promise<string | undefined> {
@@ -30,6 +36,7 @@ async function startTime(pid: number): Promise<string | undefined> {
 }
 
 async function isAlive(holder: Holder): Promise<boolean> {
+  if (holder.released === true) return false;
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
@@ -57,32 +64,62 @@ async function readHolder(path: string): Promise<Holder | undefined> {
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, LOCK_FILE);
-  const mine = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  const pathOf = (number: number): string => join(directory, `behalf.lock.${number}`);
+  const mine = join(directory, `behalf.lock-${process.pid}-${randomBytes(4).toString('hex')}`);
   const holder: Holder = { pid: process.pid, startedAt: await startTime(process.pid) };
   await writeFile(mine, JSON.stringify(holder), { mode: 0o600 });
   try {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      // A hard link appears whole or not at all, and only if nobody holds the name.
-      if (await tryLink(mine, path)) return { release: () => unlink(path).catch(() => {}) };
-      const other = await readHolder(path);
+      const last = (await numbersIn(directory)).at(-1) ?? 0;
+      const other = await readHolder(pathOf(last));
       if (other !== undefined && (await isAlive(other))) {
         throw new Error(
           `${directory} is in use by process ${other.pid}: only one process may open an embedded database. Stop it, or use DATABASE_URL.`,
         );
       }
-      // Move the dead lock aside: of several who try, one succeeds, and checks that it was the dead one.
-      const aside = `${mine}.stale`;
-      await rename(path, aside).catch(() => {});
-      const moved = await readHolder(aside);
-      if (moved !== undefined && (await isAlive(moved))) await tryLink(aside, path);
-      await unlink(aside).catch(() => {});
+      const number = last + 1;
+      // A hard link appears whole or not at all, and only if nobody holds the name.
+      if (!(await tryLink(mine, pathOf(number)))) continue;
+      const numbers = await numbersIn(directory);
+      if (numbers.at(-1) === number) {
+        for (const old of numbers.slice(0, -1)) await remove(pathOf(old));
+        return { release: () => giveBack(pathOf(number), holder) };
+      }
+      // Too slow: others took and gave back this number and the next meanwhile.
+      await remove(pathOf(number));
     }
     throw new Error(`could not lock ${directory}: several processes are starting in it`);
   } finally {
-    await unlink(mine).catch(() => {});
+    await remove(mine);
   }
 }
+
+/** Whether a living process holds a data directory; one that does not exist is free. */
+export async function isLocked(directory: string): Promise<boolean> {
+  const numbers = await numbersIn(directory).catch(() => []);
+  const holder = await readHolder(join(directory, `behalf.lock.${numbers.at(-1) ?? 0}`));
+  return holder !== undefined && (await isAlive(holder));
+}
+
+async function numbersIn(directory: string): Promise<number[]> {
+  const names = await readdir(directory);
+  const numbers = names.flatMap((name) => LOCK_FILE.exec(name)?.[1] ?? []).map(Number);
+  return numbers.sort((a, b) => a - b);
+}
+
+/** The number stays taken, so that a slow starter who saw the one before cannot take it again. */
+async function giveBack(path: string, holder: Holder): Promise<void> {
+  try {
+    await writeFile(`${path}.released`, JSON.stringify({ ...holder, released: true }), {
+      mode: 0o600,
+    });
+    await rename(`${path}.released`, path);
+  } catch {
+    // The directory is gone, or full: the lock is recovered once this process has ended.
+  }
+}
+
+const remove = (path: string): Promise<void> => unlink(path).catch(() => {});
 
 async function tryLink(from: string, to: string): Promise<boolean> {
   try {

@@ -83,4 +83,3 @@ export async function migratePostgres(options: PostgresOptions): Promise<void> {
     await sql.end({ timeout: 5 });
   }
 }
-

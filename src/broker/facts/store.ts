@@ -77,10 +77,14 @@ export function createFactsCache(db: Database, now: () => number = Date.now): Fa
   };
 }
 
-/** Remembers loads, shares those in flight, forgets failures and absences, and is bounded. */
-function memo<T>(load: (key: string) => Promise<T>): (key: string) => Promise<T> {
+/**
+ * Remembers loads, shares those in flight, forgets failures and absences, and is bounded. Keys come
+ * from requests: what cannot be an id (PostgreSQL text holds no NUL) names nothing.
+ */
+function memo<T>(load: (key: string) => Promise<T>, nothing: T): (key: string) => Promise<T> {
   const known = new Map<string, Promise<T>>();
   return (key) => {
+    if (typeof key !== 'string' || key.includes('\0')) return Promise.resolve(nothing);
     const hit = known.get(key);
     if (hit !== undefined) return hit;
     const loading = load(key);
@@ -96,38 +100,55 @@ function memo<T>(load: (key: string) => Promise<T>): (key: string) => Promise<T>
   };
 }
 
+/** Ids say what they name (DESIGN §2): nothing else is asked for, and no absence costs a query. */
+function only<T>(
+  prefix: string,
+  load: (id: string) => Promise<T | undefined>,
+): (id: string) => Promise<T | undefined> {
+  const known = memo<T | undefined>(load, undefined);
+  return async (id) => (id.startsWith(prefix) ? known(id) : undefined);
+}
+
 function createGeneration(db: Database, epoch: number): Facts {
   const { orm } = db;
   const permittedAt = memo(async (key: string) => {
-    const [resource = '', ...principals] = key.split('\n');
+    const [resource = '', ...principals] = JSON.parse(key) as string[];
     const rows = await orm
       .select({ scopes: permissions.scopes })
       .from(permissions)
       .where(and(eq(permissions.resource, resource), inArray(permissions.principal, principals)));
     return [...new Set(rows.flatMap((row) => row.scopes))];
-  });
+  }, []);
   return {
     epoch,
-    agent: memo(async (id) => (await orm.select().from(agents).where(eq(agents.id, id)))[0]),
-    client: memo(async (id) => (await orm.select().from(clients).where(eq(clients.id, id)))[0]),
-    user: memo(async (id) => (await orm.select().from(users).where(eq(users.id, id)))[0]),
+    agent: only(
+      'agt_',
+      async (id) => (await orm.select().from(agents).where(eq(agents.id, id)))[0],
+    ),
+    client: only(
+      'cli_',
+      async (id) => (await orm.select().from(clients).where(eq(clients.id, id)))[0],
+    ),
+    user: only('usr_', async (id) => (await orm.select().from(users).where(eq(users.id, id)))[0]),
     resource: memo(async (id) => {
       const [row] = await orm.select().from(resources).where(eq(resources.identifier, id));
       return row?.status === 'active' ? row : undefined;
-    }),
-    credentials: memo(async (principal) =>
-      orm
-        .select()
-        .from(credentials)
-        .where(and(eq(credentials.principal, principal), isNull(credentials.removedAt))),
+    }, undefined),
+    credentials: memo(
+      async (principal) =>
+        orm
+          .select()
+          .from(credentials)
+          .where(and(eq(credentials.principal, principal), isNull(credentials.removedAt))),
+      [],
     ),
-    permitted: (principals, resource) => permittedAt([resource, ...principals].join('\n')),
+    permitted: (principals, resource) => permittedAt(JSON.stringify([resource, ...principals])),
     resourcesOf: memo(async (principal) => {
       const rows = await orm
         .select({ resource: permissions.resource })
         .from(permissions)
         .where(eq(permissions.principal, principal));
       return rows.map((row) => row.resource);
-    }),
+    }, []),
   };
 }

@@ -56,7 +56,9 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Referrer-Policy': 'no-referrer',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+  // The empty `script-src` is where the engine names the one script of its form_post page.
+  'Content-Security-Policy':
+    "default-src 'none'; script-src; frame-ancestors 'none'; base-uri 'none'",
   'Cache-Control': 'no-store',
 };
 
@@ -95,15 +97,28 @@ function toWire(deps: BoundaryDeps, ctx: Context, error: unknown): OAuthError {
   if (engine.expose === true && engine.error !== undefined) {
     return new OAuthError('invalid_request', engine.error_description ?? 'request is invalid');
   }
-  deps.log.error({ request_id: requestState(ctx).id, err: error }, 'unexpected error');
+  deps.log.error({ request_id: requestState(ctx).id, err: told(error) }, 'unexpected error');
   return new OAuthError('server_error', 'something went wrong on our side');
+}
+
+/** What went wrong and where; never the parameters a database error carries (M7). */
+function told(error: unknown): object {
+  if (!(error instanceof Error)) return { message: 'not an error' };
+  const { name, message, stack = '', cause } = error;
+  return {
+    name,
+    code: (error as { code?: unknown }).code,
+    message: message.split('\nparams:')[0],
+    at: stack.split('\n').filter((line) => /^\s+at /.test(line)),
+    ...(cause === undefined ? {} : { cause: told(cause) }),
+  };
 }
 
 /** No query, no body, no header: nothing secret can be in a log line. */
 function log(deps: BoundaryDeps, ctx: Context): void {
   const { id, arrivedAtMs, refusal, failure } = requestState(ctx);
   const status = ctx.respond === false ? ctx.res.statusCode : ctx.status;
-  if (failure !== undefined) deps.log.error({ request_id: id, err: failure }, 'engine error');
+  if (failure !== undefined) deps.log.error({ request_id: id, err: told(failure) }, 'engine error');
   deps.log.info({
     request_id: id,
     method: ctx.method,

@@ -13,7 +13,8 @@ export interface KeyRing {
   refresh(): Promise<boolean>;
 }
 
-const kids = (keys: readonly SigningKey[]): string => keys.map(({ kid }) => kid).join();
+const fingerprint = (keys: readonly SigningKey[]): string =>
+  keys.map(({ kid, state }) => `${kid} ${state}`).join();
 
 export async function createKeyRing(db: Database, secrets: Secrets): Promise<KeyRing> {
   let loaded: readonly SigningKey[] = [];
@@ -29,7 +30,7 @@ export async function createKeyRing(db: Database, secrets: Secrets): Promise<Key
       const algs = new Set(['ES256', ...rows.map((row) => row.signingAlg)]);
       await ensureSigningKeys(db, secrets, [...algs] as SigningAlg[]);
       const keys = await loadSigningKeys(db, secrets);
-      const changed = kids(keys) !== kids(loaded);
+      const changed = fingerprint(keys) !== fingerprint(loaded);
       if (changed) loaded = keys;
       return changed;
     },

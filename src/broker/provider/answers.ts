@@ -32,7 +32,13 @@ const AUDITED: Readonly<Record<string, AuditEvent['type']>> = {
   resume: 'request.refused',
   pushed_authorization_request: 'request.refused',
   userinfo: 'request.refused',
+  introspection: 'request.refused',
+  revocation: 'request.refused',
+  end_session: 'request.refused',
+  end_session_confirm: 'request.refused',
 };
+/** What the engine calls a JWT where it only knows its own tokens: answered in its place, not refused. */
+const NOT_REFUSED = 'unsupported_token_type';
 
 /** Outermost in the engine: nothing leaves before its refusal is recorded. */
 export function createAnswers(deps: { readonly db: Database }) {
@@ -46,6 +52,7 @@ export function createAnswers(deps: { readonly db: Database }) {
     if (state.failure !== undefined && isUnavailable(state.failure)) return unavailable(ctx);
     const type = AUDITED[ctx.oidc?.route ?? ''];
     if (state.refusal === undefined || type === undefined) return;
+    if (state.refusal.code === NOT_REFUSED) return;
     try {
       await record(deps.db.orm, refusalEvent(ctx, type, state.refusal));
     } catch (error) {
@@ -87,12 +94,12 @@ function refusalEvent(
     type,
     by: ctx.oidc.client?.clientId,
     clientId: ctx.oidc.client?.clientId,
-    resource: word(params['resource']),
+    resource: word(params.resource),
     requestId: requestState(ctx).id,
     detail: {
-      grant_type: word(params['grant_type']),
-      requested_actor: word(params['requested_actor']),
-      asked: word(params['scope']),
+      grant_type: word(params.grant_type),
+      requested_actor: word(params.requested_actor),
+      asked: word(params.scope),
       ...refusal,
     },
   };

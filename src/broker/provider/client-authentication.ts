@@ -41,7 +41,7 @@ export async function assertClientAssertion(
   nowSeconds: number,
 ): Promise<void> {
   // RFC 7523bis: the issuer as sole value; the token endpoint is not accepted (MM2).
-  if (claims['aud'] !== issuer) throw new errors.InvalidClientAuth('aud must be the issuer, alone');
+  if (claims.aud !== issuer) throw new errors.InvalidClientAuth('aud must be the issuer, alone');
   const { exp, iat } = claims;
   if (
     typeof exp !== 'number' ||
@@ -52,8 +52,8 @@ export async function assertClientAssertion(
   if (iat !== undefined && (typeof iat !== 'number' || iat > nowSeconds + CLOCK_SKEW_SECONDS)) {
     throw new errors.InvalidClientAuth('the assertion is from the future');
   }
-  const assertion = String(ctx.oidc.params?.['client_assertion']);
-  const credential = await provingKey(facts, String(claims['sub']), assertion, header['kid']);
+  const assertion = String(ctx.oidc.params?.client_assertion);
+  const credential = await provingKey(facts, String(claims.sub), assertion, header.kid);
   if (credential === undefined) throw new errors.InvalidClientAuth('no registered key proves it');
   requestState(ctx).credentialId = credential.id;
 }
@@ -67,9 +67,7 @@ async function provingKey(
 ): Promise<CredentialFacts | undefined> {
   const keys = (await facts.credentials(principal)).filter(({ jwk }) => jwk !== null);
   const candidates =
-    kid === undefined
-      ? keys
-      : keys.filter(({ jwk }) => jwk?.['kid'] === kid || jwk?.['kid'] === undefined);
+    kid === undefined ? keys : keys.filter(({ jwk }) => jwk?.kid === kid || jwk?.kid === undefined);
   for (const credential of candidates) {
     try {
       const jwk = credential.jwk as { alg?: string };

@@ -29,6 +29,8 @@ export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
   readonly now: () => number;
   readonly findClient: AdapterDeps['findClient'];
   readonly policy: interactionPolicy.DefaultPolicy;
+  /** Whether what hangs on this grant is still good. */
+  readonly stands: (grantId: string) => Promise<boolean>;
   readonly loadExistingGrant: NonNullable<Configuration['loadExistingGrant']>;
   readonly checkRequest: (
     ctx: KoaContextWithOIDC,
@@ -45,7 +47,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
   return {
     ...VOCABULARY,
     adapter: createAdapterFactory(deps),
-    jwks: { keys: deps.keys.map((key) => new BrokerSigningKey(key)) as never[] },
+    jwks: { keys: signingFirst(deps.keys).map((key) => new BrokerSigningKey(key)) as never[] },
     routes: ROUTES,
     ttl: LIVES,
     cookies: cookies(deps),
@@ -59,7 +61,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     // Tied to the session, authorizing agent B would end agent A (engine.md, b).
     expiresWithSession: async () => false,
     loadExistingGrant: deps.loadExistingGrant,
-    findAccount: (_ctx, id) => findAccount(deps.facts, id),
+    findAccount: (_ctx, id, token) => findAccount(deps, id, token),
     extraParams: { requested_actor: (ctx, value) => deps.checkRequest(ctx, value) },
     interactions: { policy: deps.policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
     renderError: deps.renderError,
@@ -132,6 +134,10 @@ function cookies(deps: ConfigurationDeps): NonNullable<Configuration['cookies']>
   };
 }
 
+/** The engine signs with the first key of an algorithm: a retired one must never be that. */
+const signingFirst = (keys: readonly SigningKey[]): SigningKey[] =>
+  [...keys].sort((a, b) => Number(b.state === 'active') - Number(a.state === 'active'));
+
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 const ROUTES = {
@@ -153,8 +159,9 @@ function features(deps: ConfigurationDeps): NonNullable<Configuration['features'
     externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     introspection: {
       enabled: true,
-      // Of the opaque kinds only its own client's: JWTs are ours (`revocation/introspection.ts`).
-      allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+      // Of the opaque kinds only its own client's: JWTs are ours (`revocation/jwt-endpoints.ts`).
+      allowedPolicy: async (_ctx, client, token) =>
+        token.clientId === client.clientId && isOfLiveGrant(deps, token),
     },
     revocation: {
       enabled: true,
@@ -199,9 +206,16 @@ async function resourceServer(deps: ConfigurationDeps, identifier: string) {
   };
 }
 
-async function findAccount(facts: FactsCache, id: string) {
-  const user = await (await facts.current()).user(id);
+const isOfLiveGrant = (deps: ConfigurationDeps, token: object): Promise<boolean> =>
+  deps.stands((token as { grantId?: string }).grantId ?? '');
+
+async function findAccount(deps: ConfigurationDeps, id: string, token: object | undefined) {
+  const user = await (await deps.facts.current()).user(id);
   if (user === undefined || user.status !== 'active') return undefined;
+  // At userinfo; everywhere else a story decides.
+  const { kind } = (token ?? {}) as { kind?: string };
+  if (token !== undefined && kind === 'AccessToken' && !(await isOfLiveGrant(deps, token)))
+    return undefined;
   return {
     accountId: user.id,
     claims: async () => ({

@@ -16,6 +16,7 @@ import {
   wrapAuthorizationCode,
   wrapRefreshToken,
 } from '../delegation/grant.js';
+import { grantStands } from '../delegation/standing.js';
 import type { FactsCache } from '../facts/store.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { SigningKey } from '../keys/store.js';
@@ -83,6 +84,7 @@ const ERROR_EVENTS = [
   'revocation.error',
   'userinfo.error',
   'end_session.error',
+  'end_session_confirm.error',
   'server_error',
 ] as const;
 
@@ -91,7 +93,8 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
   const configuration = createConfiguration({
     ...deps,
     keys: deps.keys(),
-    policy: createInteractionPolicy(),
+    policy: createInteractionPolicy(deps),
+    stands: (grantId) => grantStands(deps, grantId),
     loadExistingGrant: createGrantLoader(hooks),
     checkRequest: createRequestCheck(hooks),
     findClient: async (id) => clientMetadata(await deps.facts.current(), id),

@@ -18,7 +18,9 @@ export async function logStatements(url: string): Promise<StatementLog> {
   let from = 0;
   return {
     take: async () => {
-      const [{ bytes }] = await sql<[{ bytes: Buffer }]>`select pg_read_binary_file(${row.path}) as bytes`;
+      const [{ bytes }] = await sql<
+        [{ bytes: Buffer }]
+      >`select pg_read_binary_file(${row.path}) as bytes`;
       const text = bytes.subarray(from).toString();
       from = bytes.length;
       return statementsIn(text);

@@ -1,0 +1,348 @@
+// What somebody who has the whole database has (DESIGN §9.7, K1, G20): nothing that can be presented.
+import nodeCrypto, { randomBytes } from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  createBrowserless,
+  type Form,
+  formsOf,
+  type Page,
+} from '../../examples/demo/walk-pages.js';
+import { createBroker } from '../../src/broker/app.js';
+import { createSecrets, hashSecret, secretMatches } from '../../src/broker/keys/secrets.js';
+import { loadSigningKeys } from '../../src/broker/keys/store.js';
+import {
+  ADMIN_TOKEN,
+  actorToken,
+  authFor,
+  authorize,
+  authorizeUrl,
+  basic,
+  freePort,
+  pkce,
+  postForm,
+  postToken,
+  ROOT_SECRET,
+  redeem,
+  startTestBroker,
+  type TestBroker,
+  testConfig,
+} from '../support/broker.js';
+import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+import { AGENT, ANA, BEN, CALLBACK, FILES, HOST } from '../support/world.js';
+
+/** Every row of every table, as text. */
+async function dumpOf(opened: OpenedDatabase): Promise<string> {
+  const tables = await opened.db.run<{ name: string }>(
+    `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
+     where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')`,
+  );
+  const rows = await Promise.all(
+    tables.map(({ name }) =>
+      opened.db.run<{ row: string }>(`select to_jsonb(t)::text as row from ${name} t`),
+    ),
+  );
+  return rows
+    .flat()
+    .map(({ row }) => row)
+    .join('\n');
+}
+
+const formTo = (page: Page, ending: string): Form => {
+  const form = formsOf(page).find(({ action }) => action.endsWith(ending));
+  if (form === undefined) throw new Error(`no form to ${ending} on ${page.url}`);
+  return form;
+};
+
+/** As it is, and as it would be read back. */
+const spellingsOf = (secret: string): string[] => {
+  const bytes = Buffer.from(secret);
+  return [
+    secret,
+    bytes.toString('hex'),
+    bytes.toString('base64'),
+    bytes.toString('base64url'),
+    encodeURIComponent(secret),
+  ];
+};
+
+/** Everything a flow hands out or takes in that would be worth stealing, by what it is. */
+async function useEverything(t: TestBroker): Promise<Record<string, string>> {
+  const proof = await actorToken(t);
+  const authorized = await authorize(t);
+  const { body } = await redeem(t, authorized, { actor_token: proof });
+  const refreshed = await postToken(t, HOST, {
+    grant_type: 'refresh_token',
+    refresh_token: body.refresh_token,
+  });
+  const waiting = await authorize(t, { browser: authorized.browser });
+  const identity = await authorize(t, {
+    params: { resource: undefined, requested_actor: undefined, scope: 'openid' },
+  });
+  const userinfo = await redeem(t, identity, { actor_token: undefined });
+  const { challenge } = pkce();
+  const push = {
+    response_type: 'code',
+    client_id: HOST,
+    redirect_uri: CALLBACK,
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    resource: FILES,
+    requested_actor: AGENT,
+  };
+  const pushed = await postForm(`${t.issuer}/par`, push, authFor(t, HOST));
+  // Left in the middle: Ben has signed in and looks at the consent page.
+  const open = createBrowserless(t.issuer);
+  const signIn = await open.open(authorizeUrl(t, challenge));
+  const consent = await open.submit(formTo(signIn, '/sign-in'), {
+    email: BEN.email,
+    password: BEN.password,
+  });
+  const cookies = [...authorized.browser.cookies.values(), ...open.cookies.values()];
+  const keys = await loadSigningKeys(t.opened.db, createSecrets(ROOT_SECRET));
+  return {
+    'redeemed code': authorized.code,
+    'code not yet redeemed': waiting.code,
+    'PKCE verifier': authorized.verifier,
+    'used refresh token': body.refresh_token,
+    'refresh token': refreshed.body.refresh_token,
+    'access token': body.access_token,
+    'actor token': proof,
+    'opaque access token': userinfo.body.access_token,
+    'ID token': userinfo.body.id_token,
+    request_uri: pushed.body.request_uri,
+    'request_uri without its prefix': pushed.body.request_uri.split(':').at(-1),
+    'interaction uid': new URL(consent.url).pathname.split('/').at(-1) as string,
+    'consent form': formTo(consent, '/decision').fields.get('shown') as string,
+    password: ANA.password,
+    'root secret': ROOT_SECRET,
+    'admin token': ADMIN_TOKEN,
+    ...Object.fromEntries(cookies.map(({ name, value }, n) => [`cookie ${n} ${name}`, value])),
+    ...Object.fromEntries(
+      Object.entries(t.secrets).map(([id, secret]) => [`secret of ${id}`, secret]),
+    ),
+    ...Object.fromEntries(
+      keys.map(({ kid, privateKey }) => [
+        `private key ${kid}`,
+        privateKey.export({ format: 'jwk' }).d as string,
+      ]),
+    ),
+  };
+}
+
+describe.each(DATABASES)('a stolen database, %s', (_name, open) => {
+  let t: TestBroker;
+  let canaries: Record<string, string>;
+  let dump: string;
+  beforeAll(async () => {
+    t = await startTestBroker({ opened: await open() });
+    canaries = await useEverything(t);
+    dump = await dumpOf(t.opened);
+  });
+  afterAll(() => t.close());
+
+  it('was in use: every kind of thing is in it', async () => {
+    const rows = await t.opened.db.run<{ model: string }>(
+      'select distinct model from artifacts order by 1',
+    );
+    expect(rows.map(({ model }) => model)).toEqual(
+      expect.arrayContaining([
+        'AccessToken',
+        'ActorToken',
+        'AuthorizationCode',
+        'Interaction',
+        'PushedAuthorizationRequest',
+        'RefreshToken',
+        'Session',
+      ]),
+    );
+    for (const [what, canary] of Object.entries(canaries))
+      expect([what, typeof canary, canary.length > 15]).toEqual([what, 'string', true]);
+  });
+
+  it('holds none of the values handed out, in any spelling (K1)', () => {
+    const found = Object.entries(canaries).flatMap(([what, canary]) =>
+      spellingsOf(canary).some((spelling) => dump.includes(spelling)) ? [what] : [],
+    );
+    expect(found).toEqual([]);
+    expect(dump).not.toMatch(/PRIVATE KEY|"d": ?"/);
+    // The search itself finds what is there: who Ana is, and which grants there are.
+    expect(spellingsOf(ANA.email).some((spelling) => dump.includes(spelling))).toBe(true);
+  });
+
+  it('holds nothing that is accepted in place of what it stands for (G20)', async () => {
+    const rows = await t.opened.db.run<{ id: string }>('select id from artifacts');
+    const hashes = await t.opened.db.run<{ principal: string; secret_hash: string }>(
+      'select principal, secret_hash from credentials',
+    );
+    expect(rows.length).toBeGreaterThan(10);
+    for (const { id } of rows) {
+      const refresh = await postToken(t, HOST, { grant_type: 'refresh_token', refresh_token: id });
+      expect([refresh.status, refresh.body.error]).toEqual([400, 'invalid_grant']);
+      const userinfo = await fetch(`${t.issuer}/userinfo`, {
+        headers: { authorization: `Bearer ${id}` },
+      });
+      expect(userinfo.status).toBe(401);
+      const cookie = `behalf_session=${id}; behalf_session.sig=${id}`;
+      const page = await fetch(authorizeUrl(t, pkce().challenge, { prompt: 'none' }), {
+        headers: { cookie },
+        redirect: 'manual',
+      });
+      expect(page.headers.get('location')).toContain('error=login_required');
+    }
+    for (const { principal, secret_hash } of hashes) {
+      const answer = await postForm(
+        `${t.issuer}/token`,
+        { grant_type: 'client_credentials', resource: FILES },
+        { authorization: basic(principal, secret_hash) },
+      );
+      expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
+    }
+    // What it stands for is accepted.
+    const answer = await postToken(t, HOST, {
+      grant_type: 'refresh_token',
+      refresh_token: canaries['refresh token'] as string,
+    });
+    expect(answer.status).toBe(200);
+  });
+
+  it('has nothing of it in the log either (A12, G20)', () => {
+    const lines = t.logged.join('');
+    expect(lines.length).toBeGreaterThan(1000);
+    const found = Object.entries(canaries).flatMap(([what, canary]) =>
+      spellingsOf(canary).some((spelling) => lines.includes(spelling)) ? [what] : [],
+    );
+    expect(found).toEqual([]);
+  });
+});
+
+describe('BEHALF_SECRET (DESIGN §9.7)', () => {
+  const NEW_SECRET = 'another-root-for-tests-0123456789abcdef';
+  let opened: OpenedDatabase;
+  let t: TestBroker;
+  beforeAll(async () => {
+    opened = await openTestPostgres();
+    t = await startTestBroker({ opened });
+  });
+  afterAll(() => t.close());
+
+  const start = async (secret: string, previousSecret?: string) => {
+    const port = await freePort();
+    const config = testConfig(port, { secret, previousSecret });
+    const broker = await createBroker(config, { db: opened.db, logTo: { write: () => {} } });
+    await broker.listen();
+    return { broker, issuer: config.issuer };
+  };
+
+  it('opens the private keys, and no other root does: the start is refused with a sentence', async () => {
+    await expect(start(NEW_SECRET)).rejects.toThrow(
+      'a sealed value (signing-keys) does not open: BEHALF_SECRET is not the one that sealed it',
+    );
+    const again = await start(ROOT_SECRET);
+    await again.broker.close();
+  });
+
+  it('can be changed: what the previous root sealed still opens, and tokens go on being verifiable', async () => {
+    const before = await postToken(t, AGENT, { grant_type: 'client_credentials', resource: FILES });
+    const { broker, issuer } = await start(NEW_SECRET, ROOT_SECRET);
+    try {
+      const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
+      await jwtVerify(before.body.access_token, keys, { issuer: t.issuer });
+      const after = await postForm(
+        `${issuer}/token`,
+        { grant_type: 'client_credentials', resource: FILES },
+        authFor(t, AGENT),
+      );
+      await jwtVerify(after.body.access_token, keys, { issuer });
+    } finally {
+      await broker.close();
+    }
+  });
+
+  it('leaves a sign-in that began under the previous root able to finish under the new one', async () => {
+    const port = await freePort();
+    const config = testConfig(port);
+    const world = { ...t, issuer: config.issuer };
+    const browser = createBrowserless(config.issuer);
+    const [first, second] = [
+      { secret: ROOT_SECRET },
+      { secret: NEW_SECRET, previousSecret: ROOT_SECRET },
+    ];
+    const begin = await createBroker(
+      { ...config, ...first },
+      { db: opened.db, logTo: { write: () => {} } },
+    );
+    await begin.listen();
+    const page = await browser.open(authorizeUrl(world, pkce().challenge));
+    expect(page.status).toBe(200);
+    await begin.close();
+    const finish = await createBroker(
+      { ...config, ...second },
+      { db: opened.db, logTo: { write: () => {} } },
+    );
+    await finish.listen();
+    const again = await browser.open(page.url);
+    const consent = await browser.submit(formTo(again, '/sign-in'), {
+      email: ANA.email,
+      password: ANA.password,
+    });
+    expect(consent.html).toContain('files:write');
+    await finish.close();
+  });
+
+  it('seals each value for one purpose, differently each time, and notices every changed bit', () => {
+    const secrets = createSecrets(ROOT_SECRET);
+    const sealed = secrets.seal('artifacts', 'the same');
+    expect(secrets.open('artifacts', sealed)).toBe('the same');
+    expect(secrets.seal('artifacts', 'the same')).not.toBe(sealed);
+    expect(() => secrets.open('signing-keys', sealed)).toThrow('does not open');
+    const bytes = Buffer.from(sealed, 'base64url');
+    for (let at = 0; at < bytes.length; at += 1) {
+      const flipped = Buffer.from(bytes);
+      flipped[at] = (flipped[at] as number) ^ 1;
+      expect(() => secrets.open('artifacts', flipped.toString('base64url'))).toThrow(
+        'does not open',
+      );
+    }
+    expect(
+      new Set(
+        ['cookies', 'forms', 'signing-keys', 'artifacts'].map((label) =>
+          secrets.derive(label as 'forms')[0]?.toString('hex'),
+        ),
+      ).size,
+    ).toBe(4);
+  });
+});
+
+describe('K2 secrets are compared in constant time', () => {
+  const original = nodeCrypto.timingSafeEqual;
+  let compared: Array<readonly [number, number]> = [];
+  beforeAll(() => {
+    nodeCrypto.timingSafeEqual = ((a: Uint8Array, b: Uint8Array) => {
+      compared.push([a.length, b.length]);
+      return original(a, b);
+    }) as typeof original;
+    syncBuiltinESMExports();
+  });
+  afterAll(() => {
+    nodeCrypto.timingSafeEqual = original;
+    syncBuiltinESMExports();
+  });
+
+  it('as hashes of one length, by timingSafeEqual, whether they match or not', () => {
+    const secret = randomBytes(32).toString('base64url');
+    for (const presented of [secret, `${secret.slice(0, -1)}~`, '', 'x'.repeat(10_000)]) {
+      compared = [];
+      expect(secretMatches(presented, hashSecret(secret))).toBe(presented === secret);
+      expect(compared).toEqual([[32, 32]]);
+    }
+  });
+
+  it('and nothing but the SHA-256 of the secret is stored', () => {
+    expect(hashSecret('abc')).toBe(
+      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+    );
+    expect(secretMatches('abc', '')).toBe(false);
+  });
+});
