@@ -42,6 +42,11 @@ const WALLS: readonly walls.Wall[] = [
   { from: 'schema/', may: ['schema/', 'drizzle-orm'] },
 ];
 
+/**
+ * Slices meet in the composition files, and stand on shared ground: the databases, HTTP, what is
+ * recorded (audit), stopped (revocation) and known (facts), the keys, the law, the issuer of tokens.
+ * A file of the ground may use other ground, never a slice above it.
+ */
 const SLICES: walls.SliceRules = {
   root: 'src/broker/',
   composition: [
@@ -49,12 +54,50 @@ const SLICES: walls.SliceRules = {
     'src/broker/main.ts',
     'src/broker/cli.ts',
     'src/broker/index.ts',
+    'src/broker/sweeper.ts',
     'src/broker/cli/',
+    // The registry's operations wired to each other; the API and the world file that call them.
+    'src/broker/admin/',
+    'src/broker/world/',
+    // The engine assembled from the grants and hooks of the slices.
+    'src/broker/provider/engine.ts',
   ],
-  leaves: ['src/broker/db/', 'src/broker/http/'],
-  typeLeaves: ['src/broker/audit/'],
+  leaves: [
+    'src/broker/db/',
+    'src/broker/http/',
+    'src/broker/audit/store.ts',
+    'src/broker/revocation/store.ts',
+    'src/broker/facts/',
+    'src/broker/keys/',
+    // The words every registry slice speaks: fields, refusals, changes, pages of a list; and the
+    // kinds of fields that several nouns have (credentials, identifiers, names of roles).
+    'src/broker/registry/',
+    'src/broker/clients/credential-schema.ts',
+    'src/broker/clients/credentials.ts',
+    'src/broker/resources/schema.ts',
+    'src/broker/users/schema.ts',
+    // Consents and grants, and the one function that decides about them.
+    'src/broker/delegation/policy.ts',
+    'src/broker/delegation/denials.ts',
+    'src/broker/delegation/load.ts',
+    'src/broker/delegation/store.ts',
+    'src/broker/delegation/ends.ts',
+    'src/broker/tokens/access-tokens.ts',
+    'src/broker/tokens/client-secret.ts',
+    'src/broker/tokens/issue.ts',
+    'src/broker/provider/errors.ts',
+  ],
+  typeLeaves: ['src/broker/audit/', 'src/broker/provider/broker-provider.ts', 'src/broker/users/'],
   exceptions: [],
 };
+
+/** What a policy may use: values and checks without I/O, clock or database. */
+const PURE = [
+  'src/protocol/',
+  'src/broker/delegation/policy.ts',
+  'src/broker/registry/fields.ts',
+  'src/broker/registry/refusal.ts',
+];
 
 const PROVIDER_INTERNALS = 'oidc-provider/lib/';
 const ENVIRONMENT_READERS = ['src/broker/config.ts'];
@@ -74,6 +117,7 @@ const SIZES: walls.SizeLimits = { fileLinesMax: 250, functionLinesMax: 60, longF
 const CLOSURE_BYTES_MAX = 120_000;
 
 const src = sourcesIn('src');
+const broker = src.filter(({ path }) => path.startsWith('src/broker/'));
 const everything = [...src, ...sourcesIn('schema')];
 
 /** One file as a literal, for the nearest breach of each rule. */
@@ -108,7 +152,7 @@ describe('imports', () => {
   it.each([
     ['src/broker/exchange/grant.ts', "import { findAgent } from '../agents/store.js';"],
     ['src/broker/exchange/grant.ts', "import type { Agent } from '../agents/store.js';"],
-    ['src/broker/exchange/grant.ts', "import { record } from '../audit/store.js';"],
+    ['src/broker/exchange/grant.ts', "import { sentence } from '../audit/sentence.js';"],
     ['src/broker/exchange/grant.ts', "import { createBroker } from '../app.js';"],
     ['src/broker/db/database.ts', "import { findAgent } from '../agents/store.js';"],
     ['src/broker/limits.ts', "import { findAgent } from './agents/store.js';"],
@@ -127,7 +171,7 @@ describe('imports', () => {
   });
 
   it('keeps every policy pure', () => {
-    expect(walls.breachesOfPolicy(src, 'src/protocol/')).toEqual([]);
+    expect(walls.breachesOfPolicy(broker, PURE)).toEqual([]);
   });
 
   it.each([
@@ -137,7 +181,7 @@ describe('imports', () => {
     "import type { Rule } from '../agents/policy.js';",
   ])('notices, in a policy.ts: %s', (text) => {
     const policy = file('src/broker/exchange/policy.ts', text);
-    expect(walls.breachesOfPolicy(policy, 'src/protocol/')).toHaveLength(1);
+    expect(walls.breachesOfPolicy(policy, PURE)).toHaveLength(1);
   });
 
   it('reaches the internals of oidc-provider from one file only', () => {

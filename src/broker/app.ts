@@ -7,21 +7,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { type Logger, pino } from 'pino';
-import { createRegistry, type Registry } from './admin/registry/registry.js';
+import type { AdminServices } from './admin/operation.js';
+import type { Registry } from './admin/registry.js';
+import { createAdminRouter } from './admin/router.js';
+import { createAdminServices } from './admin/services.js';
 import { createDecisionRouter } from './audit/decisions.js';
 import type { Config } from './config.js';
 import { createInteractionRouter } from './consent/routes.js';
 import { renderError } from './consent/views.js';
 import { type Database, NOTICE_CHANNEL } from './db/database.js';
 import { openDatabase } from './db/open.js';
-import { endGrant } from './delegation/store.js';
+import { endGrant } from './delegation/ends.js';
 import { createFactsCache, type FactsCache } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
 import { createFormSealer } from './http/csrf.js';
 import { createProblemPage } from './http/problem-page.js';
 import { closeServer, createHttpServer, listen, serveStylesheet } from './http/server.js';
 import { createKeyRing, type KeyRing } from './keys/ring.js';
-import { createSecrets, developmentSecret, hashSecret, type Secrets } from './keys/secrets.js';
+import { createSecrets, developmentSecret, type Secrets } from './keys/secrets.js';
 import { createAnswers, createDiscovery, noteRefusal } from './provider/answers.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { createFeed } from './revocation/feed.js';
@@ -31,10 +34,8 @@ import { startSweeper } from './sweeper.js';
 import { createTokenReader } from './tokens/access-tokens.js';
 import { createGate } from './tokens/gate.js';
 import { createIssuer } from './tokens/issue.js';
-import { hashPassword, verifyPassword } from './users/password.js';
 import { createSignIn } from './users/sign-in.js';
 import { renderSignIn, renderSignOut } from './users/sign-in-views.js';
-import { applyWorld, type WorldDeps } from './world/service.js';
 
 export interface BrokerDeps {
   /** Milliseconds. */
@@ -84,6 +85,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   );
   const adminToken = config.adminToken ?? (await developmentSecret(config.dataDir, 'admin-token'));
   const parts: Parts = { config, db, now, log, secrets, facts: createFactsCache(db, now) };
+  const services = createAdminServices(db, config.issuer);
   const keys = await createKeyRing(db, secrets);
   const engine = assembleEngine(parts, keys);
   const feed = createFeed({ db, issuer: config.issuer });
@@ -93,6 +95,12 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const app = assembleApp(parts, engine, [
     createFeedRouter(feed),
     createDecisionRouter({ db, facts: parts.facts }),
+    createAdminRouter({
+      services,
+      issuer: config.issuer,
+      adminToken,
+      onChange: followKeys,
+    }),
   ]);
 
   await feed.start();
@@ -100,15 +108,14 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     followKeys().catch((err) => log.warn({ err }, 'the signing keys were not refreshed'));
   });
   const sweeper = startSweeper(db, log, now);
-  const registry = createRegistry({ db, issuer: config.issuer, hashSecret, hashPassword });
   const handle = app.callback();
   const server = createHttpServer((req, res) => void handle(req, res));
   return {
     config,
     db,
     adminToken,
-    registry,
-    applyWorld: (text) => applyOrThrow({ db, registry, hashPassword, verifyPassword }, text),
+    registry: services.registry,
+    applyWorld: (text) => applyOrThrow(services, text),
     handle: (req, res) => void handle(req, res),
     listen: () => listen(server, config),
     close: async () => {
@@ -189,8 +196,8 @@ function assembleApp(parts: Parts, engine: Engine, routers: readonly Router[]): 
   return app;
 }
 
-async function applyOrThrow(deps: WorldDeps, text: string) {
-  const outcome = await applyWorld(deps, text, { by: 'system' });
+async function applyOrThrow(services: AdminServices, text: string) {
+  const outcome = await services.applyWorld(text, 'system');
   if ('problems' in outcome) {
     const lines = outcome.problems.map(
       ({ line, field, message }) => `${line}: ${field}: ${message}`,

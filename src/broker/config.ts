@@ -21,6 +21,8 @@ const environmentSchema = z.object({
   BEHALF_ENV: z.enum(['development', 'production']).default('development'),
   /** Production on an embedded database: power loss may lose what was acknowledged. */
   BEHALF_ACCEPT_PGLITE: z.enum(['0', '1']).default('0'),
+  /** For `behalf token` only. */
+  SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
@@ -38,6 +40,8 @@ export interface Config {
   readonly adminToken: string | undefined;
   readonly production: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** The secret of `behalf token`; no other command reads it. */
+  readonly debugSecret?: string | undefined;
 }
 
 /** An error whose message lists every problem, one a line. */
@@ -64,6 +68,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     adminToken: env.BEHALF_ADMIN_TOKEN,
     production: env.BEHALF_ENV === 'production',
     logLevel: env.BEHALF_LOG_LEVEL,
+    debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');
   if (problems.length > 0) throw configError(problems);

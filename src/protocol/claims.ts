@@ -107,12 +107,12 @@ function invariantProblem(
   claims: AccessTokenClaims,
   depthMax: number,
 ): ClaimProblem | undefined {
-  const delegated = payload['act'] !== undefined;
+  const delegated = payload.act !== undefined;
   for (const claim of [CLAIM.agentScope, CLAIM.actorProof]) {
     if ((payload[claim] !== undefined) !== delegated) return { claim, reason: 'invariant' };
   }
   if (!delegated) return undefined;
-  const act = parseAct(payload['act'], depthMax);
+  const act = parseAct(payload.act, depthMax);
   if (act === undefined) return { claim: 'act', reason: 'invalid' };
   if (act.sub === claims.sub) return { claim: 'act', reason: 'invariant' };
   return isSubset(parseScope(claims.scope), parseScope(claims.agent_scope))

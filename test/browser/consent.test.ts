@@ -1,10 +1,17 @@
 // The pages in a real browser, with JavaScript off: as DESIGN §8a has them walked.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clients, policyEpoch } from '../../schema/index.js';
-import { eq, sql } from 'drizzle-orm';
-import { authorizeUrl, claimsOf, pkce, redeem, startTestBroker, type TestBroker } from '../support/broker.js';
+import {
+  authorizeUrl,
+  claimsOf,
+  pkce,
+  redeem,
+  startTestBroker,
+  type TestBroker,
+} from '../support/broker.js';
 import { type Browser, type BrowserContext, launchBrowser, type Page } from '../support/browser.js';
 import { AGENT, ANA, BEN, HOST } from '../support/world.js';
 
@@ -20,7 +27,10 @@ beforeAll(async () => {
   client = createServer((_req, res) => res.end('<title>client</title>')).listen(0, '127.0.0.1');
   await new Promise((resolve) => client.once('listening', resolve));
   callback = `http://127.0.0.1:${(client.address() as AddressInfo).port}/callback`;
-  await t.opened.db.orm.update(clients).set({ redirectUris: [callback] }).where(eq(clients.id, HOST));
+  await t.opened.db.orm
+    .update(clients)
+    .set({ redirectUris: [callback] })
+    .where(eq(clients.id, HOST));
   await t.opened.db.orm.update(policyEpoch).set({ epoch: sql`epoch + 1` });
   await new Promise((resolve) => setTimeout(resolve, 1100));
 });
@@ -60,7 +70,14 @@ describe('DESIGN §8a the pages, without JavaScript', () => {
       await expect.poll(() => page.title()).toContain('Sign in');
       await signIn(page);
       const text = await page.locator('main').innerText();
-      for (const words of ['Helper', 'Example Ops', 'Agent Host', 'File server', 'Ana Example', 'Change your files']) {
+      for (const words of [
+        'Helper',
+        'Example Ops',
+        'Agent Host',
+        'File server',
+        'Ana Example',
+        'Change your files',
+      ]) {
         expect(text).toContain(words);
       }
       // What the agent may not do is told, and cannot be ticked (OB8).
@@ -113,7 +130,9 @@ describe('DESIGN §8a the pages, without JavaScript', () => {
 
   it('shows an error page, not a redirect, when the redirect address is not the client’s (A1)', async () => {
     await visit(async (page) => {
-      const answer = await page.goto(url(pkce().challenge, { redirect_uri: 'https://evil.example/cb' }));
+      const answer = await page.goto(
+        url(pkce().challenge, { redirect_uri: 'https://evil.example/cb' }),
+      );
       expect(answer?.status()).toBe(400);
       expect(page.url()).toContain(t.issuer);
       expect(await page.locator('h1').innerText()).toBe('This did not work');

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ConsentPageModel } from '../../src/broker/http/page-model.js';
 import { renderConsent, renderError } from '../../src/broker/consent/views.js';
 import { pageHeaders } from '../../src/broker/http/headers.js';
+import type { ConsentPageModel } from '../../src/broker/http/page-model.js';
 import { renderSignIn } from '../../src/broker/users/sign-in-views.js';
 import { type Browser, launchBrowser, type Page } from '../support/browser.js';
 import { AGENT_CONSENT, PROBLEM, SIGN_IN } from './models.js';

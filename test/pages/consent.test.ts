@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ShownTakenAway } from '../../src/broker/http/page-model.js';
 import { renderConsent } from '../../src/broker/consent/views.js';
+import type { ShownTakenAway } from '../../src/broker/http/page-model.js';
 import { AGENT_CONSENT, CLIENT_CONSENT, IDENTITY_CONSENT } from './models.js';
 import { controlsOf, linesOf } from './text.js';
 

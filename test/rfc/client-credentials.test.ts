@@ -53,7 +53,7 @@ describe('DESIGN §8b an agent alone (AT1–AT7)', () => {
       scope: 'files:list files:read files:write',
       jti: expect.stringMatching(/^crd_helper\.[A-Za-z0-9_-]{16}$/),
       iat: expect.any(Number),
-      exp: (claims['iat'] as number) + 300,
+      exp: (claims.iat as number) + 300,
     });
   });
 
@@ -98,7 +98,7 @@ describe('DESIGN §8b an agent alone (AT1–AT7)', () => {
       client_id: AGENT,
       jti: expect.stringMatching(/^crd_helper\./),
       iat: expect.any(Number),
-      exp: (claims['iat'] as number) + 120,
+      exp: (claims.iat as number) + 120,
     });
   });
 
@@ -129,12 +129,12 @@ describe('DESIGN §8b a service (MM1–MM7)', () => {
       scope: 'notes:read',
       jti: expect.stringMatching(/^crd_nightly\./),
       iat: expect.any(Number),
-      exp: (claims['iat'] as number) + 300,
+      exp: (claims.iat as number) + 300,
     });
   });
 
   it('defaults to the only resource it has, and refuses to guess (MM4, RI5)', async () => {
-    expect(claimsOf((await ask(SERVICE)).body.access_token)['aud']).toBe(NOTES);
+    expect(claimsOf((await ask(SERVICE)).body.access_token).aud).toBe(NOTES);
   });
 
   it.each([
@@ -243,7 +243,7 @@ describe('client authentication (K3, K4, K5, MM1, MM2)', () => {
     it('accepts an assertion whose audience is the issuer, and hangs the token on that key (MM1)', async () => {
       const answer = await present(await sign({}));
       expect(answer.status).toBe(200);
-      expect(claimsOf(answer.body.access_token)['jti']).toMatch(/^crd_keyed\./);
+      expect(claimsOf(answer.body.access_token).jti).toMatch(/^crd_keyed\./);
     });
 
     it.each([

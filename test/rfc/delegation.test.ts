@@ -1,7 +1,7 @@
 import { generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless, formsOf } from '../../examples/demo/walk-pages.js';
-import { endConsent, endGrant } from '../../src/broker/delegation/store.js';
+import { endConsent, endGrant } from '../../src/broker/delegation/ends.js';
 import { narrow } from '../../src/broker/revocation/store.js';
 import {
   actorToken,
@@ -79,7 +79,7 @@ describe('DESIGN §8a on behalf of a user', () => {
       auth_time: expect.any(Number),
       acr: 'urn:behalf:acr:password',
       iat: expect.any(Number),
-      exp: (claims['iat'] as number) + 300,
+      exp: (claims.iat as number) + 300,
     });
     // Introspection returns the same members (DESIGN §3, IN2).
     expect(await introspect(answer.body.access_token)).toEqual({
@@ -128,8 +128,8 @@ describe('DESIGN §8a on behalf of a user', () => {
       { code: second.searchParams.get('code') as string, verifier },
       { actor_token: await actorToken(t, OTHER_AGENT) },
     );
-    const [consentOne, grantOne] = (claimsOf(one.body.access_token)['jti'] as string).split('.');
-    const [consentTwo, grantTwo] = (claimsOf(two.body.access_token)['jti'] as string).split('.');
+    const [consentOne, grantOne] = (claimsOf(one.body.access_token).jti as string).split('.');
+    const [consentTwo, grantTwo] = (claimsOf(two.body.access_token).jti as string).split('.');
     expect(consentTwo).toBe(consentOne);
     expect(grantTwo).not.toBe(grantOne);
   });
@@ -156,7 +156,7 @@ describe('DESIGN §8a on behalf of a user', () => {
     const answer = await redeem(t, authorized);
     expect(answer.body.scope).toBe('files:list');
     // What the agent may ever hold is told apart from what was granted.
-    expect(claimsOf(answer.body.access_token)['agent_scope']).toBe(
+    expect(claimsOf(answer.body.access_token).agent_scope).toBe(
       'files:list files:read files:write',
     );
   });
@@ -223,7 +223,7 @@ describe('DESIGN §8a on behalf of a user', () => {
     const callback = await walkPages(browser, url, ANA);
     const answer = await redeem(t, { code: callback.searchParams.get('code') ?? '', verifier });
     expect(answer.body.scope).toBe('files:list');
-    expect(claimsOf(answer.body.access_token)['act']).toMatchObject({ sub: AGENT });
+    expect(claimsOf(answer.body.access_token).act).toMatchObject({ sub: AGENT });
     // PA1: once.
     const reused = await browser.open(url);
     expect(reused.status).toBe(400);
@@ -445,7 +445,7 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
     const second = await refresh(first.refresh_token);
     expect(second.status).toBe(200);
     expect(second.body.refresh_token).not.toBe(first.refresh_token);
-    expect(claimsOf(second.body.access_token)['act']).toEqual({
+    expect(claimsOf(second.body.access_token).act).toEqual({
       sub: AGENT,
       iss: t.issuer,
       sub_profile: 'ai_agent',
@@ -480,7 +480,7 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
     await set('{files:list}');
     const narrowed = await refresh(first.refresh_token);
     expect(narrowed.body.scope).toBe('files:list');
-    expect(claimsOf(narrowed.body.access_token)['agent_scope']).toBe('files:list');
+    expect(claimsOf(narrowed.body.access_token).agent_scope).toBe('files:list');
     await set('{files:write}');
     expect((await refresh(narrowed.body.refresh_token)).body.scope).toBe(
       'files:list files:read files:write',
@@ -517,7 +517,7 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
 describe('stops (DESIGN §6)', () => {
   it('ends refresh and live tokens when a consent is withdrawn (RV3)', async () => {
     const { body } = await redeem(t, await authorize(t));
-    const [consent] = (claimsOf(body.access_token)['jti'] as string).split('.');
+    const [consent] = (claimsOf(body.access_token).jti as string).split('.');
     expect(await endConsent(t.opened.db, consent as string, 'withdrawn', ANA.id)).toBe(true);
     expect(await introspect(body.access_token)).toEqual({ active: false });
     const again = await postToken(t, HOST, {
@@ -530,7 +530,7 @@ describe('stops (DESIGN §6)', () => {
   it('ends one authorization and leaves its sibling alone (engine.md b)', async () => {
     const one = await redeem(t, await authorize(t));
     const two = await redeem(t, await authorize(t));
-    const grantOf = (token: string) => (claimsOf(token)['jti'] as string).split('.')[1] as string;
+    const grantOf = (token: string) => (claimsOf(token).jti as string).split('.')[1] as string;
     await endGrant(t.opened.db, grantOf(one.body.access_token), 'test', 'admin');
     expect(await introspect(one.body.access_token)).toEqual({ active: false });
     expect(await introspect(two.body.access_token)).toMatchObject({ active: true });

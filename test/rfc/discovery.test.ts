@@ -10,11 +10,10 @@ afterAll(() => t.close());
 
 const get = async (path: string, headers: Record<string, string> = {}) => {
   const response = await fetch(`${t.issuer}${path}`, { headers });
-  // biome-ignore lint/suspicious/noExplicitAny: bodies are compared whole
   return {
     status: response.status,
     headers: response.headers,
-    body: (await response.json()) as any,
+    body: (await response.json()) as Record<string, unknown>,
   };
 };
 

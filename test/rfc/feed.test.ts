@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endGrant } from '../../src/broker/delegation/store.js';
+import { endGrant } from '../../src/broker/delegation/ends.js';
 import { feedKey, HEARTBEAT_MS } from '../../src/broker/revocation/feed.js';
 import { narrow } from '../../src/broker/revocation/store.js';
 import {
@@ -67,7 +67,7 @@ describe('DESIGN §6 the revocation feed', () => {
 
   it('tells followers of a grant’s end before its heartbeat is due', async () => {
     const { body } = await redeem(t, await authorize(t));
-    const [consent, grant] = (claimsOf(body.access_token)['jti'] as string).split('.') as [
+    const [consent, grant] = (claimsOf(body.access_token).jti as string).split('.') as [
       string,
       string,
     ];

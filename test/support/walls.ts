@@ -117,15 +117,16 @@ function sliceOf(path: string, rules: SliceRules): string | undefined {
   return slash === -1 ? undefined : rules.root + rest.slice(0, slash + 1);
 }
 
-/** policy.ts: the protocol, and types of its own slice. */
-export function breachesOfPolicy(sources: readonly Source[], protocol: string): string[] {
+/** policy.ts: what is pure itself, and types of its own slice. */
+export function breachesOfPolicy(sources: readonly Source[], pure: readonly string[]): string[] {
+  const isPure = (target: string) => pure.some((prefix) => target.startsWith(prefix));
   return sources
     .filter((source) => posix.basename(source.path) === 'policy.ts')
     .flatMap((source) =>
       importsOf(source).flatMap((imported) => {
         const target = targetOf(source.path, imported);
         const isOwn = posix.dirname(target) === posix.dirname(source.path);
-        if (target.startsWith(protocol) || (isOwn && imported.isTypeOnly)) return [];
+        if (isPure(target) || (isOwn && imported.isTypeOnly)) return [];
         return [`${source.path}:${imported.line} imports ${target}; a policy is pure`];
       }),
     );

@@ -2,7 +2,7 @@
  * Audit events as sentences people can read aloud: who, for whom, through what, was allowed or
  * refused what, by which rule. Names come from the registry; control characters never get through.
  */
-import type { RecordedEvent } from './store.js';
+import type { NamesOf, RecordedEvent } from './store.js';
 
 /** Names behind ids, where there is one. */
 export type NameOf = (id: string) => string;
@@ -10,7 +10,9 @@ export type NameOf = (id: string) => string;
 /** Log injection: no line breaks, no terminal escapes, no direction overrides. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-export const safeText = (value: string): string => value.replace(UNSAFE, '\ufffd').slice(0, 200);
+const WORD_CHARS_MAX = 200;
+export const safeText = (value: string, charsMax = WORD_CHARS_MAX): string =>
+  value.replace(UNSAFE, '\ufffd').slice(0, charsMax);
 
 const list = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : '');
 
@@ -26,7 +28,7 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     event.agentId && event.sub && event.sub !== event.agentId
       ? `${name(event.agentId)}, for ${name(event.sub)}${through},`
       : name(event.agentId || event.sub || event.clientId || event.by);
-  const tool = `${text('tool')} (${safeText(list(detail['required']))})`;
+  const tool = `${text('tool')} (${safeText(list(detail.required))})`;
   switch (event.type) {
     case 'tool.allowed':
       return `${who} was allowed ${tool}${at}`;
@@ -37,7 +39,7 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     case 'token.refused':
       return `${who} was refused a token${at}: ${text('rule') || text('code')} ${text('stopped_by') || text('reason')}`.trim();
     case 'consent.granted':
-      return `${name(event.sub)} allowed ${name(event.agentId || event.clientId)}${through}${at}: ${safeText(list(detail['granted']))}`;
+      return `${name(event.sub)} allowed ${name(event.agentId || event.clientId)}${through}${at}: ${safeText(list(detail.granted))}`;
     case 'consent.denied':
       return `${name(event.sub)} did not allow ${name(event.agentId || event.clientId)}${through}${at}`;
     case 'consent.ended':
@@ -52,6 +54,20 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
       return `${name(event.agentId)} was blocked by ${name(event.by)}: ${text('reason')}`;
     case 'agent.unblocked':
       return `${name(event.agentId)} was unblocked by ${name(event.by)}`;
+    case 'registry.created':
+      return `${name(event.by)} registered ${text('noun')} ${text('id')}`;
+    case 'registry.changed':
+      return `${name(event.by)} changed ${text('noun')} ${text('id')}: ${safeText(list(detail.fields))}`;
+    case 'registry.retired':
+      return `${name(event.by)} retired ${text('noun')} ${text('id')}`;
+    case 'world.applied':
+      return `${name(event.by)} applied a world file: ${text('created')} created, ${text('changed')} changed`;
+    case 'sign_in.succeeded':
+      return `${name(event.sub)} signed in`;
+    case 'sign_in.failed':
+      return `a sign-in failed${event.sub ? ` for ${name(event.sub)}` : ''}: ${text('reason')}`;
+    case 'request.refused':
+      return `a request of ${name(event.clientId)} was refused${at}: ${text('reason')}`;
     default:
       return `${event.type} by ${name(event.by)}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
   }
@@ -62,9 +78,25 @@ function whyRefused(
   agent: string,
   user: string,
 ): string {
-  const byAgent = safeText(list(detail['missing_agent']));
-  const byUser = safeText(list(detail['missing_user']));
+  const byAgent = safeText(list(detail.missing_agent));
+  const byUser = safeText(list(detail.missing_user));
   if (byAgent !== '') return `${agent} does not hold ${byAgent}`;
   if (byUser !== '') return `${user} did not grant ${byUser}`;
-  return safeText(String(detail['reason'] ?? detail['code'] ?? 'refused'));
+  return safeText(String(detail.reason ?? detail.code ?? 'refused'));
+}
+
+/** Sentences for many events at once: the names behind all their ids in one look-up. */
+export async function sentences(
+  events: readonly RecordedEvent[],
+  namesOf: NamesOf,
+): Promise<string[]> {
+  const ids = events.flatMap(({ by, sub, agentId, clientId, resource }) => [
+    by,
+    sub,
+    agentId,
+    clientId,
+    resource,
+  ]);
+  const names = await namesOf([...new Set(ids.filter((id) => id !== undefined && id !== null))]);
+  return events.map((event) => sentence(event, (id) => names.get(id) ?? id));
 }

@@ -58,8 +58,21 @@ export async function record(db: Executor, ...events: readonly AuditEvent[]): Pr
   if (events.length === 0) return;
   await db
     .insert(auditEvents)
-    .values(events.map((event) => ({ ...event, detail: { ...event.detail } })));
+    .values(events.map((event) => storable({ ...event, detail: { ...event.detail } })));
 }
+
+/** PostgreSQL keeps neither NUL nor half a character: who sends them is recorded all the same (P9). */
+function storable<T>(value: T): T {
+  if (typeof value === 'string') return value.replace(UNSTORABLE, '\ufffd') as T;
+  if (Array.isArray(value)) return value.map(storable) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [storable(name), storable(member)]),
+  ) as T;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is taken out
+const UNSTORABLE = /[\u0000\p{Surrogate}]/gu;
 
 export interface AuditFilter {
   readonly type?: string | undefined;

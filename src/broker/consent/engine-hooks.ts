@@ -8,8 +8,14 @@ import { interactionPolicy } from 'oidc-provider';
 import { formatScope, OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import { consentCovers } from '../delegation/policy.js';
-import { findLiveConsent, findLiveGrant, type GrantRow, insertGrant } from '../delegation/store.js';
-import type { FactsCache } from '../facts/store.js';
+import {
+  type ConsentRow,
+  findLiveConsent,
+  findLiveGrant,
+  type GrantRow,
+  insertGrant,
+} from '../delegation/store.js';
+import type { Facts, FactsCache, UserFacts } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import {
@@ -40,14 +46,14 @@ export function createRequestCheck(deps: ConsentHookDeps) {
         throw new OAuthError('invalid_request', 'requested_actor must not be empty');
       }
       // The engine also knows fragment, which codes must not travel in (A7).
-      if (!RESPONSE_MODES.has(params['response_mode'])) {
+      if (!RESPONSE_MODES.has(params.response_mode)) {
         throw new OAuthError('invalid_request', 'response_mode must be query or form_post');
       }
       const facts = await deps.facts.fresh();
       const request = await readAuthorizationRequest(facts, params);
       await checkBeforeSignIn(facts, request);
       // From here on the request says what it means: base scopes filled in, hierarchy written out.
-      params['scope'] = formatScope([...request.requested, ...request.identityScopes]);
+      params.scope = formatScope([...request.requested, ...request.identityScopes]);
     } catch (error) {
       rethrow(error);
     }
@@ -65,8 +71,20 @@ function isEmptyParameter(ctx: KoaContextWithOIDC, name: string): boolean {
 }
 
 /** The engine's policy with one question left about consent: is there a grant for this request? */
-export function createInteractionPolicy(): interactionPolicy.DefaultPolicy {
+export function createInteractionPolicy(
+  deps: Pick<ConsentHookDeps, 'facts'>,
+): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base();
+  policy
+    .get('login')
+    ?.checks.add(
+      new interactionPolicy.Check(
+        'session_ended',
+        'End-User authentication is required',
+        'login_required',
+        async ({ oidc: { session } }) => isOver(await deps.facts.current(), session),
+      ),
+    );
   const consent = policy.get('consent');
   if (consent === undefined) throw new Error('the engine has no consent prompt');
   const { Check } = interactionPolicy;
@@ -82,6 +100,21 @@ export function createInteractionPolicy(): interactionPolicy.DefaultPolicy {
   return policy;
 }
 
+/**
+ * Whether somebody who proved who they are at a time (seconds) is still signed in: not when the
+ * user was stopped or changed the password since (DESIGN §6: nothing old revives).
+ */
+export const isSignedInSince = (user: UserFacts | undefined, seconds: number): boolean =>
+  user?.status === 'active' && Math.floor(user.notBefore.getTime() / 1000) < seconds;
+
+async function isOver(
+  facts: Facts,
+  session: { accountId?: string | undefined; loginTs?: number | undefined } | undefined,
+): Promise<boolean> {
+  if (session?.accountId === undefined) return false;
+  return !isSignedInSince(await facts.user(session.accountId), session.loginTs ?? 0);
+}
+
 /** A fresh grant under a covering consent, or the one just approved; otherwise none. */
 export function createGrantLoader(deps: ConsentHookDeps) {
   return async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
@@ -91,6 +124,8 @@ export function createGrantLoader(deps: ConsentHookDeps) {
     // The session's slot is per client and knows no agent: it is never an answer here.
     delete session.authorizations?.[client.clientId]?.grantId;
     const facts = await deps.facts.fresh();
+    // They will be asked to sign in first: nothing begins for whoever sits there now.
+    if (ctx.oidc.promptPending('login') || (await isOver(facts, session))) return undefined;
     const request = await readAuthorizationRequest(facts, params).catch(rethrow);
     const approved = result?.consent?.grantId;
     if (approved !== undefined) return approvedGrant(deps, approved, request, session.accountId);
@@ -122,10 +157,28 @@ async function grantInSilence(
   request: AuthorizationRequest,
   userId: string,
 ): Promise<Grant | undefined> {
+  const covering = await coveringConsent(deps, request, userId).catch(rethrow);
+  if (covering === undefined) return undefined;
+  const { id } = requestState(ctx);
+  const { consent, covered } = covering;
+  const row = await deps.db.transaction((tx) => insertGrant(tx, consent, covered, id));
+  return saveEngineGrant(deps.provider(), row, deps.now());
+}
+
+/**
+ * A consent that answers this request without asking again, and what it gives of it.
+ *
+ * @throws OAuthError when nothing could be granted at all
+ */
+export async function coveringConsent(
+  deps: Pick<ConsentHookDeps, 'db' | 'facts' | 'now'>,
+  request: AuthorizationRequest,
+  userId: string,
+): Promise<{ readonly consent: ConsentRow; readonly covered: readonly string[] } | undefined> {
   const facts = await deps.facts.current();
   const client = await facts.client(request.clientId);
   if (client === undefined || !mayReuseInSilence(client, request.redirectUri)) return undefined;
-  const decision = await decideOffer(facts, request, userId).catch(rethrow);
+  const decision = await decideOffer(facts, request, userId);
   const consent = await findLiveConsent(deps.db.orm, subjectOf(request, userId));
   const coverage = consentCovers(
     consent && {
@@ -140,9 +193,7 @@ async function grantInSilence(
     },
   );
   if (consent === undefined || 'denied' in coverage) return undefined;
-  const { id } = requestState(ctx);
-  const row = await deps.db.transaction((tx) => insertGrant(tx, consent, coverage.covered, id));
-  return saveEngineGrant(deps.provider(), row, deps.now());
+  return { consent, covered: coverage.covered };
 }
 
 /** Writes the engine's own record of a grant; its id is the grant's. */

@@ -26,7 +26,7 @@ export async function currentInteraction(
   ctx: Context,
 ): Promise<Interaction> {
   const interaction = await deps.provider().interactionDetails(ctx.req, ctx.res);
-  if (interaction.uid !== ctx['params'].uid) {
+  if (interaction.uid !== ctx.params.uid) {
     throw new OAuthError('invalid_request', 'this page belongs to another browser or has expired');
   }
   return interaction;

@@ -45,13 +45,13 @@ export async function readAuthorizationRequest(
     throw new OAuthError('invalid_target', 'ask for one resource at a time');
   }
   const identifier = text(Array.isArray(named) ? named[0] : named);
-  const agentId = text(params['requested_actor']);
-  const scopes = parseScope(text(params['scope']));
+  const agentId = text(params.requested_actor);
+  const scopes = parseScope(text(params.scope));
   const identityScopes = scopes.filter((scope) => IDENTITY_SCOPES.some((known) => known === scope));
   const common = {
-    clientId: text(params['client_id']),
+    clientId: text(params.client_id),
     agentId,
-    redirectUri: text(params['redirect_uri']),
+    redirectUri: text(params.redirect_uri),
     identityScopes,
   };
   if (identifier === '') {

@@ -13,7 +13,7 @@ import type { Facts } from '../facts/store.js';
 import { pageHeaders } from '../http/headers.js';
 import { requestState } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
-import { saveEngineGrant } from './engine-hooks.js';
+import { coveringConsent, isSignedInSince, saveEngineGrant } from './engine-hooks.js';
 import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from './interaction.js';
 import { chosenLifeSeconds, consentPage, grantable, PURPOSE_SHOWN, type Shown } from './offer.js';
 import {
@@ -35,18 +35,46 @@ export function createInteractionRouter(deps: InteractionDeps): Router {
   return router;
 }
 
-/** Who has signed in: just now on our page, or earlier in this session when only consent is asked. */
-function signedInUser(interaction: Interaction): string | undefined {
-  const justNow = (interaction.result as { login?: { accountId: string } } | undefined)?.login;
-  if (justNow !== undefined) return justNow.accountId;
-  return interaction.prompt.name === 'login' ? undefined : interaction.session?.accountId;
+/**
+ * Who has signed in: just now on our page, or earlier in this session when only consent is asked.
+ * Nobody, when the user was stopped or changed the password since.
+ */
+async function signedInUser(facts: Facts, interaction: Interaction): Promise<string | undefined> {
+  const { login } = (interaction.result ?? {}) as { login?: { accountId: string; ts: number } };
+  const bySession =
+    interaction.prompt.name === 'login' ? undefined : interaction.session?.accountId;
+  const userId = login?.accountId ?? bySession;
+  if (userId === undefined) return undefined;
+  // The engine looked at the session when the interaction began.
+  const since = login?.ts ?? (interaction as unknown as { iat: number }).iat;
+  return isSignedInSince(await facts.user(userId), since) ? userId : undefined;
 }
 
 async function showStage(deps: InteractionDeps, ctx: Context): Promise<void> {
   const interaction = await currentInteraction(deps, ctx);
-  const userId = signedInUser(interaction);
+  const userId = await signedInUser(await deps.facts.current(), interaction);
   if (userId === undefined) return showSignIn(deps, ctx, interaction);
+  if (await isCovered(deps, interaction, userId)) return redirect(ctx, interaction.returnTo);
   return showConsent(deps, ctx, interaction, userId);
+}
+
+/** Someone who just signed in may have allowed this before: then nothing is left to ask (§8a 3). */
+async function isCovered(
+  deps: InteractionDeps,
+  interaction: Interaction,
+  userId: string,
+): Promise<boolean> {
+  const { prompt } = interaction.params;
+  const asked = typeof prompt === 'string' && prompt.split(' ').includes('consent');
+  if (interaction.prompt.name !== 'login' || asked) return false;
+  try {
+    const request = await readAuthorizationRequest(await deps.facts.current(), interaction.params);
+    return (await coveringConsent(deps, request, userId)) !== undefined;
+  } catch (error) {
+    // The page tells the client what is wrong.
+    if (error instanceof OAuthError) return false;
+    throw error;
+  }
 }
 
 async function showConsent(
@@ -92,7 +120,8 @@ async function offer(facts: Facts, interaction: Interaction, userId: string) {
 async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void> {
   const form = await readOwnForm(deps, ctx);
   const interaction = await currentInteraction(deps, ctx);
-  const userId = signedInUser(interaction);
+  const facts = await deps.facts.fresh();
+  const userId = await signedInUser(facts, interaction);
   if (userId === undefined) return redirect(ctx, `/interaction/${interaction.uid}`);
   const shown = deps.forms.open(PURPOSE_SHOWN, form.get('shown') ?? '', deps.now()) as
     | Shown
@@ -102,7 +131,6 @@ async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void
   }
   if (form.get('decision') !== 'allow') return deny(deps, ctx, shown);
 
-  const facts = await deps.facts.fresh();
   const asked = await offer(facts, interaction, userId);
   if ('refused' in asked) return refuse(deps, ctx, asked.refused);
   const granted = grantable(shown, form.getAll('scope'), asked.decision);

@@ -65,7 +65,9 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     });
   }
-  const login = { accountId: outcome.userId, acr: PASSWORD_ACR, amr: ['pwd'] };
+  // The time of the proof, not of what comes of it later.
+  const ts = Math.floor(deps.now() / 1000);
+  const login = { accountId: outcome.userId, acr: PASSWORD_ACR, amr: ['pwd'], ts };
   await deps.provider().interactionResult(ctx.req, ctx.res, { login });
   redirect(ctx, `/interaction/${interaction.uid}`);
 }

@@ -64,7 +64,7 @@ claimed as (
   on conflict (model, id) do nothing returning 1
 ),
 remembered as (
-  update grants set actor_credential_id = $5 where id = $6 and exists (select 1 from claimed)
+  update grants set actor_credential_id = $9 where id = $10 and exists (select 1 from claimed)
 )
 select (select alive from alive) as alive, exists (select 1 from claimed) as claimed`;
 
@@ -97,7 +97,7 @@ export function createActorProver(deps: {
       return {
         credentialId,
         claim: async (grantId) => {
-          const params = [...aliveParams(verified), claims.exp, credentialId, grantId];
+          const params = [...aliveParams(verified), credentialId, grantId];
           const [row] = await deps.db.run<{ alive: boolean; claimed: boolean }>(CLAIM_ONCE, params);
           if (row?.alive !== true) throw refuse('not_alive');
           if (!row.claimed) throw refuse('used');

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { OAuthError, parseScope } from '../../protocol/index.js';
+import { isSubset, OAuthError, parseScope } from '../../protocol/index.js';
 import { grantHasTokens, record } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
@@ -15,7 +15,8 @@ import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
 import type { Issuer } from '../tokens/issue.js';
 import type { ActorProof, ActorProver } from './actor-proof.js';
-import { endGrant, findLiveGrant, type GrantRow } from './store.js';
+import { endGrant } from './ends.js';
+import { findLiveGrant, type GrantRow } from './store.js';
 import { createDelegationStory } from './story.js';
 
 /** Parameters these grants take beyond the engine's own. */
@@ -53,7 +54,7 @@ export function wrapAuthorizationCode(
     const params = ctx.oidc.params ?? {};
     const code = (await deps
       .provider()
-      .AuthorizationCode.find(String(params['code'] ?? ''), { ignoreExpiration: true })) as
+      .AuthorizationCode.find(String(params.code ?? ''), { ignoreExpiration: true })) as
       | Code
       | undefined;
     // Unknown, foreign, expired or ill-proved: the engine's own answer, and nothing is touched.
@@ -71,7 +72,7 @@ export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler)
     const params = ctx.oidc.params ?? {};
     const token = (await deps
       .provider()
-      .RefreshToken.find(String(params['refresh_token'] ?? ''), { ignoreExpiration: true })) as
+      .RefreshToken.find(String(params.refresh_token ?? ''), { ignoreExpiration: true })) as
       | Source
       | undefined;
     if (token === undefined || token.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
@@ -87,8 +88,8 @@ export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler)
 
 /** PKCE (RFC 7636 §4.6) and redirect_uri (RFC 6749 §4.1.3), as the engine will check them again. */
 function provesPossession(code: Code, params: Record<string, unknown>): boolean {
-  const verifier = params['code_verifier'];
-  if (typeof verifier !== 'string' || params['redirect_uri'] !== code.redirectUri) return false;
+  const verifier = params.code_verifier;
+  if (typeof verifier !== 'string' || params.redirect_uri !== code.redirectUri) return false;
   return createHash('sha256').update(verifier).digest('base64url') === code.codeChallenge;
 }
 
@@ -101,6 +102,14 @@ async function prepare(
   const grant = await findLiveGrant(deps.db.orm, source.grantId ?? '');
   if (grant === undefined)
     throw new OAuthError('invalid_grant', 'the authorization has ended: start a new one');
+  const { resource, scope } = ctx.oidc.params ?? {};
+  // The engine looks at these only when the code or refresh token is used up (C8).
+  if (resource !== undefined && resource !== grant.resource)
+    throw new OAuthError('invalid_target', 'resource is not the one that was authorized');
+  const granted = parseScope(source.scope);
+  const asked = scope === undefined ? granted : parseScope(String(scope));
+  if (!isSubset(asked, granted))
+    throw new OAuthError('invalid_scope', 'a requested scope was not granted');
   const proof = await proveActor(deps, ctx, grant, await rules.proofNeeded(grant));
   const story = createDelegationStory({
     issuer: deps.issuer,
@@ -113,7 +122,7 @@ async function prepare(
   // Decide before anything is used up; the gate has it decided again if the facts are old.
   await story(
     await deps.facts.current(),
-    parseScope(source.scope).filter((s) => grant.scopes.includes(s)),
+    asked.filter((one) => grant.scopes.includes(one)),
   );
   await proof?.claim(grant.id);
   deps.tokens.tell(ctx, story);
@@ -126,7 +135,7 @@ async function proveActor(
   needed: boolean,
 ): Promise<ActorProof | undefined> {
   const params = ctx.oidc.params ?? {};
-  const actorToken = params['actor_token'];
+  const actorToken = params.actor_token;
   if (grant.agentId === '') {
     if (actorToken === undefined) return undefined;
     throw new OAuthError('invalid_grant', 'this authorization names no agent: send no actor_token');
@@ -141,7 +150,7 @@ async function proveActor(
   }
   return deps.actors.prove({
     actorToken: String(actorToken),
-    actorTokenType: params['actor_token_type'] as string | undefined,
+    actorTokenType: params.actor_token_type as string | undefined,
     agentId: grant.agentId,
   });
 }

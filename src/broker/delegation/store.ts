@@ -3,13 +3,14 @@
  * are durable columns that every stateful step reads; stopping goes through `narrow`, so no token
  * in flight slips past.
  */
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, arrayContained, eq, gt, isNull, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
 import { isSubset } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
 import { type Database, type Executor, isDuplicate } from '../db/database.js';
 import { newId } from '../ids.js';
 import { narrow } from '../revocation/store.js';
+import { markConsentEnded } from './ends.js';
 
 export type ConsentRow = typeof consents.$inferSelect;
 export type GrantRow = typeof grants.$inferSelect;
@@ -62,32 +63,41 @@ export async function approve(
   requestId: string | undefined,
 ): Promise<GrantRow> {
   const previous = await findLiveConsent(db.orm, approval);
-  if (previous === undefined) {
+  const adds = previous === undefined || keeps(previous, approval);
+  if (adds) {
     try {
-      return await db.transaction(async (tx) =>
-        recordApproval(tx, await insertConsent(tx, approval), approval, requestId),
-      );
+      return await db.transaction(async (tx) => {
+        const consent =
+          previous === undefined
+            ? await insertConsent(tx, approval)
+            : await widenConsent(tx, previous, approval);
+        return recordApproval(tx, consent, approval, requestId);
+      });
     } catch (error) {
-      // Another window was first: join its consent.
-      if (!isDuplicate(error)) throw error;
+      // Another window was first: look again, with everything else standing still.
+      if (!isDuplicate(error) && error !== OVERTAKEN) throw error;
     }
   }
   return narrow(db, async (tx) => {
     const live = await findLiveConsent(tx, approval);
-    const keeps =
-      live !== undefined &&
-      live.clientHash === approval.clientHash &&
-      isSubset(live.granted, approval.granted);
+    const kept = live !== undefined && keeps(live, approval) ? live : undefined;
     const stops =
-      live === undefined || keeps
+      live === undefined || kept !== undefined
         ? []
         : [await markConsentEnded(tx, live, 'replaced', approval.userId)];
-    const consent = keeps
-      ? await widenConsent(tx, live, approval)
-      : await insertConsent(tx, approval);
+    const consent =
+      kept === undefined
+        ? await insertConsent(tx, approval)
+        : await widenConsent(tx, kept, approval);
     return { stops, result: await recordApproval(tx, consent, approval, requestId) };
   });
 }
+
+const OVERTAKEN = new Error('the consent changed meanwhile');
+
+/** Whether a new decision takes nothing back from a consent. */
+const keeps = (live: ConsentRow, approval: Approval): boolean =>
+  live.clientHash === approval.clientHash && isSubset(live.granted, approval.granted);
 
 const decision = (approval: Approval) => ({
   offered: [...approval.offered],
@@ -114,17 +124,25 @@ async function insertConsent(tx: Executor, approval: Approval): Promise<ConsentR
   return consent;
 }
 
+/** Only the very row that was looked at: anything else has to be decided again. */
 async function widenConsent(
   tx: Executor,
-  live: ConsentRow,
+  seen: ConsentRow,
   approval: Approval,
 ): Promise<ConsentRow> {
   const [consent] = await tx
     .update(consents)
     .set(decision(approval))
-    .where(eq(consents.id, live.id))
+    .where(
+      and(
+        eq(consents.id, seen.id),
+        isNull(consents.endedAt),
+        eq(consents.clientHash, seen.clientHash),
+        arrayContained(consents.granted, [...approval.granted]),
+      ),
+    )
     .returning();
-  if (consent === undefined) throw new Error('the consent was not widened');
+  if (consent === undefined) throw OVERTAKEN;
   return consent;
 }
 
@@ -182,70 +200,19 @@ export async function insertGrant(
   return grant;
 }
 
-/** Undefined when the grant, or the consent it hangs on, has ended. */
+/** Undefined when the grant, or the consent it hangs on, has ended or run out. */
 export async function findLiveGrant(db: Executor, id: string): Promise<GrantRow | undefined> {
   const [row] = await db
     .select({ grant: grants })
     .from(grants)
     .innerJoin(consents, eq(consents.id, grants.consentId))
-    .where(and(eq(grants.id, id), isNull(grants.endedAt), isNull(consents.endedAt)));
+    .where(
+      and(
+        eq(grants.id, id),
+        isNull(grants.endedAt),
+        isNull(consents.endedAt),
+        gt(grants.expiresAt, sql`clock_timestamp()`),
+      ),
+    );
   return row?.grant;
 }
-
-async function markConsentEnded(tx: Executor, consent: ConsentRow, reason: string, by: string) {
-  await tx
-    .update(consents)
-    .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason: reason })
-    .where(eq(consents.id, consent.id));
-  await record(tx, {
-    type: 'consent.ended',
-    by,
-    sub: consent.userId,
-    clientId: consent.clientId,
-    agentId: consent.agentId || undefined,
-    resource: consent.resource || undefined,
-    detail: { consent: consent.id, reason },
-  });
-  return { key: consent.id, always: true, reason, by };
-}
-
-/** Withdraws a consent and all it gave; false when it was not live. */
-export const endConsent = (
-  db: Database,
-  id: string,
-  reason: string,
-  by: string,
-): Promise<boolean> =>
-  narrow(db, async (tx) => {
-    const [consent] = await tx
-      .select()
-      .from(consents)
-      .where(and(eq(consents.id, id), isNull(consents.endedAt)));
-    if (consent === undefined) return { stops: [], result: false };
-    return { stops: [await markConsentEnded(tx, consent, reason, by)], result: true };
-  });
-
-/** Ends one authorization and all it gave; false when it was not live. */
-export const endGrant = (db: Database, id: string, reason: string, by: string): Promise<boolean> =>
-  narrow(db, async (tx) => {
-    const [grant] = await tx
-      .update(grants)
-      .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason: reason })
-      .where(and(eq(grants.id, id), isNull(grants.endedAt)))
-      .returning();
-    if (grant === undefined) return { stops: [], result: false };
-    await record(tx, {
-      type: 'grant.ended',
-      by,
-      sub: grant.userId,
-      clientId: grant.clientId,
-      agentId: grant.agentId || undefined,
-      resource: grant.resource || undefined,
-      grantId: grant.id,
-      detail: { reason, consent: grant.consentId },
-    });
-    return {
-      stops: [{ key: `${grant.consentId}.${grant.id}`, always: true, reason, by }],
-      result: true,
-    };
-  });

@@ -32,7 +32,7 @@ export function createJwtEndpoints(deps: JwtEndpointDeps) {
     const route = ctx.oidc?.route;
     if (route !== 'introspection' && route !== 'revocation') return;
     if ((ctx.body as { error?: string } | undefined)?.error !== 'unsupported_token_type') return;
-    const token = String(ctx.oidc.params?.['token'] ?? '');
+    const token = String(ctx.oidc.params?.token ?? '');
     ctx.status = 200;
     if (route === 'introspection') ctx.body = await introspect(deps, ctx, token);
     else {

@@ -9,7 +9,7 @@ export function createFeedRouter(feed: Feed): Router {
     ctx.body = await feed.snapshot();
   });
   router.get('/revocations/stream', (ctx) => {
-    const after = Number(ctx.query['after'] ?? ctx.get('Last-Event-ID'));
+    const after = Number(ctx.query.after ?? ctx.get('Last-Event-ID'));
     if (!Number.isSafeInteger(after) || after < 0) {
       ctx.status = 400;
       ctx.body = {

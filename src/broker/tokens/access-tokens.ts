@@ -31,20 +31,42 @@ export interface TokenReader {
   isAlive(token: VerifiedToken): Promise<boolean>;
 }
 
-/** One row, one column `alive`: recorded, and nothing in the lineage was stopped. */
+/** A process's clock may be this far from the database's, which stamped the token. */
+const SKEW_SECONDS = 60;
+
+/**
+ * One row, one column `alive`: recorded as what it says it is, within its life by the database's
+ * clock, and nothing in the lineage was stopped. The id alone would let a stolen signing key dress
+ * up somebody's own token as another's.
+ */
 export const ALIVE = `
-select exists (select 1 from audit_events where type = 'token.issued' and jti = $1)
+select exists (
+     select 1 from audit_events where type = 'token.issued' and jti = $1
+       and sub = $5 and client_id = $6 and resource = $7 and coalesce(detail ->> 'scope', '') = $8)
+   and $3::bigint <= extract(epoch from clock_timestamp()) + ${SKEW_SECONDS}
+   and $4::bigint > extract(epoch from clock_timestamp())
    and not exists (
      select 1 from revocations
      where key in (select jsonb_array_elements_text($2::text::jsonb))
        and (always or floor(extract(epoch from revoked_at)) >= $3::bigint)) as alive`;
 
-/** The first three parameters of a statement that contains `ALIVE`. */
+/** The first eight parameters of a statement that contains `ALIVE`; the fourth is `exp`. */
 export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] => [
   claims.jti,
   JSON.stringify(revocationKeys(claims, kid)),
   claims.iat,
+  claims.exp,
+  claims.sub,
+  claims.client_id,
+  claims.aud,
+  claims.scope ?? '',
 ];
+
+/** RFC 7515 §2: base64url without padding or white space, and in the one spelling that is ours (J8). */
+const isCompact = (token: string): boolean =>
+  token.length <= TOKEN_MAX_CHARS &&
+  /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token) &&
+  token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part);
 
 export function createTokenReader(options: {
   readonly db: Database;
@@ -54,7 +76,7 @@ export function createTokenReader(options: {
   const { db, issuer } = options;
   return {
     verify: async (token) => {
-      if (token.length > TOKEN_MAX_CHARS) return undefined;
+      if (!isCompact(token)) return undefined;
       try {
         const { payload, protectedHeader } = await compactVerify(
           token,
@@ -68,8 +90,11 @@ export function createTokenReader(options: {
           { algorithms: [...SIGNING_ALGS] },
         );
         if (protectedHeader.typ !== ACCESS_TOKEN_TYP) return undefined;
-        const parsed = parseClaims(JSON.parse(new TextDecoder().decode(payload)));
+        const content = JSON.parse(new TextDecoder().decode(payload));
+        const parsed = parseClaims(content);
         if (!('claims' in parsed) || parsed.claims.iss !== issuer) return undefined;
+        // Ours are good from the start, or not ours.
+        if (content.nbf !== undefined) return undefined;
         return { claims: parsed.claims, kid: protectedHeader.kid as string };
       } catch {
         return undefined;

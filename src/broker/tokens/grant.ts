@@ -54,8 +54,8 @@ export function wrapClientCredentials(
     const jti = childTokenId(credentialId, newTokenSegment());
     const story = (now: Facts): Promise<Issuance> => decide(deps.issuer, now, request, jti);
     const { claims } = await story(facts).catch(rethrow);
-    params['resource'] = request.resource;
-    params['scope'] = claims.scope;
+    params.resource = request.resource;
+    params.scope = claims.scope;
     deps.tokens.tell(ctx, story);
     return inner(ctx);
   };

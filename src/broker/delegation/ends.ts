@@ -1,0 +1,73 @@
+/**
+ * How consents and grants end: a durable column that every stateful step reads, the fact that stops
+ * self-contained tokens, the audit event, in one transaction under the gate's lock (DESIGN §6).
+ */
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import { consents, grants } from '../../../schema/index.js';
+import { record } from '../audit/store.js';
+import type { Database, Executor } from '../db/database.js';
+import { narrow } from '../revocation/store.js';
+import type { ConsentRow } from './store.js';
+
+export async function markConsentEnded(
+  tx: Executor,
+  consent: ConsentRow,
+  reason: string,
+  by: string,
+) {
+  await tx
+    .update(consents)
+    .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason: reason })
+    .where(eq(consents.id, consent.id));
+  await record(tx, {
+    type: 'consent.ended',
+    by,
+    sub: consent.userId,
+    clientId: consent.clientId,
+    agentId: consent.agentId || undefined,
+    resource: consent.resource || undefined,
+    detail: { consent: consent.id, reason },
+  });
+  return { key: consent.id, always: true, reason, by };
+}
+
+/** Withdraws a consent and all it gave; false when it was not live. */
+export const endConsent = (
+  db: Database,
+  id: string,
+  reason: string,
+  by: string,
+): Promise<boolean> =>
+  narrow(db, async (tx) => {
+    const [consent] = await tx
+      .select()
+      .from(consents)
+      .where(and(eq(consents.id, id), isNull(consents.endedAt)));
+    if (consent === undefined) return { stops: [], result: false };
+    return { stops: [await markConsentEnded(tx, consent, reason, by)], result: true };
+  });
+
+/** Ends one authorization and all it gave; false when it was not live. */
+export const endGrant = (db: Database, id: string, reason: string, by: string): Promise<boolean> =>
+  narrow(db, async (tx) => {
+    const [grant] = await tx
+      .update(grants)
+      .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason: reason })
+      .where(and(eq(grants.id, id), isNull(grants.endedAt)))
+      .returning();
+    if (grant === undefined) return { stops: [], result: false };
+    await record(tx, {
+      type: 'grant.ended',
+      by,
+      sub: grant.userId,
+      clientId: grant.clientId,
+      agentId: grant.agentId || undefined,
+      resource: grant.resource || undefined,
+      grantId: grant.id,
+      detail: { reason, consent: grant.consentId },
+    });
+    return {
+      stops: [{ key: `${grant.consentId}.${grant.id}`, always: true, reason, by }],
+      result: true,
+    };
+  });

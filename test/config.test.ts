@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../src/broker/config.js';
+
+const SECRET = 'x'.repeat(32);
+const PRODUCTION = {
+  BEHALF_ENV: 'production',
+  BEHALF_ISSUER: 'https://broker.example',
+  BEHALF_SECRET: SECRET,
+  BEHALF_ADMIN_TOKEN: SECRET,
+  DATABASE_URL: 'postgres://db.example/behalf',
+};
+const problems = (environment: NodeJS.ProcessEnv): string => {
+  try {
+    readConfig(environment);
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+describe('DESIGN §12 environment', () => {
+  it('needs nothing in development', () => {
+    expect(readConfig({})).toEqual({
+      issuer: 'http://localhost:4000',
+      host: '127.0.0.1',
+      port: 4000,
+      databaseUrl: undefined,
+      dataDir: '.behalf',
+      secret: undefined,
+      previousSecret: undefined,
+      adminToken: undefined,
+      production: false,
+      logLevel: 'info',
+      debugSecret: undefined,
+    });
+  });
+
+  it('starts in production when everything is said', () => {
+    expect(readConfig(PRODUCTION)).toMatchObject({
+      production: true,
+      issuer: 'https://broker.example',
+    });
+  });
+
+  it('refuses every development default in production, all at once (M16)', () => {
+    const said = problems({ BEHALF_ENV: 'production', BEHALF_ISSUER: 'http://broker.example' });
+    expect(said.split('\n')).toEqual([
+      'Behalf cannot start:',
+      '  - BEHALF_ISSUER must be https, or http on a loopback host',
+      '  - BEHALF_SECRET must be set in production',
+      '  - BEHALF_ADMIN_TOKEN must be set in production',
+      '  - DATABASE_URL must be set in production (or BEHALF_ACCEPT_PGLITE=1: an embedded database does not survive power loss)',
+    ]);
+  });
+
+  it('accepts an embedded database in production only when told so', () => {
+    const { DATABASE_URL: _url, ...embedded } = PRODUCTION;
+    expect(problems(embedded)).toContain('DATABASE_URL must be set');
+    expect(problems({ ...embedded, BEHALF_ACCEPT_PGLITE: '1' })).toBe('');
+  });
+
+  it.each([
+    ['an issuer that is no URL', { BEHALF_ISSUER: 'broker' }],
+    ['an issuer that ends in a slash', { BEHALF_ISSUER: 'https://broker.example/' }],
+    ['an issuer with a query', { BEHALF_ISSUER: 'https://broker.example?' }],
+    ['an issuer with a path', { BEHALF_ISSUER: 'https://broker.example/tenant' }],
+    ['a short secret', { BEHALF_SECRET: 'short' }],
+    ['a short admin token', { BEHALF_ADMIN_TOKEN: 'short' }],
+    ['another database', { DATABASE_URL: 'mysql://db' }],
+    ['a port that is none', { BEHALF_PORT: '70000' }],
+    ['an unknown environment', { BEHALF_ENV: 'staging' }],
+  ])('refuses %s', (_name, environment) => {
+    expect(problems(environment)).toContain('Behalf cannot start:');
+  });
+});
