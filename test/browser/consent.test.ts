@@ -120,12 +120,40 @@ describe('DESIGN §8a the pages, without JavaScript', () => {
 
   it('lets someone else sign in instead', async () => {
     await visit(async (page) => {
-      await page.goto(url(pkce().challenge));
+      await page.goto(url(pkce().challenge, { prompt: 'consent' }));
       await signIn(page, BEN);
       await page.getByRole('button', { name: /Not you/ }).click();
       await signIn(page, ANA);
       await expect.poll(() => page.locator('main').innerText()).toContain('Ana Example');
     });
+  });
+
+  it('does not ask again in another browser what was allowed before (§8a 3)', async () => {
+    const landed = await visit(async (page) => {
+      await page.goto(url(pkce().challenge, { scope: 'files:list' }));
+      await signIn(page);
+      await page.waitForURL(`${callback}**`);
+      return new URL(page.url());
+    });
+    expect(landed.searchParams.get('code')).not.toBeNull();
+  });
+
+  it('posts the answer to the client when it asked for form_post', async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const posted = new Promise<string>((resolve) => {
+      client.once('request', (req) => {
+        let body = '';
+        req.on('data', (chunk: Buffer) => {
+          body += chunk.toString();
+        });
+        req.on('end', () => resolve(body));
+      });
+    });
+    await page.goto(url(pkce().challenge, { scope: 'files:list', response_mode: 'form_post' }));
+    await signIn(page);
+    expect(new URLSearchParams(await posted).get('iss')).toBe(t.issuer);
+    await context.close();
   });
 
   it('shows an error page, not a redirect, when the redirect address is not the client’s (A1)', async () => {
@@ -141,14 +169,14 @@ describe('DESIGN §8a the pages, without JavaScript', () => {
 
   it('signs out when asked twice, and leaves agents alone (I13)', async () => {
     await visit(async (page) => {
-      await page.goto(url(pkce().challenge));
+      await page.goto(url(pkce().challenge, { prompt: 'consent' }));
       await signIn(page);
       await page.getByRole('button', { name: 'Allow', exact: true }).click();
       await page.waitForURL(`${callback}**`);
       await page.goto(`${t.issuer}/logout`);
       await page.getByRole('button', { name: 'Sign out' }).click();
       await expect.poll(() => page.locator('h1').innerText()).toBe('You are signed out');
-      await page.goto(url(pkce().challenge));
+      await page.goto(url(pkce().challenge, { prompt: 'consent' }));
       await expect.poll(() => page.title()).toContain('Sign in');
     });
   });

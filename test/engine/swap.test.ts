@@ -64,7 +64,7 @@ describe('a new signing key', () => {
     const proof = await actorToken(t);
     const refresh = (await redeem(t, await authorize(t))).body.refresh_token;
     const browser = createBrowserless(t.issuer);
-    const page = await browser.open(authorizeUrl(t, pkce().challenge));
+    const page = await browser.open(authorizeUrl(t, pkce().challenge, { prompt: 'consent' }));
     await rotate();
     expect((await redeem(t, waiting, { actor_token: proof })).status).toBe(200);
     expect(
