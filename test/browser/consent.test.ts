@@ -128,6 +128,27 @@ describe('DESIGN §8a the pages, without JavaScript', () => {
     });
   });
 
+  it('hands an open session over to someone else, with a click where there is no script', async () => {
+    await visit(async (page) => {
+      await page.goto(url(pkce().challenge, { prompt: 'consent' }));
+      await signIn(page, BEN);
+      await page.getByRole('button', { name: 'Allow', exact: true }).click();
+      await page.waitForURL(`${callback}**`);
+      // Signed in as Ben; now Ana takes over.
+      await page.goto(url(pkce().challenge, { prompt: 'consent' }));
+      await page.getByRole('button', { name: /Not you/ }).click();
+      await signIn(page, ANA);
+      await page.getByRole('button', { name: 'Allow', exact: true }).click();
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await page.waitForURL(`${callback}**`);
+      expect(new URL(page.url()).searchParams.get('code')).not.toBeNull();
+      const [grant] = await t.opened.db.run<{ user_id: string }>(
+        'select user_id from grants order by created_at desc limit 1',
+      );
+      expect(grant?.user_id).toBe(ANA.id);
+    });
+  });
+
   it('does not ask again in another browser what was allowed before (§8a 3)', async () => {
     const landed = await visit(async (page) => {
       await page.goto(url(pkce().challenge, { scope: 'files:list' }));
