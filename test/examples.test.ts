@@ -130,4 +130,21 @@ describe('npm run demo', () => {
     expect(said).toContain('The end. Nothing is left behind.');
     expect(code).toBe(0);
   });
+
+  it('waits for a person at a browser when nobody says --yes', async () => {
+    const program = run(['examples/demo/main.ts']);
+    const link = await new Promise<string>((resolve) => {
+      program.onSaid((said) => {
+        const match = /Open {3}(http:\S+)/.exec(said);
+        if (match !== null && said.includes('allow what is ticked')) resolve(match[1] as string);
+      });
+    });
+    const first = await fetch(link, { redirect: 'manual' });
+    const url = first.headers.get('location') as string;
+    const callback = await walkPages(createBrowserless(new URL(url).origin), url, VISITOR);
+    expect(await (await fetch(callback)).text()).toContain('Thank you');
+    const { code, said } = await program.ended;
+    expect(said).toContain('The end. Nothing is left behind.');
+    expect(code).toBe(0);
+  });
 });

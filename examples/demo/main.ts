@@ -149,6 +149,9 @@ async function tell(stage: Stage, yes: boolean): Promise<void> {
 async function main(): Promise<void> {
   say('Setting the stage: a broker, an MCP file server, an agent host …\n');
   const stage = await setStage();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stage.clear().finally(() => process.exit(130)));
+  }
   try {
     await tell(stage, process.argv.includes('--yes'));
   } finally {

@@ -63,7 +63,7 @@ async function signIn(page: Page, who = ANA): Promise<void> {
 }
 
 describe('DESIGN §8a the pages, without JavaScript', () => {
-  it('says who, through whom, where, what, what not and for how long; grants what stays ticked', async () => {
+  it('says who, through whom, where, what, what not and for how long; grants what stays ticked (OB5)', async () => {
     const { verifier, challenge } = pkce();
     const landed = await visit(async (page) => {
       await page.goto(url(challenge));

@@ -17,7 +17,7 @@ const get = async (path: string, headers: Record<string, string> = {}) => {
   };
 };
 
-describe('RFC 8414 discovery (DI1–DI5)', () => {
+describe('RFC 8414 discovery (DI1, DI2, DI3, DI4, DI5)', () => {
   it('serves two identical documents that say what is on and nothing that is off', async () => {
     const [oauth, openid] = [
       await get('/.well-known/oauth-authorization-server'),
