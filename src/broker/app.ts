@@ -105,6 +105,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
 
   await feed.start();
   await db.listen(NOTICE_CHANNEL, () => {
+    parts.facts.noticeChange();
     followKeys().catch((err) => log.warn({ err }, 'the signing keys were not refreshed'));
   });
   const sweeper = startSweeper(db, log, now);

@@ -1,5 +1,5 @@
 /** `behalf`: serve, migrate, apply, a command a noun, and a token for debugging. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { openAdmin } from './cli/admin.js';
 import { addNouns } from './cli/nouns.js';
@@ -69,9 +69,19 @@ async function apply(
   command: Command,
 ): Promise<void> {
   const text = await readFile(file, 'utf8');
+  const taken = options.secrets !== undefined && (await exists(options.secrets));
   const admin = await openAdmin(readConfig());
   try {
     const body = { text, dry_run: options.dryRun === true };
+    if (taken && options.dryRun !== true) {
+      const rehearsal = { text, dry_run: true };
+      const { plan } = (await admin.call('post', '/world', { body: rehearsal })) as Outcome;
+      if (plan.some(mayMakeSecret)) {
+        throw new Error(
+          `${options.secrets} exists already, and secrets are shown only once: name another file`,
+        );
+      }
+    }
     const outcome = (await admin.call('post', '/world', { body })) as Outcome;
     const kept = options.secrets !== undefined && Object.keys(outcome.secrets).length > 0;
     if (kept) await keepSecrets(options.secrets as string, outcome.secrets);
@@ -82,6 +92,16 @@ async function apply(
     await admin.close();
   }
 }
+
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+/** Asked before anything is applied: a secret that cannot be written afterwards would be lost. */
+const mayMakeSecret = ({ noun, action, fields }: Outcome['plan'][number]): boolean =>
+  (noun === 'agent' || noun === 'client') && (action === 'create' || fields.includes('auth'));
 
 /** Never over what somebody already keeps: a secret is shown once. */
 const keepSecrets = (file: string, secrets: Outcome['secrets']): Promise<void> =>

@@ -41,12 +41,12 @@ afterAll(async () => {
 
 /** What is spent today, where it is more than DESIGN §13 wants. Lower it when a statement goes. */
 const MOST = {
-  clientCredentials: 2, // goal 1
-  codeWithActor: 8, // goal 7
-  refresh: 7, // goal 6
-  introspection: 2, // goal 1
-  silentAuthorization: 13,
-  signInAndConsent: 34, // goal 16
+  clientCredentials: 1,
+  codeWithActor: 7,
+  refresh: 6,
+  introspection: 1,
+  silentAuthorization: 11,
+  signInAndConsent: 32, // goal 16
 };
 
 /** Once a second the epoch is compared, which may fall into any run: the best of a few counts. */

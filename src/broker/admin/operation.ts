@@ -6,7 +6,14 @@ import type { z } from 'zod';
 import type { AuditFilter, RecordedEvent } from '../audit/store.js';
 import type { DelegationFilter } from '../delegation/queries.js';
 import type { ConsentRow, GrantRow } from '../delegation/store.js';
-import { invalid, problemsOf } from '../registry/refusal.js';
+import { isSpecialKey } from '../registry/fields.js';
+import {
+  type FieldPath,
+  type FieldProblem,
+  invalid,
+  problemsOf,
+  throwIfAny,
+} from '../registry/refusal.js';
 import type { Applied, Broken, Planned } from '../world/service.js';
 import type { Registry } from './registry.js';
 
@@ -54,6 +61,9 @@ export const toSnake = (name: string): string =>
 export const toCamel = (name: string): string =>
   name.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 
+/** Marks a name that is told as it was written; no field of ours ends in a space. */
+export const asWritten = (name: string): string => `${name} `;
+
 /**
  * A body's own fields in the services' names. A field that is not written in snake_case keeps its
  * name and is refused as unknown: there is one spelling on the wire.
@@ -61,7 +71,7 @@ export const toCamel = (name: string): string =>
 function fromWire(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   const fields = Object.entries(body).map(([name, value]) => {
-    return [/[A-Z]/.test(name) ? `${name} ` : toCamel(name), value] as const;
+    return [/[A-Z]/.test(name) ? asWritten(name) : toCamel(name), value] as const;
   });
   return Object.fromEntries(fields);
 }
@@ -87,16 +97,36 @@ export function runOperation(
   operation: Operation,
   call: Omit<Call, 'body'> & { readonly body: unknown },
 ): Promise<unknown> {
+  refuseNul({ ...call.params, ...call.query });
   const query = operation.query === undefined ? {} : parse(operation.query, call.query);
   const body = operation.body === undefined ? undefined : parseBody(operation.body, call.body);
   return operation.run({ ...call, query: query as Call['query'], body: body as never });
+}
+
+/** PostgreSQL keeps no NUL: what holds one names nothing (P9). */
+function refuseNul(words: Readonly<Record<string, unknown>>): void {
+  const wrong = Object.entries(words).filter(([, word]) => String(word).includes('\0'));
+  throwIfAny(
+    wrong.map(([name]) => ({ path: [name], message: 'must not contain a NUL character' })),
+  );
 }
 
 function parseBody(schema: z.ZodType, body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw invalid({ path: [], message: 'the body must be a JSON object' });
   }
+  throwIfAny(specialKeys(body, []));
   return parse(schema, fromWire(body));
+}
+
+/** Found here because a schema of a record leaves `__proto__` out without a word (P11). */
+function specialKeys(value: unknown, at: FieldPath): FieldProblem[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, member]) => {
+    const path = [...at, key];
+    if (isSpecialKey(key)) return [{ path, message: 'is a reserved name' }];
+    return specialKeys(member, path);
+  });
 }
 
 function parse(schema: z.ZodType, value: unknown): unknown {

@@ -19,9 +19,11 @@ const STATUS: Record<RefusalKind, readonly [number, string]> = {
   conflict: [409, 'The request conflicts with what there is'],
 };
 
-/** Only the first part is a field of ours; below it may be names somebody chose. */
-const fieldName = (path: ReadonlyArray<string | number>): string =>
-  path.map((part, n) => (n === 0 ? toSnake(String(part)).trim() : String(part))).join('.');
+/** Only the first part is a field of ours, unless it is told as written; below it may be names somebody chose. */
+const fieldName = ([first = '', ...rest]: ReadonlyArray<string | number>): string => {
+  const name = String(first);
+  return [name.endsWith(' ') ? name.trimEnd() : toSnake(name), ...rest].join('.');
+};
 
 /** An error that is its own answer. */
 export const httpProblem = (status: number, title: string): Error =>

@@ -38,9 +38,23 @@ export function createAdminRouter(deps: AdminDeps): Router {
     router[operation.method](operation.path, (ctx) => perform(deps, operation, ctx));
   }
   router.all('/{*rest}', (ctx) => {
-    sendProblem(ctx, { status: 404, title: 'There is no such operation' });
+    const methods = methodsOf(ctx.path);
+    if (methods === '') {
+      return sendProblem(ctx, { status: 404, title: 'There is no such operation' });
+    }
+    ctx.set('Allow', methods);
+    sendProblem(ctx, { status: 405, title: 'This path has no such method' });
   });
   return router;
+}
+
+/** RFC 9110 §10.2.1; empty when no operation has the path. */
+function methodsOf(path: string): string {
+  const operations = ADMIN_OPERATIONS.filter((operation) => {
+    const pattern = `^${PREFIX}${operation.path.replace(/:\w+/g, '[^/]+')}/?$`;
+    return new RegExp(pattern).test(path);
+  });
+  return [...new Set(operations.map(({ method }) => method.toUpperCase()))].sort().join(', ');
 }
 
 async function problems(ctx: Context, next: Next): Promise<void> {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { strict } from '../registry/fields.js';
 import { invalid } from '../registry/refusal.js';
 import type { Applied } from '../world/service.js';
-import type { Operation } from './operation.js';
+import { asWritten, type Operation } from './operation.js';
 
 const worldSchema = strict({ text: z.string().max(200_000), dryRun: z.boolean().optional() });
 
@@ -33,7 +33,7 @@ export const WORLD_OPERATIONS: readonly Operation[] = [
       if ('problems' in outcome) {
         const at = ({ line, field }: { line: number; field: string }) => `line ${line}, ${field}`;
         throw invalid(
-          ...outcome.problems.map((one) => ({ path: [at(one)], message: one.message })),
+          ...outcome.problems.map((one) => ({ path: [asWritten(at(one))], message: one.message })),
         );
       }
       const secrets: Applied['secrets'] = 'secrets' in outcome ? (outcome as Applied).secrets : [];

@@ -2,7 +2,7 @@
  * The audit log: append-only, and the registry of issued tokens. This slice owns writing events and
  * reading them back; it decides nothing. State change and event go in one transaction.
  */
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, gte, lt } from 'drizzle-orm';
 import { auditEvents } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 
@@ -108,12 +108,18 @@ export async function listEvents(db: Executor, filter: AuditFilter = {}): Promis
   return rows as RecordedEvent[];
 }
 
-/** Whether a token was ever recorded under this grant: tells a replay from a retry. */
-export async function grantHasTokens(db: Executor, grantId: string): Promise<boolean> {
+/** Whether a token was recorded under this grant since then: tells a replay from a retry. */
+export async function grantHasTokens(db: Executor, grantId: string, since: Date): Promise<boolean> {
   const rows = await db
     .select({ id: auditEvents.id })
     .from(auditEvents)
-    .where(and(eq(auditEvents.grantId, grantId), eq(auditEvents.type, 'token.issued')))
+    .where(
+      and(
+        eq(auditEvents.grantId, grantId),
+        eq(auditEvents.type, 'token.issued'),
+        gte(auditEvents.at, since),
+      ),
+    )
     .limit(1);
   return rows.length > 0;
 }

@@ -117,6 +117,7 @@ async function isOver(
 
 /** A fresh grant under a covering consent, or the one just approved; otherwise none. */
 export function createGrantLoader(deps: ConsentHookDeps) {
+  const signIn = createInteractionPolicy(deps).get('login');
   return async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
     const { session, client, result } = ctx.oidc;
     const params = ctx.oidc.params ?? {};
@@ -125,7 +126,7 @@ export function createGrantLoader(deps: ConsentHookDeps) {
     delete session.authorizations?.[client.clientId]?.grantId;
     const facts = await deps.facts.fresh();
     // They will be asked to sign in first: nothing begins for whoever sits there now.
-    if (ctx.oidc.promptPending('login') || (await isOver(facts, session))) return undefined;
+    for (const { check } of signIn?.checks ?? []) if (await check(ctx)) return undefined;
     const request = await readAuthorizationRequest(facts, params).catch(rethrow);
     const approved = result?.consent?.grantId;
     if (approved !== undefined) return approvedGrant(deps, approved, request, session.accountId);

@@ -28,11 +28,29 @@ import { renderConsent } from './views.js';
 
 export function createInteractionRouter(deps: InteractionDeps): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
+  router.use((ctx, next) => recordRefusals(deps, ctx, next));
   router.get('/', (ctx) => showStage(deps, ctx));
   router.post('/sign-in', (ctx) => handleSignIn(deps, ctx));
   router.post('/decision', (ctx) => handleDecision(deps, ctx));
   router.post('/switch-user', (ctx) => handleSwitchUser(deps, ctx));
   return router;
+}
+
+/** A form that was forged, replayed or belongs to somebody else is known to the audit (I1, I7). */
+async function recordRefusals(
+  { db }: InteractionDeps,
+  ctx: Context,
+  next: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await next();
+  } catch (error) {
+    if (error instanceof OAuthError) {
+      const detail = { code: error.code, reason: error.reason ?? error.description };
+      await record(db.orm, { type: 'request.refused', requestId: requestState(ctx).id, detail });
+    }
+    throw error;
+  }
 }
 
 /**
@@ -83,7 +101,8 @@ async function showConsent(
   interaction: Interaction,
   userId: string,
 ): Promise<void> {
-  const facts = await deps.facts.fresh();
+  // What is shown is decided again when the form arrives: here the cache will do.
+  const facts = await deps.facts.current();
   const asked = await offer(facts, interaction, userId);
   if ('refused' in asked) return refuse(deps, ctx, asked.refused);
   const client = await facts.client(asked.request.clientId);

@@ -21,7 +21,9 @@ export async function showSignIn(
   const agent = agentId === undefined ? undefined : await facts.agent(String(agentId));
   const email =
     failed.email ??
-    (typeof hint === 'string' && /^[^@\s]{1,64}@[^@\s]{1,255}$/.test(hint) ? hint : undefined);
+    (typeof hint === 'string' && /^[^@\s\p{C}]{1,64}@[^@\s\p{C}]{1,255}$/u.test(hint)
+      ? hint
+      : undefined);
   // A sign-in that leads straight to a refusal ends at the client: Chromium asks about that redirect.
   ctx.set(pageHeaders({ formAction: [String(redirectUri)], keepsOpener: true }));
   ctx.type = 'html';

@@ -168,8 +168,10 @@ async function refuseReplay(
   const { arrivedAtMs, id } = requestState(ctx);
   const grantId = source.grantId ?? '';
   // Seconds with fractions, from the adapter.
-  const usedBefore = Number(source.consumed) * 1000 < arrivedAtMs;
-  const ends = usedBefore && (await grantHasTokens(deps.db.orm, grantId));
+  const usedAt = new Date(Math.round(Number(source.consumed) * 1000));
+  // What came before the first use was over is part of the same race, and ends nothing.
+  const ends =
+    usedAt.getTime() < arrivedAtMs && (await grantHasTokens(deps.db.orm, grantId, usedAt));
   if (ends) await endGrant(deps.db, grantId, type, ctx.oidc.client?.clientId ?? 'system');
   await record(deps.db.orm, {
     type,

@@ -40,6 +40,8 @@ export interface FactsCache {
   current(): Promise<Facts>;
   /** A generation whose epoch was read after this call began. */
   fresh(): Promise<Facts>;
+  /** Something changed somewhere: the next `current` asks, however short ago the last one did. */
+  noticeChange(): void;
 }
 
 /** How long a generation is used without asking whether it is still the newest. */
@@ -62,11 +64,14 @@ export function createFactsCache(db: Database, now: () => number = Date.now): Fa
     if (generation === undefined || generation.epoch < epoch) {
       generation = createGeneration(db, epoch);
     }
-    checkedAtMs = Math.max(checkedAtMs, startedAtMs);
+    checkedAtMs = startedAtMs;
     return generation;
   };
   return {
     fresh: check,
+    noticeChange: () => {
+      checkedAtMs = 0;
+    },
     current: async () => {
       if (generation !== undefined && now() - checkedAtMs < RECHECK_MS) return generation;
       checking ??= check().finally(() => {

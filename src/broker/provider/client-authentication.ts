@@ -7,6 +7,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
 import type { CredentialFacts, Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
+import { isCompactJws } from '../tokens/access-tokens.js';
 import { matchSecret } from '../tokens/client-secret.js';
 
 /** K5: an assertion is for now. Seconds. */
@@ -40,6 +41,11 @@ export async function assertClientAssertion(
   header: Record<string, unknown>,
   nowSeconds: number,
 ): Promise<void> {
+  const assertion = String(ctx.oidc.params?.['client_assertion']);
+  // J6, J8: one spelling, and no extension changes what it means.
+  if (!isCompactJws(assertion) || header['crit'] !== undefined || header['b64'] !== undefined) {
+    throw new errors.InvalidClientAuth('the assertion is not a plain compact JWS');
+  }
   // RFC 7523bis: the issuer as sole value; the token endpoint is not accepted (MM2).
   if (claims.aud !== issuer) throw new errors.InvalidClientAuth('aud must be the issuer, alone');
   const { exp, iat } = claims;
@@ -52,7 +58,6 @@ export async function assertClientAssertion(
   if (iat !== undefined && (typeof iat !== 'number' || iat > nowSeconds + CLOCK_SKEW_SECONDS)) {
     throw new errors.InvalidClientAuth('the assertion is from the future');
   }
-  const assertion = String(ctx.oidc.params?.client_assertion);
   const credential = await provingKey(facts, String(claims.sub), assertion, header.kid);
   if (credential === undefined) throw new errors.InvalidClientAuth('no registered key proves it');
   requestState(ctx).credentialId = credential.id;

@@ -65,6 +65,10 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     extraParams: { requested_actor: (ctx, value) => deps.checkRequest(ctx, value) },
     interactions: { policy: deps.policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
     renderError: deps.renderError,
+    // A browser-based client calls from the origin it is sent back to (DI8); nobody else does.
+    clientBasedCORS: (_ctx, origin, client) =>
+      client.clientAuthMethod === 'none' &&
+      (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
     formats: {
       bitsOfOpaqueRandomness: 256,
       customizers: {

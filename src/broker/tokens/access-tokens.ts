@@ -63,7 +63,7 @@ export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] 
 ];
 
 /** RFC 7515 §2: base64url without padding or white space, and in the one spelling that is ours (J8). */
-const isCompact = (token: string): boolean =>
+export const isCompactJws = (token: string): boolean =>
   token.length <= TOKEN_MAX_CHARS &&
   /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token) &&
   token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part);
@@ -76,7 +76,7 @@ export function createTokenReader(options: {
   const { db, issuer } = options;
   return {
     verify: async (token) => {
-      if (!isCompact(token)) return undefined;
+      if (!isCompactJws(token)) return undefined;
       try {
         const { payload, protectedHeader } = await compactVerify(
           token,
