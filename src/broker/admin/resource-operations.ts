@@ -128,8 +128,9 @@ const endSchema = strict({ reason: displayText(TEXT_CHARS_MAX).optional() });
 
 function delegationFilter({ query }: Call): DelegationFilter {
   const { cursor, limit, user, agent, client, live } = query as z.infer<typeof delegationQuery>;
-  const before = cursor === undefined ? undefined : new Date(cursor);
-  if (before !== undefined && Number.isNaN(before.getTime())) {
+  const [at = '', id = ''] = (cursor ?? '').split('~');
+  const before = cursor === undefined ? undefined : { createdAt: new Date(at), id };
+  if (before !== undefined && (Number.isNaN(before.createdAt.getTime()) || id === '')) {
     throw invalid({ path: ['cursor'], message: 'is not a cursor of this list' });
   }
   return {
@@ -142,14 +143,15 @@ function delegationFilter({ query }: Call): DelegationFilter {
   };
 }
 
-/** Newest first; the cursor is the instant of the last one shown. */
-const newestFirst = <Row extends { readonly createdAt: Date }>(
+/** Newest first; the cursor is the instant and id of the last one shown. */
+function newestFirst<Row extends { readonly createdAt: Date; readonly id: string }>(
   rows: readonly Row[],
   limit: number | undefined,
-) => ({
-  items: rows,
-  nextCursor: rows.length === limit ? (rows.at(-1)?.createdAt.toISOString() ?? null) : null,
-});
+) {
+  const last = rows.length === limit ? rows.at(-1) : undefined;
+  const nextCursor = last === undefined ? null : `${last.createdAt.toISOString()}~${last.id}`;
+  return { items: rows, nextCursor };
+}
 
 const ended = async (noun: string, id: string, done: Promise<boolean>): Promise<void> => {
   if (!(await done)) throw notFound(`live ${noun}`, id);

@@ -45,6 +45,9 @@ export function createRequestCheck(deps: ConsentHookDeps) {
       if (isEmptyParameter(ctx, 'requested_actor')) {
         throw new OAuthError('invalid_request', 'requested_actor must not be empty');
       }
+      if (Object.values(params).some((value) => String(value ?? '').includes('\0'))) {
+        throw new OAuthError('invalid_request', 'a parameter holds a NUL character');
+      }
       // The engine also knows fragment, which codes must not travel in (A7).
       if (!RESPONSE_MODES.has(params.response_mode)) {
         throw new OAuthError('invalid_request', 'response_mode must be query or form_post');

@@ -1,5 +1,5 @@
 /** Lists of consents and grants for operators and for the user's own page. Read only. */
-import { and, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 import type { ConsentRow, GrantRow } from './store.js';
@@ -9,8 +9,8 @@ export interface DelegationFilter {
   readonly agentId?: string | undefined;
   readonly clientId?: string | undefined;
   readonly live?: boolean | undefined;
-  /** Created before this instant: the cursor. */
-  readonly before?: Date | undefined;
+  /** The last one of the page before. */
+  readonly before?: { readonly createdAt: Date; readonly id: string } | undefined;
   readonly limit?: number | undefined;
 }
 
@@ -22,7 +22,7 @@ export async function listConsents(db: Executor, filter: DelegationFilter): Prom
     .select()
     .from(consents)
     .where(conditions(consents, filter))
-    .orderBy(desc(consents.createdAt))
+    .orderBy(desc(consents.createdAt), desc(consents.id))
     .limit(Math.min(filter.limit ?? 50, PAGE_MAX));
 }
 
@@ -32,7 +32,7 @@ export async function listGrants(db: Executor, filter: DelegationFilter): Promis
     .select()
     .from(grants)
     .where(conditions(grants, filter))
-    .orderBy(desc(grants.createdAt))
+    .orderBy(desc(grants.createdAt), desc(grants.id))
     .limit(Math.min(filter.limit ?? 50, PAGE_MAX));
 }
 
@@ -44,6 +44,12 @@ function conditions(table: typeof consents | typeof grants, filter: DelegationFi
     filter.live === true
       ? and(isNull(table.endedAt), gt(table.expiresAt, sql`clock_timestamp()`))
       : undefined,
-    filter.before === undefined ? undefined : lt(table.createdAt, filter.before),
+    filter.before === undefined ? undefined : olderThan(table, filter.before),
   );
 }
+
+/** Two of the same millisecond are told apart by their ids: no page skips one (P12). */
+const olderThan = (
+  table: typeof consents | typeof grants,
+  { createdAt, id }: { readonly createdAt: Date; readonly id: string },
+) => or(lt(table.createdAt, createdAt), and(eq(table.createdAt, createdAt), lt(table.id, id)));

@@ -129,6 +129,9 @@ function createCodec(secrets: Secrets, model: string) {
     toRow: (payload: AdapterPayload): string => {
       const { jti: _value, ...rest } = payload as Record<string, unknown>;
       const text = JSON.stringify(rest);
+      // PostgreSQL text holds no NUL; whoever sent one is told so (P9).
+      if (text.includes('\\u0000'))
+        throw new errors.InvalidRequest('a value holds a NUL character');
       return sealed ? JSON.stringify({ sealed: secrets.seal('artifacts', text) }) : text;
     },
     fromRow: (row: ArtifactRow | undefined, id?: string): AdapterPayload | undefined => {

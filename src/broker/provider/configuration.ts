@@ -120,7 +120,9 @@ const LIVES: NonNullable<Configuration['ttl']> = {
   IdToken: ACCESS_TOKEN_TTL_SECONDS,
   Interaction: INTERACTION_TTL_SECONDS,
   RefreshToken: REFRESH_TOKEN_TTL_SECONDS,
-  Session: SESSION_TTL_SECONDS,
+  // Nobody's session only carries a form from one page to the next (P15).
+  Session: (_ctx, { accountId }) =>
+    accountId === undefined ? INTERACTION_TTL_SECONDS : SESSION_TTL_SECONDS,
 };
 
 function cookies(deps: ConfigurationDeps): NonNullable<Configuration['cookies']> {

@@ -1,0 +1,167 @@
+// The `behalf` command as people run it: processes of their own, on a data directory of their own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../support/broker.js';
+import { ROOT, scratchFolder } from '../support/repository.js';
+
+const WORLD = join(ROOT, 'examples/world.yaml');
+const RESOURCE = 'http://127.0.0.1:4100/mcp';
+let cwd: string;
+let environment: Record<string, string | undefined>;
+
+beforeAll(async () => {
+  cwd = scratchFolder('cli');
+  const port = await freePort();
+  environment = {
+    PATH: process.env.PATH,
+    BEHALF_DATA_DIR: join(cwd, 'data'),
+    BEHALF_PORT: String(port),
+    BEHALF_ISSUER: `http://127.0.0.1:${port}`,
+    BEHALF_LOG_LEVEL: 'silent',
+  };
+});
+
+function start(args: readonly string[], more: Record<string, string> = {}): ChildProcess {
+  const program = [join(ROOT, 'node_modules/tsx/dist/cli.mjs'), join(ROOT, 'src/broker/main.ts')];
+  return spawn(process.execPath, [...program, ...args], {
+    cwd,
+    env: { ...environment, ...more },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+interface Said {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function behalf(args: readonly string[], more: Record<string, string> = {}): Promise<Said> {
+  const child = start(args, more);
+  let [out, err] = ['', ''];
+  child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+}
+
+const json = async (...args: string[]) => {
+  const { code, out, err } = await behalf(['--json', ...args]);
+  expect([code, err]).toEqual([0, '']);
+  return JSON.parse(out);
+};
+
+const plan = (action: string) =>
+  [
+    'client cli_files',
+    'client cli_desk',
+    'agent agt_scribe',
+    'user ana@example.com',
+    `resource ${RESOURCE}`,
+    `permission agt_scribe at ${RESOURCE}`,
+  ]
+    .map((line) => `${action.padEnd(10)} ${line}\n`)
+    .join('');
+
+describe('DESIGN §12: behalf, on the embedded database', () => {
+  it('apply says with --dry-run what it would do, does it, and then has nothing to do', async () => {
+    expect(await behalf(['apply', WORLD, '--dry-run'])).toEqual({
+      code: 0,
+      out: plan('create'),
+      err: '',
+    });
+    const file = join(cwd, 'secrets.json');
+    writeFileSync(file, 'somebody else’s');
+    const refused = await behalf(['apply', WORLD, '--secrets', file]);
+    expect(refused).toEqual({
+      code: 1,
+      out: '',
+      err: `behalf: ${file} exists already, and secrets are shown only once: name another file\n`,
+    });
+    expect(readFileSync(file, 'utf8')).toBe('somebody else’s');
+    expect((await json('agent', 'list')).items).toEqual([]);
+    const mine = join(cwd, 'mine.json');
+    expect(await behalf(['apply', WORLD, '--secrets', mine])).toEqual({
+      code: 0,
+      out: `${plan('create')}secrets    written to ${mine}\n`,
+      err: '',
+    });
+    expect(statSync(mine).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(readFileSync(mine, 'utf8'))).toEqual({
+      cli_files: expect.stringMatching(/^[\w-]{43}$/),
+      cli_desk: expect.stringMatching(/^[\w-]{43}$/),
+      agt_scribe: expect.stringMatching(/^[\w-]{43}$/),
+    });
+    expect(await behalf(['apply', WORLD, '--secrets', mine])).toEqual({
+      code: 0,
+      out: plan('unchanged'),
+      err: '',
+    });
+  });
+
+  it('exits 1 with one sentence for an agent that is not there', async () => {
+    expect(await behalf(['agent', 'get', 'agt_nobody'])).toEqual({
+      code: 1,
+      out: '',
+      err: 'behalf: there is no agent "agt_nobody"\n',
+    });
+  });
+});
+
+describe('DESIGN §12: behalf, while serve holds the directory', () => {
+  let server: ChildProcess;
+  beforeAll(async () => {
+    server = start(['serve']);
+    await new Promise<void>((resolve, reject) => {
+      server.once('close', () => reject(new Error('serve ended')));
+      server.stderr?.on('data', (chunk: Buffer) => {
+        if (chunk.toString().includes('listening on')) resolve();
+      });
+    });
+  });
+  afterAll(() => void server.kill('SIGKILL'));
+
+  it('blocks and unblocks over the admin API, and the audit says who', async () => {
+    const agent = await json('agent', 'get', 'agt_scribe');
+    expect(agent).toMatchObject({ id: 'agt_scribe', status: 'active', status_reason: null });
+    expect(await json('agent', 'block', 'agt_scribe', '--reason', 'too busy')).toEqual({
+      ...agent,
+      status: 'blocked',
+      status_reason: 'too busy',
+    });
+    expect(await json('agent', 'unblock', 'agt_scribe')).toEqual(agent);
+    const { out } = await behalf(['audit', '--agent', 'agt_scribe', '--limit', '2']);
+    expect(out.split('\n').map((line) => line.slice(26))).toEqual(
+      ['Scribe was unblocked by admin', 'Scribe was blocked by admin: too busy']
+        .flatMap((line, n) => (n === 0 ? [expect.stringMatching(/sentence$/), line] : [line]))
+        .concat(''),
+    );
+  });
+
+  it('token gets one with SECRET, and exits 1 when it is refused', async () => {
+    const { agt_scribe: SECRET } = JSON.parse(readFileSync(join(cwd, 'mine.json'), 'utf8'));
+    const args = ['--json', 'token', 'agt_scribe', '--resource', RESOURCE];
+    const [given, refused, none] = await Promise.all([
+      behalf(args, { SECRET }),
+      behalf(args, { SECRET: 'x'.repeat(43) }),
+      behalf(args),
+    ]);
+    expect([given.code, JSON.parse(given.out)]).toEqual([
+      0,
+      expect.objectContaining({ access_token: expect.any(String), token_type: 'Bearer' }),
+    ]);
+    expect([refused.code, JSON.parse(refused.out).error]).toEqual([1, 'invalid_client']);
+    expect([none.code, none.err]).toEqual([
+      1,
+      'behalf: set SECRET to the secret of the agent or client\n',
+    ]);
+  });
+
+  it('serve ends with 0 on SIGTERM', async () => {
+    server.removeAllListeners('close');
+    const ended = new Promise((resolve) => server.once('close', (code) => resolve(code)));
+    server.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  });
+});
