@@ -32,7 +32,12 @@ describe('DESIGN §12 environment', () => {
       production: false,
       logLevel: 'info',
       debugSecret: undefined,
+      trustedProxies: 0,
     });
+  });
+
+  it('makes the issuer follow the port', () => {
+    expect(readConfig({ BEHALF_PORT: '5000' }).issuer).toBe('http://localhost:5000');
   });
 
   it('starts in production when everything is said', () => {

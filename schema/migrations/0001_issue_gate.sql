@@ -46,7 +46,7 @@ BEGIN
       CASE d.outcome WHEN 'issued' THEN 'token.issued' ELSE 'token.refused' END,
       d.by, d.jti, d.sub, d.agent_id, d.client_id, d.resource, d.grant_id, d.request_id,
       d.detail || CASE d.outcome
-        WHEN 'issued' THEN jsonb_build_object('exp', d.exp)
+        WHEN 'issued' THEN jsonb_build_object('iat', now_seconds, 'exp', d.exp)
         ELSE jsonb_build_object('rule', 'stopped', 'stopped_by', d.stopped_by) END
     FROM decided d WHERE d.outcome <> 'stale'
   )

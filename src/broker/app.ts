@@ -150,8 +150,8 @@ function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRin
     reader,
     keys: keys.keys,
     tokens: createIssuer({ facts, gate: createGate(db), signingKey: keys.keyFor }),
-    endGrant: async (grantId, reason) => {
-      await endGrant(db, grantId, reason, 'client');
+    endGrant: async (grantId, reason, by) => {
+      await endGrant(db, grantId, reason, by);
     },
     middleware: [
       createJwtEndpoints({ db, facts, reader, now }),
@@ -177,7 +177,7 @@ function assembleApp(parts: Parts, engine: Engine, routers: readonly Router[]): 
     now,
   });
   const app = new Koa();
-  app.use(pinHost(issuer));
+  app.use(pinHost(issuer, config.trustedProxies));
   app.use(
     createBoundary({
       issuer,

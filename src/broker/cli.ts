@@ -40,7 +40,10 @@ async function serve(): Promise<void> {
   const { createBroker } = await import('./app.js');
   const config = readConfig();
   const broker = await createBroker(config);
-  const { port } = await broker.listen();
+  const { port } = await broker.listen().catch(async (error: unknown) => {
+    await broker.close();
+    throw error;
+  });
   process.stderr.write(`behalf: ${config.issuer} (listening on ${config.host}:${port})\n`);
   const stop = (): void => {
     broker.close().then(

@@ -9,7 +9,7 @@ const SECRET_CHARS_MIN = 32;
 const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 const environmentSchema = z.object({
-  BEHALF_ISSUER: text.default('http://localhost:4000'),
+  BEHALF_ISSUER: text.optional(),
   BEHALF_HOST: text.default('127.0.0.1'),
   BEHALF_PORT: z.coerce.number().int().min(0).max(65535).default(4000),
   DATABASE_URL: text.optional(),
@@ -21,6 +21,8 @@ const environmentSchema = z.object({
   BEHALF_ENV: z.enum(['development', 'production']).default('development'),
   /** Production on an embedded database: power loss may lose what was acknowledged. */
   BEHALF_ACCEPT_PGLITE: z.enum(['0', '1']).default('0'),
+  /** Proxies in front whose X-Forwarded-For entries are believed, counted from the right. */
+  BEHALF_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
   /** For `behalf token` only. */
   SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -40,6 +42,8 @@ export interface Config {
   readonly adminToken: string | undefined;
   readonly production: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** How many proxies in front are believed about a client's address; none by default. */
+  readonly trustedProxies?: number | undefined;
   /** The secret of `behalf token`; no other command reads it. */
   readonly debugSecret?: string | undefined;
 }
@@ -58,7 +62,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   }
   const env = parsed.data;
   const config: Config = {
-    issuer: env.BEHALF_ISSUER,
+    issuer: env.BEHALF_ISSUER ?? `http://localhost:${env.BEHALF_PORT}`,
     host: env.BEHALF_HOST,
     port: env.BEHALF_PORT,
     databaseUrl: env.DATABASE_URL,
@@ -68,6 +72,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     adminToken: env.BEHALF_ADMIN_TOKEN,
     production: env.BEHALF_ENV === 'production',
     logLevel: env.BEHALF_LOG_LEVEL,
+    trustedProxies: env.BEHALF_TRUSTED_PROXIES,
     debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');

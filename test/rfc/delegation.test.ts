@@ -468,7 +468,7 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
   });
 
   it('takes away at once what the agent may no longer hold, and never gives it back (OB20)', async () => {
-    const first = (await redeem(t, await authorize(t))).body;
+    const first = (await redeem(t, await authorize(t, { params: { prompt: 'consent' } }))).body;
     const set = (scopes: string) =>
       narrow(t.opened.db, async () => {
         await t.opened.db.run(`update permissions set scopes = $1::text[] where principal = $2`, [
@@ -564,6 +564,49 @@ describe('stops (DESIGN §6)', () => {
     expect(await introspect(`${body.access_token.slice(0, -4)}AAAA`)).toEqual({ active: false });
     expect(await introspect(await actorToken(t))).toEqual({ active: false });
     expect(await introspect(body.refresh_token)).toEqual({ active: false });
+  });
+});
+
+describe('DESIGN §7 a second decision about the same client, agent and resource', () => {
+  const ask = (scope: string, scopes?: string[]) =>
+    authorize(t, {
+      params: { prompt: 'consent', requested_actor: OTHER_AGENT, scope },
+      ...(scopes === undefined ? {} : { visitor: { scopes } }),
+    });
+  const redeemOther = async (authorized: Awaited<ReturnType<typeof authorize>>) =>
+    (await redeem(t, authorized, { actor_token: await actorToken(t, OTHER_AGENT) })).body;
+
+  it('leaves earlier authorizations alone when it asks for less, and is remembered with them', async () => {
+    const wide = await redeemOther(await ask('files:read'));
+    const small = await redeemOther(await ask('files:list'));
+    expect(small.scope).toBe('files:list');
+    expect(await introspect(wide.access_token)).toMatchObject({ active: true });
+    const [consent, again] = [wide, small].map(
+      ({ access_token: token }) => (claimsOf(token).jti as string).split('.')[0],
+    );
+    expect(again).toBe(consent);
+  });
+
+  it('ends them when something that was granted is unticked: it was taken back', async () => {
+    const wide = await redeemOther(await ask('files:read'));
+    const less = await redeemOther(await ask('files:read', ['files:list']));
+    expect(less.scope).toBe('files:list');
+    expect(await introspect(wide.access_token)).toEqual({ active: false });
+    expect(await introspect(less.access_token)).toMatchObject({ active: true });
+  });
+
+  it('shortens them when the new time is shorter: for how long is the latest word', async () => {
+    const first = await redeemOther(await ask('files:list'));
+    await redeemOther(await ask('files:list'));
+    await t.opened.db.run(
+      `update consents set expires_at = clock_timestamp() - interval '1 second' where id = $1`,
+      [(claimsOf(first.access_token).jti as string).split('.')[0]],
+    );
+    const refreshed = await postToken(t, HOST, {
+      grant_type: 'refresh_token',
+      refresh_token: first.refresh_token,
+    });
+    expect(refreshed.body.error).toBe('invalid_grant');
   });
 });
 

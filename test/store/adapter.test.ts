@@ -35,6 +35,7 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
   beforeAll(async () => {
     opened = await open();
     const factory = createAdapterFactory({
+      now: Date.now,
       db: opened.db,
       secrets: createSecrets(ROOT_SECRET),
       findClient: async (id) =>

@@ -56,7 +56,10 @@ export async function consentPage(
   request: AuthorizationRequest,
   decision: DelegationDecision,
   userId: string,
-  page: Pick<ConsentPageModel, 'shown' | 'actions'>,
+  page: Pick<ConsentPageModel, 'shown' | 'actions'> & {
+    /** What a live consent gives already. */
+    readonly granted: readonly string[];
+  },
 ): Promise<ConsentPageModel> {
   const [user, client, agent, resource] = await Promise.all([
     facts.user(userId),
@@ -69,8 +72,9 @@ export async function consentPage(
     title: resource?.scopes[scope]?.title ?? scope,
     by,
   }));
+  const { granted, ...rest } = page;
   return {
-    ...page,
+    ...rest,
     user: { name: user?.name ?? '', email: user?.email ?? '' },
     ...(agent === undefined ? {} : { agent: agentCard(agent) }),
     client: { id: request.clientId, name: client?.name ?? request.clientId },
@@ -78,7 +82,7 @@ export async function consentPage(
     ...(resource === undefined
       ? {}
       : { resource: { identifier: resource.identifier, name: resource.name } }),
-    scopes: [...shownScopes(resource, decision.granted), ...shownIdentity(request)],
+    scopes: [...shownScopes(resource, decision.granted, granted), ...shownIdentity(request)],
     takenAway,
     durations: DURATIONS,
   };
@@ -94,15 +98,18 @@ const agentCard = ({ id, name, owner, purpose, description }: AgentFacts) => ({
 
 function shownScopes(
   resource: ResourceFacts | undefined,
+  offered: readonly string[],
   granted: readonly string[],
 ): ShownScope[] {
   const tools = Object.entries(resource?.tools ?? {});
-  return granted.flatMap((name) => {
+  return offered.flatMap((name) => {
     const rule = resource?.scopes[name];
     if (rule === undefined) return [];
     const { title, description, risk } = rule;
     const needing = tools.filter(([, needed]) => needed.includes(name)).map(([tool]) => tool);
-    return [{ name, title, description, risk, tools: needing, ticked: risk !== 'destructive' }];
+    // What was granted before stays ticked: unticking it is a decision, not a default.
+    const ticked = risk !== 'destructive' || granted.includes(name);
+    return [{ name, title, description, risk, tools: needing, ticked }];
   });
 }
 

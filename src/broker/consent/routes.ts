@@ -8,7 +8,7 @@ import type { Context } from 'koa';
 import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
-import { approve } from '../delegation/store.js';
+import { approve, findLiveConsent } from '../delegation/store.js';
 import type { Facts } from '../facts/store.js';
 import { pageHeaders } from '../http/headers.js';
 import { requestState } from '../http/request.js';
@@ -22,6 +22,7 @@ import {
   decidedScopes,
   decideOffer,
   readAuthorizationRequest,
+  subjectOf,
 } from './request.js';
 import { handleSignIn, handleSwitchUser, showSignIn } from './sign-in-stage.js';
 import { renderConsent } from './views.js';
@@ -114,11 +115,13 @@ async function showConsent(
     request: asked.request,
     offered: decidedScopes(asked.decision, asked.request),
   };
+  const live = await findLiveConsent(deps.db.orm, subjectOf(asked.request, userId));
   const path = `/interaction/${interaction.uid}`;
   ctx.set(pageHeaders({ formAction: [asked.request.redirectUri], keepsOpener: true }));
   ctx.type = 'html';
   ctx.body = renderConsent(
     await consentPage(facts, asked.request, asked.decision, userId, {
+      granted: live?.granted ?? [],
       shown: deps.forms.seal(PURPOSE_SHOWN, shown, INTERACTION_TTL_SECONDS, deps.now()),
       actions: { decide: `${path}/decision`, switchUser: `${path}/switch-user` },
     }),

@@ -4,6 +4,7 @@ import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import { PASSWORD_ACR } from '../acr.js';
 import { pageHeaders } from '../http/headers.js';
+import { addressOf } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
 import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from './interaction.js';
 import { PURPOSE_SIGN_IN } from './offer.js';
@@ -57,7 +58,7 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
   const outcome = await deps.signIn({
     email,
     password: form.get('password') ?? '',
-    address: ctx.req.socket.remoteAddress ?? '',
+    address: addressOf(ctx.req),
   });
   if (!outcome.ok) {
     const { problem, retryAfterSeconds } = outcome;

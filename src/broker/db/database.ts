@@ -44,6 +44,10 @@ const UNAVAILABLE_CODES = new Set([
   'ECONNRESET',
   'EPIPE',
   'ENOTFOUND',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
 ]);
 /** Classes of SQLSTATE that say "not now": connection, resources, operator, lock or statement timeout. */
 const UNAVAILABLE_SQLSTATE = /^(08...|53...|57P0[1-5]|55P03|57014|40001|40P01|25006)$/;

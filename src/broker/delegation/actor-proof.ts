@@ -64,7 +64,7 @@ claimed as (
   on conflict (model, id) do nothing returning 1
 ),
 remembered as (
-  update grants set actor_credential_id = $9 where id = $10 and exists (select 1 from claimed)
+  update grants set actor_credential_id = $10 where id = $11 and exists (select 1 from claimed)
 )
 select (select alive from alive) as alive, exists (select 1 from claimed) as claimed`;
 

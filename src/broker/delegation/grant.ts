@@ -165,13 +165,12 @@ async function refuseReplay(
   source: Source,
   type: 'code.replayed' | 'refresh_token.replayed',
 ): Promise<never> {
-  const { arrivedAtMs, id } = requestState(ctx);
+  const { usedBeforeArrival, id } = requestState(ctx);
   const grantId = source.grantId ?? '';
   // Seconds with fractions, from the adapter.
   const usedAt = new Date(Math.round(Number(source.consumed) * 1000));
   // What came before the first use was over is part of the same race, and ends nothing.
-  const ends =
-    usedAt.getTime() < arrivedAtMs && (await grantHasTokens(deps.db.orm, grantId, usedAt));
+  const ends = usedBeforeArrival === true && (await grantHasTokens(deps.db.orm, grantId, usedAt));
   if (ends) await endGrant(deps.db, grantId, type, ctx.oidc.client?.clientId ?? 'system');
   await record(deps.db.orm, {
     type,

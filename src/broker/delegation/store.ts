@@ -3,7 +3,7 @@
  * are durable columns that every stateful step reads; stopping goes through `narrow`, so no token
  * in flight slips past.
  */
-import { and, arrayContained, eq, gt, isNull, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
 import { isSubset } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
@@ -95,9 +95,16 @@ export async function approve(
 
 const OVERTAKEN = new Error('the consent changed meanwhile');
 
-/** Whether a new decision takes nothing back from a consent. */
+/** Whether a new decision takes nothing back: what was granted and is offered again stays ticked. */
 const keeps = (live: ConsentRow, approval: Approval): boolean =>
-  live.clientHash === approval.clientHash && isSubset(live.granted, approval.granted);
+  live.clientHash === approval.clientHash &&
+  isSubset(
+    live.granted.filter((scope) => approval.offered.includes(scope)),
+    approval.granted,
+  );
+
+const union = (one: readonly string[], other: readonly string[]): string[] =>
+  [...new Set([...one, ...other])].sort();
 
 const decision = (approval: Approval) => ({
   offered: [...approval.offered],
@@ -124,7 +131,7 @@ async function insertConsent(tx: Executor, approval: Approval): Promise<ConsentR
   return consent;
 }
 
-/** Only the very row that was looked at: anything else has to be decided again. */
+/** Adds to the very row that was looked at; if it changed since, everything is decided again. */
 async function widenConsent(
   tx: Executor,
   seen: ConsentRow,
@@ -132,13 +139,18 @@ async function widenConsent(
 ): Promise<ConsentRow> {
   const [consent] = await tx
     .update(consents)
-    .set(decision(approval))
+    .set({
+      ...decision(approval),
+      offered: union(seen.offered, approval.offered),
+      granted: union(seen.granted, approval.granted),
+    })
     .where(
       and(
         eq(consents.id, seen.id),
         isNull(consents.endedAt),
         eq(consents.clientHash, seen.clientHash),
-        arrayContained(consents.granted, [...approval.granted]),
+        eq(consents.offered, seen.offered),
+        eq(consents.granted, seen.granted),
       ),
     )
     .returning();
@@ -200,10 +212,13 @@ export async function insertGrant(
   return grant;
 }
 
-/** Undefined when the grant, or the consent it hangs on, has ended or run out. */
+/**
+ * Undefined when the grant, or the consent it hangs on, has ended or run out. A grant lasts no longer
+ * than its consent: for how long is the user's latest word.
+ */
 export async function findLiveGrant(db: Executor, id: string): Promise<GrantRow | undefined> {
   const [row] = await db
-    .select({ grant: grants })
+    .select({ grant: grants, consentExpiresAt: consents.expiresAt })
     .from(grants)
     .innerJoin(consents, eq(consents.id, grants.consentId))
     .where(
@@ -212,7 +227,10 @@ export async function findLiveGrant(db: Executor, id: string): Promise<GrantRow 
         isNull(grants.endedAt),
         isNull(consents.endedAt),
         gt(grants.expiresAt, sql`clock_timestamp()`),
+        gt(consents.expiresAt, sql`clock_timestamp()`),
       ),
     );
-  return row?.grant;
+  if (row === undefined) return undefined;
+  const endsAtMs = Math.min(row.grant.expiresAt.getTime(), row.consentExpiresAt.getTime());
+  return { ...row.grant, expiresAt: new Date(endsAtMs) };
 }

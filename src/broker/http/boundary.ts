@@ -6,7 +6,7 @@ import type { Context, Middleware, Next } from 'koa';
 import type { Logger } from 'pino';
 import { OAuthError } from '../../protocol/index.js';
 import { isUnavailable } from '../db/database.js';
-import { beginRequest, requestState } from './request.js';
+import { beginRequest, rememberAddress, requestState } from './request.js';
 
 export interface BoundaryDeps {
   readonly issuer: string;
@@ -33,11 +33,12 @@ const FORWARDED = [
  * The engine derives endpoint URLs from Host and the forwarded headers (engine.md, g): both are
  * overwritten with the issuer's before anything reads them.
  */
-export function pinHost(issuer: string): Middleware {
+export function pinHost(issuer: string, trustedProxies = 0): Middleware {
   const { host, protocol } = new URL(issuer);
   return function pinnedHost(ctx: Context, next: Next) {
     // RFC 9112 §3.2.2: an absolute target names a host of its own; only where it points to is kept.
     ctx.req.url = ctx.originalUrl = originForm(ctx.req.url ?? '');
+    rememberAddress(ctx.req, trustedProxies);
     for (const header of FORWARDED) delete ctx.req.headers[header];
     ctx.req.headers.host = host;
     ctx.req.headers['x-forwarded-proto'] = protocol.slice(0, -1);

@@ -1,5 +1,6 @@
 /** What belongs to one request: its id, and the reasons that never go to the wire. */
 import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { ParameterizedContext } from 'koa';
 
 /** Anything that hangs on a Koa request; the engine's contexts do too. */
@@ -11,6 +12,11 @@ export interface RequestState {
   readonly arrivedAtMs: number;
   /** The credential that authenticated the client, if any. */
   credentialId?: string;
+  /**
+   * Whether the code or refresh token of this request had been used when the request arrived. Told by
+   * durations, each on one clock: the database's and this process's need not agree.
+   */
+  usedBeforeArrival?: boolean;
   /** Why the engine refused; for the audit. */
   refusal?: { readonly code: string; readonly reason: string };
   /** An error that is not a refusal: decides between 500 and 503. */
@@ -34,3 +40,24 @@ export function beginRequest(ctx: RequestContext, nowMs: number): RequestState {
 export function requestState(ctx: RequestContext): RequestState {
   return states.get(ctx.req) ?? beginRequest(ctx, Date.now());
 }
+
+const addresses = new WeakMap<object, string>();
+
+/**
+ * Remembers where a request came from, before the forwarded headers are taken away: the socket's
+ * address, or, behind `trustedProxies` proxies, what the outermost of them saw (M12: nothing further
+ * left is believed).
+ */
+export function rememberAddress(req: IncomingMessage, trustedProxies: number): void {
+  const seen = String(req.headers['x-forwarded-for'] ?? '')
+    .split(',')
+    .map((address) => address.trim())
+    .filter((address) => address !== '');
+  const forwarded = trustedProxies > 0 ? seen.at(-trustedProxies) : undefined;
+  addresses.set(req, (forwarded ?? req.socket.remoteAddress ?? '').slice(0, ADDRESS_CHARS_MAX));
+}
+
+const ADDRESS_CHARS_MAX = 64;
+
+export const addressOf = (req: IncomingMessage): string =>
+  addresses.get(req) ?? req.socket.remoteAddress ?? '';

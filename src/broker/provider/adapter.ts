@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
 import type { Database } from '../db/database.js';
+import { requestState } from '../http/request.js';
 import type { Secrets } from '../keys/secrets.js';
 
 export interface AdapterDeps {
@@ -15,13 +16,17 @@ export interface AdapterDeps {
   readonly secrets: Secrets;
   /** The engine's metadata of an agent or client; undefined when it may not authenticate. */
   readonly findClient: (id: string) => Promise<AdapterPayload | undefined>;
+  /** Milliseconds. */
+  readonly now: () => number;
   /** RFC 7009 and replay end a grant here. */
-  readonly endGrant: (grantId: string, reason: string) => Promise<void>;
+  readonly endGrant: (grantId: string, reason: string, by: string) => Promise<void>;
 }
 
 interface ArtifactRow {
   readonly payload: Record<string, unknown>;
   readonly consumed_at: Date | null;
+  /** Milliseconds since then, on the database's clock. */
+  readonly used_ago_ms: number | null;
   readonly ended: boolean;
 }
 
@@ -35,6 +40,7 @@ const hash = (model: string, value: string): string =>
 
 const FIND = `
 select a.payload, a.consumed_at,
+       extract(epoch from clock_timestamp() - a.consumed_at)::float8 * 1000 as used_ago_ms,
        (g.ended_at is not null or c.ended_at is not null) is true as ended
 from artifacts a
 left join grants g on g.id = a.grant_id
@@ -77,7 +83,7 @@ function clientAdapter({ findClient }: AdapterDeps): Adapter {
   };
 }
 
-function artifactAdapter({ db, secrets, endGrant }: AdapterDeps, model: string): Adapter {
+function artifactAdapter({ db, secrets, endGrant, now }: AdapterDeps, model: string): Adapter {
   const codec = createCodec(secrets, model);
   const once = async (
     text: string,
@@ -92,6 +98,7 @@ function artifactAdapter({ db, secrets, endGrant }: AdapterDeps, model: string):
       model,
       hash(model, value),
     ]);
+    if (row !== undefined && READ_TWICE.has(model)) noteUse(row, now());
     return row;
   };
   return {
@@ -112,7 +119,9 @@ function artifactAdapter({ db, secrets, endGrant }: AdapterDeps, model: string):
     },
     consume: (id) => once(CONSUME, [model, hash(model, id)], LOST_TO_ANOTHER[model] ?? codeLost),
     destroy: async (id) => {
-      if (model === 'Grant') return endGrant(id, 'revoked');
+      if (model === 'Grant') {
+        return endGrant(id, 'revoked', Provider.ctx?.oidc?.client?.clientId ?? 'system');
+      }
       const params = [model, hash(model, id)];
       if (model === 'Interaction') await once(DESTROY, params, interactionGone);
       else await db.run(DESTROY, params);
@@ -128,10 +137,8 @@ function createCodec(secrets: Secrets, model: string) {
   return {
     toRow: (payload: AdapterPayload): string => {
       const { jti: _value, ...rest } = payload as Record<string, unknown>;
-      const text = JSON.stringify(rest);
-      // PostgreSQL text holds no NUL; whoever sent one is told so (P9).
-      if (text.includes('\\u0000'))
-        throw new errors.InvalidRequest('a value holds a NUL character');
+      // PostgreSQL keeps no NUL; what a browser put into its own session is its own loss (P9).
+      const text = JSON.stringify(rest).replaceAll('\\u0000', '\\ufffd');
       return sealed ? JSON.stringify({ sealed: secrets.seal('artifacts', text) }) : text;
     },
     fromRow: (row: ArtifactRow | undefined, id?: string): AdapterPayload | undefined => {
@@ -145,6 +152,13 @@ function createCodec(secrets: Secrets, model: string) {
       };
     },
   };
+}
+
+function noteUse({ used_ago_ms: usedAgoMs }: ArtifactRow, nowMs: number): void {
+  const ctx = Provider.ctx;
+  if (ctx === undefined || usedAgoMs === null) return;
+  const state = requestState(ctx);
+  state.usedBeforeArrival = Number(usedAgoMs) > nowMs - state.arrivedAtMs;
 }
 
 const codeLost = (): Error =>

@@ -41,9 +41,9 @@ export async function assertClientAssertion(
   header: Record<string, unknown>,
   nowSeconds: number,
 ): Promise<void> {
-  const assertion = String(ctx.oidc.params?.['client_assertion']);
+  const assertion = String(ctx.oidc.params?.client_assertion);
   // J6, J8: one spelling, and no extension changes what it means.
-  if (!isCompactJws(assertion) || header['crit'] !== undefined || header['b64'] !== undefined) {
+  if (!isCompactJws(assertion) || header.crit !== undefined || header.b64 !== undefined) {
     throw new errors.InvalidClientAuth('the assertion is not a plain compact JWS');
   }
   // RFC 7523bis: the issuer as sole value; the token endpoint is not accepted (MM2).

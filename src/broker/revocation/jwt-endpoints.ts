@@ -73,6 +73,8 @@ async function revoke(
   const verified = await deps.reader.verify(token);
   const caller = ctx.oidc.client?.clientId ?? '';
   if (verified === undefined || verified.claims.client_id !== caller) return '';
+  // Dead already, or never recorded: there is nothing to stop, and the gate is left alone.
+  if (!(await deps.reader.isAlive(verified))) return '';
   const { jti, sub, aud, act } = verified.claims;
   await narrow(deps.db, async (tx) => {
     await record(tx, {

@@ -42,7 +42,9 @@ const SKEW_SECONDS = 60;
 export const ALIVE = `
 select exists (
      select 1 from audit_events where type = 'token.issued' and jti = $1
-       and sub = $5 and client_id = $6 and resource = $7 and coalesce(detail ->> 'scope', '') = $8)
+       and sub = $5 and client_id = $6 and resource = $7 and coalesce(detail ->> 'scope', '') = $8
+       and coalesce(agent_id, '') = $9
+       and (detail ->> 'iat')::bigint = $3::bigint and (detail ->> 'exp')::bigint = $4::bigint)
    and $3::bigint <= extract(epoch from clock_timestamp()) + ${SKEW_SECONDS}
    and $4::bigint > extract(epoch from clock_timestamp())
    and not exists (
@@ -50,7 +52,7 @@ select exists (
      where key in (select jsonb_array_elements_text($2::text::jsonb))
        and (always or floor(extract(epoch from revoked_at)) >= $3::bigint)) as alive`;
 
-/** The first eight parameters of a statement that contains `ALIVE`; the fourth is `exp`. */
+/** The first nine parameters of a statement that contains `ALIVE`; the fourth is `exp`. */
 export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] => [
   claims.jti,
   JSON.stringify(revocationKeys(claims, kid)),
@@ -60,7 +62,12 @@ export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] 
   claims.client_id,
   claims.aud,
   claims.scope ?? '',
+  actorOf(claims),
 ];
+
+/** Whom the gate recorded as the agent: the current actor, or the agent that stands for itself. */
+const actorOf = ({ act, sub, sub_profile: profile }: AccessTokenClaims): string =>
+  act?.sub ?? (profile === 'ai_agent' ? sub : '');
 
 /** RFC 7515 §2: base64url without padding or white space, and in the one spelling that is ours (J8). */
 export const isCompactJws = (token: string): boolean =>
