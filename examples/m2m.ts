@@ -1,7 +1,7 @@
 /**
  * A service, or an agent on its own: one `client_credentials` call for one resource.
  *
- *   ISSUER, RESOURCE, AGENT_ID, AGENT_SECRET
+ *   ISSUER, RESOURCE, CLIENT_ID, CLIENT_SECRET
  */
 const env = (name: string): string =>
   process.env[name] ??
@@ -11,7 +11,7 @@ const env = (name: string): string =>
 
 const response = await fetch(`${env('ISSUER')}/token`, {
   method: 'POST',
-  headers: { authorization: `Basic ${btoa(`${env('AGENT_ID')}:${env('AGENT_SECRET')}`)}` },
+  headers: { authorization: `Basic ${btoa(`${env('CLIENT_ID')}:${env('CLIENT_SECRET')}`)}` },
   body: new URLSearchParams({ grant_type: 'client_credentials', resource: env('RESOURCE') }),
 });
 const token = (await response.json()) as { access_token?: string; scope?: string; error?: string };

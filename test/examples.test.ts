@@ -71,16 +71,25 @@ function run(args: readonly string[], more: Record<string, string> = {}) {
   const ended = new Promise<{ code: number | null; said: string }>((resolve) => {
     child.once('close', (code) => resolve({ code, said }));
   });
-  return { ended, onSaid: (listener: (said: string) => void) => void heard.push(listener) };
+  return {
+    ended,
+    onSaid: (listener: (said: string) => void) => void heard.push(listener),
+    stop: () => child.kill(),
+  };
 }
 
 describe('examples/', () => {
   it('m2m.ts gets a token with one call, and exits 1 when refused', async () => {
-    expect(await run(['examples/m2m.ts'], environment).ended).toEqual({
+    const alone = {
+      ...environment,
+      CLIENT_ID: environment.AGENT_ID as string,
+      CLIENT_SECRET: environment.AGENT_SECRET as string,
+    };
+    expect(await run(['examples/m2m.ts'], alone).ended).toEqual({
       code: 0,
       said: 'a token for files:list files:read\n',
     });
-    const wrong = { ...environment, AGENT_SECRET: 'x'.repeat(43) };
+    const wrong = { ...alone, CLIENT_SECRET: 'x'.repeat(43) };
     expect(await run(['examples/m2m.ts'], wrong).ended).toEqual({
       code: 1,
       said: 'refused: invalid_client\n',
@@ -106,6 +115,26 @@ describe('examples/', () => {
       'select count(*)::int as n from grants where ended_at is null',
     );
     expect(live?.n).toBe(0);
+  });
+
+  it('serve-tools.ts runs it: 401 with where to go, before anything else (RFC 9728 §5.1)', async () => {
+    const port = await freePort();
+    const resource = `http://127.0.0.1:${port}/mcp`;
+    const program = run(['examples/serve-tools.ts'], {
+      ISSUER: broker.config.issuer,
+      RESOURCE: resource,
+      FOLDER: folder,
+    });
+    await new Promise<void>((resolve) => {
+      program.onSaid((said) => said.includes('protecting') && resolve());
+    });
+    const answer = await fetch(resource, { method: 'POST', body: '{}' });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toBe(
+      `Bearer scope="files:read", resource_metadata="http://127.0.0.1:${port}/.well-known/oauth-protected-resource/mcp"`,
+    );
+    program.stop();
+    await program.ended;
   });
 
   it('tool-server.ts protects four tools in at most 40 lines', async () => {

@@ -29,24 +29,30 @@ export async function checkToken(token: string, deps: CheckDeps): Promise<Checke
   const { settings, feed, lifetimes, keyFor } = deps;
   const { claims, kid } = await verifyJwt(token, { ...settings, keyFor });
   const keys = revocationKeys(claims, kid);
-  if (feed !== undefined) await checkRevocation(feed, keys, claims.iat, settings.onStale);
+  const published = feed && (await checkRevocation(feed, keys, claims.iat, settings.onStale));
   checkCaller(claims, settings);
-  const lifetime: Lifetime = { tokenId: claims.jti, exp: claims.exp, iat: claims.iat, keys };
+  const { jti: tokenId, exp, iat } = claims;
+  const lifetime: Lifetime = { tokenId, exp, iat, keys, published };
   const context = createAuthContext(claims, () => lifetimes.signalFor(lifetime));
   return { context, lifetime };
 }
 
-/** A lost feed is decided before what it may have missed. */
+/**
+ * A lost feed is decided before what it may have missed.
+ * @returns the keys in their published form, to be compared again at every later use
+ */
 async function checkRevocation(
   feed: RevocationFeed,
   keys: readonly string[],
   issuedAtSeconds: number,
   onStale: VerifierSettings['onStale'],
-): Promise<void> {
+): Promise<readonly string[]> {
   if (!feed.isFresh()) await feed.warmUp();
   if (!feed.isFresh() && onStale === 'refuse')
     throw new AuthError('feed_stale', { retryAfterSeconds: 2 });
-  if (await feed.stops(keys, issuedAtSeconds)) throw new AuthError('revoked');
+  const published = await Promise.all(keys.map(feed.feedKey));
+  if (feed.stopsPublished(published, issuedAtSeconds)) throw new AuthError('revoked');
+  return published;
 }
 
 /** Who may act here at all, whatever the operation. */

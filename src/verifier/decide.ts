@@ -35,6 +35,7 @@ export const refuseUnknown = (reason: 'tool_unknown' | 'method_refused'): Decisi
 
 /** The decision about a caller whose token ended since it was checked. */
 export const refuseExpired = (): Decision => refuse(new AuthError('expired', { claim: 'exp' }));
+export const refuseRevoked = (): Decision => refuse(new AuthError('revoked'));
 
 /** What of `all` and `any` is not in `held`; of `any`, everything if nothing is there. */
 function lacking({ all, any }: ParsedRequirement, held: ReadonlySet<string>): string[] {

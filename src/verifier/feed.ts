@@ -42,6 +42,8 @@ export interface RevocationFeed {
   isFresh(): boolean;
   /** Whether a known fact about one of these keys stops a token issued then. */
   stops(keys: readonly string[], issuedAtSeconds: number): Promise<boolean>;
+  /** The same for keys in their published form, without waiting: for every later use of a token. */
+  stopsPublished(published: readonly string[], issuedAtSeconds: number): boolean;
   /** The published form of a key, to compare with arriving facts. */
   readonly feedKey: (key: string) => Promise<string>;
 }
@@ -137,6 +139,7 @@ export function createRevocationFeed(options: FeedOptions): RevocationFeed {
     },
     isFresh: () => now() - state.heardAtMs <= options.staleLimitSeconds * 1000,
     feedKey,
+    stopsPublished: state.stops,
     async stops(keys, issuedAtSeconds) {
       if (state.isEmpty) return false;
       return state.stops(await Promise.all(keys.map(feedKey)), issuedAtSeconds);

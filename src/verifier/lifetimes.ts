@@ -13,6 +13,8 @@ export interface Lifetime {
   readonly iat: number;
   /** `revocationKeys` of the token. */
   readonly keys: readonly string[];
+  /** The same in their published form; absent with `revocation: 'off'`. */
+  readonly published?: readonly string[] | undefined;
 }
 
 export interface Lifetimes {
@@ -34,7 +36,7 @@ interface Watch extends Lifetime {
   readonly waiting: Set<(reason: Error) => void>;
   readonly stop: () => void;
   readonly end: (why: string) => void;
-  published?: Promise<readonly string[]>;
+  publishing?: Promise<readonly string[]>;
 }
 
 type Feed = Pick<RevocationFeed, 'feedKey' | 'stops'>;
@@ -45,8 +47,8 @@ export function createLifetimes(now: () => number, feed: () => Feed | undefined)
   async function compare(watch: Watch, fact: FeedFact): Promise<void> {
     const { feedKey } = feed() ?? {};
     if (feedKey === undefined) return;
-    watch.published ??= Promise.all(watch.keys.map(feedKey));
-    if ((await watch.published).includes(fact.key) && factStops(fact, watch.iat))
+    watch.publishing ??= Promise.all(watch.keys.map(feedKey));
+    if ((await watch.publishing).includes(fact.key) && factStops(fact, watch.iat))
       watch.end('the access token was revoked');
   }
 

@@ -4,7 +4,7 @@ import { AuthError } from './auth-error.js';
 import { toChallenge } from './challenge.js';
 import { checkToken } from './check.js';
 import type { AuthContext } from './context.js';
-import { type Decision, decide, refuseExpired } from './decide.js';
+import { type Decision, decide, refuseExpired, refuseRevoked } from './decide.js';
 import { createRevocationFeed, type RevocationFeed } from './feed.js';
 import { bearerToken } from './http-input.js';
 import { createKeySource } from './keys.js';
@@ -48,7 +48,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
   /** Expiry comes before scope: renewing helps here, and asking a user does not. */
   function decideNow(context: AuthContext, requirement: ParsedRequirement): Decision {
     const endsAtMs = context.expiresAt.getTime() + settings.clockToleranceSeconds * 1000;
-    return now() < endsAtMs ? decide(context, requirement) : refuseExpired();
+    if (now() >= endsAtMs) return refuseExpired();
+    // A context may be held for longer than the call it was made for: stopped is stopped.
+    const { published, iat } = contexts.get(context) ?? {};
+    if (published !== undefined && iat !== undefined && feed?.stopsPublished(published, iat)) {
+      return refuseRevoked();
+    }
+    return decide(context, requirement);
   }
 
   return Object.freeze<Verifier>({

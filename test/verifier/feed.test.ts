@@ -181,6 +181,21 @@ describe('VF12: a feed that is not heard', () => {
   });
 });
 
+describe('a context that is held longer than its call (V8)', () => {
+  it('decides nothing in favour any more once its token is revoked, and does until then', async () => {
+    const { issuer, verifier } = await createWorld();
+    const context = await verifier.verify(
+      await issuer.delegatedToken({ claims, scope: 'files:read', agentScope: 'files:read' }),
+    );
+    expect(await verifier.authorize(context, 'files:read')).toEqual({ ok: true });
+    await issuer.revoke('cns_A.gnt_B');
+    await vi.waitFor(async () => {
+      const decision = await verifier.authorize(context, 'files:read');
+      expect(decision).toMatchObject({ ok: false, error: { reason: 'revoked', status: 401 } });
+    });
+  });
+});
+
 describe('AuthContext.signal', () => {
   it('aborts when the token is revoked', async () => {
     const { issuer, verifier } = await createWorld();
