@@ -207,7 +207,7 @@ const shownOnly: readonly Attack[] = [
     },
     expected: FORBIDDEN,
   },
-  ...['files:delete', 'admin:quota', '*', '__proto__', 'openid email', 'files:write '].map(
+  ...['files:write', 'files:read', 'files:delete', 'admin:quota', '*', '__proto__', 'email'].map(
     (scope): Attack => ({
       id: 'I7',
       name: `a scope box made by hand, ${JSON.stringify(scope)}: not granted`,
@@ -223,9 +223,15 @@ const shownOnly: readonly Attack[] = [
             { scope: ['files:list', scope] },
           );
           const code = new URL(answer.headers.location ?? '').searchParams.get('code') ?? '';
-          return (await party.tokens({ code, verifier, redirectUri: party.redirectUri })).scope;
+          const tokens = await party.tokens({ code, verifier, redirectUri: party.redirectUri });
+          const rows = await w.db.run<{ scopes: string }>(
+            `select array_to_string(scopes, ' ') as scopes from grants where user_id = $1
+             order by created_at desc limit 1`,
+            [party.user.id],
+          );
+          return [tokens.scope, ...rows.map(({ scopes }) => scopes)];
         }),
-      expected: 'files:list',
+      expected: ['files:list', 'files:list'],
     }),
   ),
   ...['999999999', '-1', '1e9', 'NaN', '2592000000', '0', '__proto__'].map(
