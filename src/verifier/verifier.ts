@@ -45,17 +45,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
   const verify = (token: string) => recorder.observe(() => check(token));
 
-  /** Expiry comes before scope: renewing helps here, and asking a user does not. */
-  function decideNow(context: AuthContext, requirement: ParsedRequirement): Decision {
-    const endsAtMs = context.expiresAt.getTime() + settings.clockToleranceSeconds * 1000;
-    if (now() >= endsAtMs) return refuseExpired();
-    // A context may be held for longer than the call it was made for: stopped is stopped.
-    const { published, iat } = contexts.get(context) ?? {};
-    if (published !== undefined && iat !== undefined && feed?.stopsPublished(published, iat)) {
-      return refuseRevoked();
-    }
-    return decide(context, requirement);
-  }
+  const hasEnded = (context: AuthContext): Decision | undefined =>
+    endOf(context, contexts.get(context), { settings, feed });
+  const decideNow = (context: AuthContext, requirement: ParsedRequirement): Decision =>
+    hasEnded(context) ?? decide(context, requirement);
 
   return Object.freeze<Verifier>({
     issuer,
@@ -89,6 +82,23 @@ export function createVerifier(options: VerifierOptions): Verifier {
     emit: recorder.emit,
     now,
   });
+}
+
+/**
+ * The decision about a context whose token has ended since it was checked; it may be held for longer
+ * than the call it was made for. Expiry comes before scope: renewing helps there, asking a user does
+ * not.
+ */
+function endOf(
+  context: AuthContext,
+  lifetime: Lifetime | undefined,
+  { settings, feed }: { settings: VerifierSettings; feed: RevocationFeed | undefined },
+): Decision | undefined {
+  const endsAtMs = context.expiresAt.getTime() + settings.clockToleranceSeconds * 1000;
+  if (settings.now() >= endsAtMs) return refuseExpired();
+  const { published, iat } = lifetime ?? {};
+  if (feed === undefined || published === undefined || iat === undefined) return undefined;
+  return feed.stopsPublished(published, iat) ? refuseRevoked() : undefined;
 }
 
 function createFeed(

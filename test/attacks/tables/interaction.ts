@@ -214,7 +214,7 @@ const shownOnly: readonly Attack[] = [
       unaudited: SERVED,
       run: (w) =>
         w.honestly(async () => {
-          const party = await w.cast();
+          const party = await w.cast({ scope: 'files:list' });
           const { verifier, challenge } = pkce();
           const answer = await w.walk(
             party.browser,

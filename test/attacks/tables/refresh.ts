@@ -83,6 +83,23 @@ const rotations: readonly Attack[] = [
     expected: { [GOOD]: 1, [GONE]: 19 },
   },
   {
+    id: 'R2',
+    name: 'a refresh token whose first use is not over yet: refused, and the authorization lives',
+    refs: ['1', '46'],
+    run: async (w) => {
+      const party = await w.cast();
+      const { refresh_token, access_token } = await party.tokens();
+      await w.db.run(
+        `update artifacts set consumed_at = clock_timestamp() where model = 'RefreshToken'
+         and grant_id in (select id from grants where user_id = $1)`,
+        [party.user.id],
+      );
+      const tried = await party.refresh(refresh_token);
+      return [seen(tried), (await w.introspect(access_token)).body.active];
+    },
+    expected: [GONE, true],
+  },
+  {
     id: 'R7',
     name: 'a refresh never outlives its grant: the new token and the new refresh token end with it',
     unaudited: SERVED,
