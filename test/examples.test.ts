@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createBrowserless, walkPages } from '../examples/demo/walk-pages.js';
 import { startToolServer } from '../examples/tool-server.js';
 import { type Broker, createBroker } from '../src/broker/app.js';
@@ -128,7 +128,7 @@ describe('examples/', () => {
     await new Promise<void>((resolve) => {
       program.onSaid((said) => said.includes('protecting') && resolve());
     });
-    const answer = await fetch(resource, { method: 'POST', body: '{}' });
+    const answer = await vi.waitFor(() => fetch(resource, { method: 'POST', body: '{}' }));
     expect(answer.status).toBe(401);
     expect(answer.headers.get('www-authenticate')).toBe(
       `Bearer scope="files:read", resource_metadata="http://127.0.0.1:${port}/.well-known/oauth-protected-resource/mcp"`,
