@@ -6,11 +6,11 @@ import { type DirectoryLock, lockDirectory } from '../../../src/broker/db/direct
 const { directory } = JSON.parse(process.argv[2] as string);
 let lock: DirectoryLock | undefined;
 
-/** Takes and gives back without a pause; whoever finds another one inside has proved a fault. */
-async function hammer(forMs: number): Promise<{ taken: number; met: number }> {
+/** Takes and gives back so many times without a pause; whoever finds another one inside has proved a fault. */
+async function hammer(times: number): Promise<{ taken: number; met: number }> {
   const inside = join(directory, 'inside');
   const outcome = { taken: 0, met: 0 };
-  for (const end = Date.now() + forMs; Date.now() < end; ) {
+  while (outcome.taken < times) {
     const held = await lockDirectory(directory).catch(() => undefined);
     if (held === undefined) continue;
     outcome.taken += 1;
@@ -26,9 +26,9 @@ async function hammer(forMs: number): Promise<{ taken: number; met: number }> {
   return outcome;
 }
 
-process.on('message', async (message: { take?: true; release?: true; hammerForMs?: number }) => {
-  if (message.hammerForMs !== undefined) {
-    process.send?.(await hammer(message.hammerForMs));
+process.on('message', async (message: { take?: true; release?: true; hammerTimes?: number }) => {
+  if (message.hammerTimes !== undefined) {
+    process.send?.(await hammer(message.hammerTimes));
     return;
   }
   if (message.release === true) {
