@@ -20,14 +20,16 @@ const host = createAgentHost({
 });
 
 const { url, transaction } = await host.beginDelegation({ resource, scope: 'files:read' });
-console.log(`open ${url.href}`);
 
-const callback = await new Promise<string>((resolve) => {
+const callback = await new Promise<string>((resolve, reject) => {
   const server = createServer((req, res) => {
     res.end('Thank you. You can close this window.');
     server.close();
     resolve(new URL(req.url ?? '/', redirectUri).href);
-  }).listen(Number(new URL(redirectUri).port), '127.0.0.1');
+  });
+  server.once('error', reject).listen(Number(new URL(redirectUri).port), '127.0.0.1', () => {
+    console.log(`open ${url.href}`);
+  });
 });
 const delegation = await host.completeDelegation(callback, transaction);
 console.log(

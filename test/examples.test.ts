@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createBrowserless, walkPages } from '../examples/demo/walk-pages.js';
 import { startToolServer } from '../examples/tool-server.js';
 import { type Broker, createBroker } from '../src/broker/app.js';
@@ -53,6 +53,11 @@ afterAll(async () => {
 
 const TSX = join(ROOT, 'node_modules/tsx/dist/cli.mjs');
 
+const started: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill();
+});
+
 /** Starts a program; resolves with what it said when it ends. */
 function run(args: readonly string[], more: Record<string, string> = {}) {
   const child: ChildProcess = spawn(process.execPath, [TSX, ...args], {
@@ -60,6 +65,7 @@ function run(args: readonly string[], more: Record<string, string> = {}) {
     env: { ...process.env, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  started.push(child);
   let said = '';
   const heard: ((said: string) => void)[] = [];
   for (const stream of [child.stdout, child.stderr]) {

@@ -58,10 +58,10 @@ async function askUser(stage: Stage, yes: boolean): Promise<Delegation> {
     const server = createServer(async (req, res) => {
       const url = new URL(req.url ?? '/', `http://127.0.0.1:${stage.callbackPort}`);
       if (url.pathname === '/') {
-        const begun = await stage.host.beginDelegation(request);
+        const begun = await stage.host.beginDelegation(request).catch(reject);
+        if (begun === undefined) return void res.writeHead(503).end();
         transaction = begun.transaction;
-        res.writeHead(303, { location: begun.url.href }).end();
-        return;
+        return void res.writeHead(303, { location: begun.url.href }).end();
       }
       if (url.pathname !== '/callback') return void res.writeHead(404).end();
       res.writeHead(200, { 'content-type': 'text/plain', connection: 'close' });
@@ -69,10 +69,12 @@ async function askUser(stage: Stage, yes: boolean): Promise<Delegation> {
       clearTimeout(timer);
       server.close();
       stage.host.completeDelegation(url, transaction).then(resolve, reject);
-    }).listen(stage.callbackPort, '127.0.0.1');
-    say(`  Open   http://127.0.0.1:${stage.callbackPort}/`);
-    say(`  as     ${USER.email}  /  ${USER.password}`);
-    say('  and allow what is ticked.');
+    });
+    server.once('error', reject).listen(stage.callbackPort, '127.0.0.1', () => {
+      say(`  Open   http://127.0.0.1:${stage.callbackPort}/`);
+      say(`  as     ${USER.email}  /  ${USER.password}`);
+      say('  and allow what is ticked.');
+    });
   });
 }
 
