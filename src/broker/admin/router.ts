@@ -24,6 +24,8 @@ export interface AdminDeps {
 const PREFIX = '/admin/v1';
 const BODY_MAX_BYTES = 256 * 1024;
 const JSON_DEPTH_MAX = 32;
+/** RFC 8259 §8.1: JSON is UTF-8, and says so or nothing. */
+const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 /** Until administrators are principals of their own (issue 3). */
 const BOOTSTRAP_PRINCIPAL = 'admin';
 
@@ -95,13 +97,13 @@ async function perform(deps: AdminDeps, operation: Operation, ctx: Context): Pro
 }
 
 async function readJson(ctx: Context): Promise<unknown> {
-  if (!/^application\/json\s*(;|$)/i.test(ctx.get('Content-Type'))) {
+  if (!JSON_TYPE.test(ctx.get('Content-Type'))) {
     throw httpProblem(415, 'Send application/json');
   }
   const read = readBody(ctx.req, BODY_MAX_BYTES).catch(() => {
     throw httpProblem(413, `The body is longer than ${BODY_MAX_BYTES} bytes`);
   });
-  const text = (await read).toString('utf8');
+  const text = decode(await read);
   if (depthOf(text) > JSON_DEPTH_MAX) {
     throw invalid({ path: [], message: 'the body is nested too deeply' });
   }
@@ -109,6 +111,15 @@ async function readJson(ctx: Context): Promise<unknown> {
     return JSON.parse(text === '' ? '{}' : text);
   } catch {
     throw invalid({ path: [], message: 'the body is not JSON' });
+  }
+}
+
+/** No octet is replaced in silence: a name is stored as it was sent, or not at all (P5, P9). */
+function decode(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw invalid({ path: [], message: 'the body is not UTF-8' });
   }
 }
 
