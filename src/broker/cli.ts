@@ -1,5 +1,5 @@
 /** `behalf`: serve, migrate, apply, a command a noun, and a token for debugging. */
-import { access, readFile, writeFile } from 'node:fs/promises';
+import { access, open, readFile, unlink, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { openAdmin } from './cli/admin.js';
 import { addNouns } from './cli/nouns.js';
@@ -85,9 +85,10 @@ async function apply(
         );
       }
     }
-    const outcome = (await admin.call('post', '/world', { body })) as Outcome;
-    const kept = options.secrets !== undefined && Object.keys(outcome.secrets).length > 0;
-    if (kept) await keepSecrets(options.secrets as string, outcome.secrets);
+    const send = () => admin.call('post', '/world', { body }) as Promise<Outcome>;
+    const into = taken || options.dryRun === true ? undefined : options.secrets;
+    const outcome = await (into === undefined ? send() : keepSecrets(into, send));
+    const kept = into !== undefined && Object.keys(outcome.secrets).length > 0;
     const secrets = kept ? {} : outcome.secrets;
     if (command.optsWithGlobals().json === true) print({ ...outcome, secrets }, { json: true });
     else process.stdout.write(describe(outcome, secrets, options.secrets));
@@ -106,9 +107,22 @@ const exists = (file: string): Promise<boolean> =>
 const mayMakeSecret = ({ noun, action, fields }: Outcome['plan'][number]): boolean =>
   (noun === 'agent' || noun === 'client') && (action === 'create' || fields.includes('auth'));
 
-/** Never over what somebody already keeps: a secret is shown once. */
-const keepSecrets = (file: string, secrets: Outcome['secrets']): Promise<void> =>
-  writeFile(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+/**
+ * Makes the file before anything is applied, never over what somebody already keeps: a secret whose
+ * file turns out not to be writable afterwards would be lost. It stays only if there is one.
+ */
+async function keepSecrets(file: string, send: () => Promise<Outcome>): Promise<Outcome> {
+  await (await open(file, 'wx', 0o600)).close();
+  let kept = false;
+  try {
+    const outcome = await send();
+    kept = Object.keys(outcome.secrets).length > 0;
+    if (kept) await writeFile(file, `${JSON.stringify(outcome.secrets, null, 2)}\n`);
+    return outcome;
+  } finally {
+    if (!kept) await unlink(file);
+  }
+}
 
 function describe(outcome: Outcome, secrets: Outcome['secrets'], file: string | undefined): string {
   const lines = outcome.plan.map(({ noun, id, action, fields }) => {

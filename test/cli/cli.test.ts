@@ -98,7 +98,7 @@ describe('DESIGN §12: behalf, on the embedded database', () => {
       out: plan('unchanged'),
       err: '',
     });
-  });
+  }, 90_000);
 
   it('exits 1 with one sentence for an agent that is not there', async () => {
     expect(await behalf(['agent', 'get', 'agt_nobody'])).toEqual({
