@@ -43,6 +43,15 @@ export async function removeCredentialRow(
   return removed;
 }
 
+/** Changes what is said of a key (its name, its algorithm), never the key. */
+export async function describeKey(
+  db: Executor,
+  id: string,
+  jwk: NonNullable<CredentialRow['jwk']>,
+): Promise<void> {
+  await db.update(credentials).set({ jwk }).where(eq(credentials.id, id));
+}
+
 /** Every use ever made of this key, by anyone, removed ones included. */
 export const usesOfKey = (db: Executor, thumbprint: string): Promise<CredentialRow[]> =>
   db.select().from(credentials).where(eq(credentials.thumbprint, thumbprint)).limit(10);

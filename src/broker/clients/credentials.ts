@@ -6,7 +6,7 @@
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import type { Executor } from '../db/database.js';
 import { newId, newSecret } from '../ids.js';
-import { type Change, databaseNow } from '../registry/change.js';
+import { type Change, databaseNow, isSame } from '../registry/change.js';
 import { conflict, type FieldPath, invalid, notFound } from '../registry/refusal.js';
 import {
   type Jwks,
@@ -17,6 +17,7 @@ import {
 } from './credential-schema.js';
 import {
   type CredentialRow,
+  describeKey,
   insertCredential,
   liveCredentials,
   removeCredentialRow,
@@ -205,17 +206,31 @@ async function syncKeys(
     if (wanted.has(thumbprint)) {
       throw conflict([...at, 'keys', index], 'is the same key as another one in this list');
     }
+    if (jwk.kid !== undefined && jwks.keys.findIndex(({ kid }) => kid === jwk.kid) < index) {
+      throw conflict([...at, 'keys', index, 'kid'], 'is the name of another key in this list');
+    }
     wanted.set(thumbprint, index);
   }
   const gone = live.filter(({ thumbprint }) => !wanted.has(thumbprint ?? ''));
   for (const { id } of gone) await remove(change, owner, id);
-  for (const { thumbprint } of live) wanted.delete(thumbprint ?? '');
+  let described = false;
+  for (const { id, thumbprint, jwk: known } of live) {
+    const jwk = jwks.keys[wanted.get(thumbprint ?? '') ?? -1];
+    wanted.delete(thumbprint ?? '');
+    if (jwk === undefined || isSame(known, jwk)) continue;
+    await describeKey(change.tx, id, jwk);
+    described = true;
+  }
+  if (described) {
+    const detail = { noun: owner.noun, id: owner.id, fields: ['jwks'] };
+    await change.record({ type: 'registry.changed', ...auditColumn(owner), detail });
+  }
   for (const index of wanted.values()) {
     const jwk = jwks.keys[index];
     if (jwk === undefined) continue;
     await add(deps, change, owner, { kind: 'jwk', jwk }, [...at, 'keys', index]);
   }
-  return gone.length > 0 || wanted.size > 0;
+  return described || gone.length > 0 || wanted.size > 0;
 }
 
 async function thumbprintOf(jwk: PublicJwk, at: FieldPath): Promise<string> {

@@ -112,6 +112,8 @@ async function recordChange(
 }
 
 export interface SetPermission {
+  /** As it is stored: an e-mail address became a user's id. */
+  readonly principal: string;
   /** Absent: no scopes, no permission. */
   readonly permission: PermissionRow | undefined;
   readonly created: boolean;
@@ -144,16 +146,16 @@ async function setPermission(
   const before = await findPermission(change.tx, principal, resource);
   const created = before === undefined;
   if (isSame(before?.scopes ?? [], scopes)) {
-    return { permission: before, created: false, fields: [] };
+    return { principal, permission: before, created: false, fields: [] };
   }
   if (scopes.length === 0) {
     await remove(deps, change, principal, resource);
-    return { permission: undefined, created: false, fields: ['scopes'] };
+    return { principal, permission: undefined, created: false, fields: ['scopes'] };
   }
   const permission = await putPermission(change.tx, principal, resource, scopes);
   const type = created ? 'registry.created' : 'registry.changed';
   await recordChange(change, type, permission, before?.scopes ?? [], scopes);
-  return { permission, created, fields: ['scopes'] };
+  return { principal, permission, created, fields: ['scopes'] };
 }
 
 async function remove(

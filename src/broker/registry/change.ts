@@ -7,7 +7,7 @@
 import { sql } from 'drizzle-orm';
 import { policyEpoch } from '../../../schema/index.js';
 import { type AuditEvent, record } from '../audit/store.js';
-import type { Database, Executor } from '../db/database.js';
+import { type Database, type Executor, isDuplicate } from '../db/database.js';
 import { bumpEpoch, narrow, type Stop } from '../revocation/store.js';
 
 export interface Change {
@@ -52,13 +52,43 @@ export const narrowing: RunStep = (db, by, step) =>
     return { stops, result };
   });
 
-/** Runs a step to see what it would do, and takes everything back: no event, no fact, no epoch. */
-export const rehearsing: RunStep = async <T>(db: Database, by: string, step: Step<T>) => {
+/** First half of the advisory lock of long changes; the second is the schema's hash. */
+const LONG_LOCK = 0x6265_6c67;
+/** A rehearsal that met somebody else's new id is begun again; the third meeting is an error. */
+const REHEARSALS_MAX = 3;
+
+/**
+ * The database for changes of many steps, and for rehearsals: they wait for each other here, before
+ * they hold a lock that a stop needs.
+ */
+export const oneAtATime = (db: Database): Database => ({
+  ...db,
+  transaction: (work) =>
+    db.transaction(async (tx) => {
+      await tx.execute(sql`select pg_advisory_xact_lock(${LONG_LOCK}, hashtext(current_schema()))`);
+      return work(tx);
+    }),
+});
+
+/**
+ * Runs a step to see what it would do, and takes everything back: no event, no fact, no epoch. It
+ * does not wait on the epoch's row: a stop that had to wait for it would hold the gate meanwhile.
+ */
+export const rehearsing: RunStep = async (db, by, step) => {
+  for (let rehearsal = 1; ; rehearsal += 1) {
+    try {
+      return await takenBack(db, by, step);
+    } catch (error) {
+      if (!isDuplicate(error) || rehearsal === REHEARSALS_MAX) throw error;
+    }
+  }
+};
+
+async function takenBack<T>(db: Database, by: string, step: Step<T>): Promise<T> {
   const taken: { result?: T } = {};
   const takeBack = new Error('taken back');
   try {
-    await db.transaction(async (tx) => {
-      await tx.select().from(policyEpoch).for('update');
+    await oneAtATime(db).transaction(async (tx) => {
       taken.result = await step({ tx, by, record: async () => {}, stop: () => {} });
       throw takeBack;
     });
@@ -66,7 +96,7 @@ export const rehearsing: RunStep = async <T>(db: Database, by: string, step: Ste
     if (error !== takeBack) throw error;
   }
   return taken.result as T;
-};
+}
 
 /** The database's clock, for the columns that are compared with tokens. */
 export const databaseNow = sql`clock_timestamp()` as unknown as Date;

@@ -15,6 +15,7 @@ import {
 } from 'yaml';
 import { isSpecialKey } from '../registry/fields.js';
 import { type FieldPath, type FieldProblem, problemsOf } from '../registry/refusal.js';
+import { emailKeyOf } from '../users/schema.js';
 import { type World, worldSchema } from './schema.js';
 
 const WORLD_CHARS_MAX = 1_000_000;
@@ -131,7 +132,7 @@ function repetitions(world: World): FieldProblem[] {
     ...twice('roles', 'name', world.roles, ({ name }) => name),
     ...twice('clients', 'id', world.clients, ({ id }) => id),
     ...twice('agents', 'id', world.agents, ({ id }) => id),
-    ...twice('users', 'email', world.users, ({ email }) => email.toLowerCase()),
+    ...twice('users', 'email', world.users, ({ email }) => emailKeyOf(email)),
     ...twice('resources', 'identifier', world.resources, ({ identifier }) => identifier),
     ...twice('permissions', 'principal', world.permissions, ({ principal, resource }) =>
       [principal, resource].join(' at '),

@@ -5,7 +5,7 @@
 
 import type { Registry } from '../admin/registry.js';
 import type { Database } from '../db/database.js';
-import { narrowing, rehearsing, type Step } from '../registry/change.js';
+import { narrowing, oneAtATime, rehearsing, type Step } from '../registry/change.js';
 import { type FieldProblem, isRefusal } from '../registry/refusal.js';
 import { type ParsedWorld, parseWorld, type WorldProblem } from './parse.js';
 import type { World } from './schema.js';
@@ -82,7 +82,7 @@ export async function applyWorld(
   }
   const failed: { result?: Broken } = {};
   try {
-    return await narrowing(deps.db, by, async (change) => {
+    return await narrowing(oneAtATime(deps.db), by, async (change) => {
       const result = await step(change);
       if ('problems' in result) {
         failed.result = result;
@@ -148,7 +148,7 @@ const runOf =
     passwords: Passwords,
   ): Step<Broken | Applied> =>
   async (change) => {
-    const run: Run = { registry, change, passwords, secrets: [] };
+    const run: Run = { registry, change, passwords, secrets: [], permitted: new Set() };
     const plan: PlanItem[] = [];
     for (const section of tasksOf(world)) {
       const problems: FieldProblem[] = [];

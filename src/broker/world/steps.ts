@@ -35,6 +35,8 @@ export interface Run {
   readonly change: Change;
   readonly passwords: Passwords;
   readonly secrets: GeneratedSecret[];
+  /** Principal and resource of every permission so far, as they are stored. */
+  readonly permitted: Set<string>;
 }
 
 /** `created`, or the fields that changed (none: unchanged). */
@@ -171,9 +173,14 @@ export async function applyResource(
 }
 
 export async function applyPermission(
-  { registry, change }: Run,
+  { registry, change, permitted }: Run,
   entry: Permission,
 ): Promise<Outcome> {
-  const { created, fields } = await registry.permissions.steps.set(change, entry);
+  const { principal, created, fields } = await registry.permissions.steps.set(change, entry);
+  // An id and an address, or two spellings of one: the parser cannot know that they are the same.
+  const pair = `${principal} at ${entry.resource}`;
+  if (permitted.has(pair))
+    throw invalid({ path: ['principal'], message: `is here twice: "${pair}"` });
+  permitted.add(pair);
   return created ? 'created' : fields;
 }
