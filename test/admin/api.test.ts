@@ -619,6 +619,10 @@ describe('consents, grants and the audit over the API', () => {
       consent_id: consent,
       scopes: expect.arrayContaining(['files:write']),
     });
+    const over = async (noun: string) =>
+      (await call('get', `/${noun}?live=false`)).body.items.map(({ id }: { id: string }) => id);
+    expect(await over('grants')).not.toContain(grant);
+    expect(await over('consents')).not.toContain(consent);
     const consents = await call('get', '/consents?limit=1');
     expect(consents.body.items).toEqual([
       { ...shown, id: consent, offered: expect.any(Array), granted: expect.any(Array) },
@@ -639,6 +643,7 @@ describe('consents, grants and the audit over the API', () => {
       undefined,
     ]);
     expect((await call('get', `/consents?user=${ANA.id}&live=true`)).body.items).toEqual([]);
+    expect(await over('consents')).toContain(consent);
     expect(await endGrant(t.opened.db, grant, 'again', 'admin')).toBe(false);
     const introspected = await postForm(
       `${t.issuer}/introspect`,

@@ -1,5 +1,5 @@
 /** Lists of consents and grants for operators and for the user's own page. Read only. */
-import { and, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, desc, eq, lt, or, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 import type { ConsentRow, GrantRow } from './store.js';
@@ -8,6 +8,7 @@ export interface DelegationFilter {
   readonly userId?: string | undefined;
   readonly agentId?: string | undefined;
   readonly clientId?: string | undefined;
+  /** True: neither ended nor expired; false: one of the two; absent: both kinds. */
   readonly live?: boolean | undefined;
   /** The last one of the page before. */
   readonly before?: { readonly createdAt: Date; readonly id: string } | undefined;
@@ -41,12 +42,13 @@ function conditions(table: typeof consents | typeof grants, filter: DelegationFi
     filter.userId === undefined ? undefined : eq(table.userId, filter.userId),
     filter.agentId === undefined ? undefined : eq(table.agentId, filter.agentId),
     filter.clientId === undefined ? undefined : eq(table.clientId, filter.clientId),
-    filter.live === true
-      ? and(isNull(table.endedAt), gt(table.expiresAt, sql`clock_timestamp()`))
-      : undefined,
+    filter.live === undefined ? undefined : eq(isLive(table), filter.live),
     filter.before === undefined ? undefined : olderThan(table, filter.before),
   );
 }
+
+const isLive = (table: typeof consents | typeof grants) =>
+  sql<boolean>`(${table.endedAt} is null and ${table.expiresAt} > clock_timestamp())`;
 
 /** Two of the same millisecond are told apart by their ids: no page skips one (P12). */
 const olderThan = (
