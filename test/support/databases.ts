@@ -1,5 +1,6 @@
 // The two databases a store suite runs on, each empty but migrated.
-import { readFile, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import type { Database } from '../../src/broker/db/database.js';
@@ -27,7 +28,10 @@ export async function openTestPostgres(): Promise<OpenedDatabase> {
   };
 }
 
-/** In memory, from an image made once a run: creating one afresh takes seconds. */
+/**
+ * In memory, from an image made once a run: creating one afresh takes seconds. Files run beside each
+ * other, so the image appears under its name only when it is whole: half of one does not start.
+ */
 export async function openTestPglite(): Promise<OpenedDatabase> {
   const path = join(inject('scratchDir'), 'pglite-image.tar');
   const known = await readFile(path).catch(() => undefined);
@@ -37,7 +41,11 @@ export async function openTestPglite(): Promise<OpenedDatabase> {
   }
   const db = await openPglite({});
   const image = await (await db.dump?.())?.arrayBuffer();
-  if (image !== undefined) await writeFile(path, Buffer.from(image));
+  if (image !== undefined) {
+    const draft = `${path}.${randomUUID()}`;
+    await writeFile(draft, Buffer.from(image));
+    await rename(draft, path);
+  }
   return { db, url: undefined, close: () => db.close() };
 }
 
