@@ -1,6 +1,6 @@
 /** What users decided (consents) and what hangs on it (grants). */
 import { sql } from 'drizzle-orm';
-import { index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import { createdAt, instant, textList } from './columns.js';
 
 /** A user's durable decision for (user, client as it described itself, agent, resource). */
@@ -18,10 +18,17 @@ export const consents = pgTable(
     resource: text('resource').notNull().default(''),
     offered: textList('offered'),
     granted: textList('granted'),
+    /** How many actors may follow the agent in a chain. */
+    helpers: integer('helpers').notNull().default(0),
+    /** SHA-256 of everything the page said besides the scopes asked for: a change asks again. */
+    termsHash: text('terms_hash').notNull().default(''),
+    /** What was agreed to, as it was shown: what a later page compares with. */
+    terms: jsonb('terms').$type<Record<string, unknown>>().notNull().default({}),
     createdAt: createdAt(),
     expiresAt: instant('expires_at').notNull(),
     endedAt: instant('ended_at'),
     endedReason: text('ended_reason'),
+    endedBy: text('ended_by'),
   },
   (t) => [
     uniqueIndex('consents_live')
@@ -46,12 +53,17 @@ export const grants = pgTable(
     scopes: textList('scopes'),
     /** The credential behind the last proof of the actor; its removal asks for a fresh one. */
     actorCredentialId: text('actor_credential_id'),
+    /** How the actor was proved last: token | client_auth | client_binding | none. */
+    actorProof: text('actor_proof'),
+    /** The browser session it was given in; `user_sessions.id`. */
+    sessionId: text('session_id'),
     authTime: instant('auth_time'),
     acr: text('acr'),
     createdAt: createdAt(),
     expiresAt: instant('expires_at').notNull(),
     endedAt: instant('ended_at'),
     endedReason: text('ended_reason'),
+    endedBy: text('ended_by'),
   },
   (t) => [index('grants_consent').on(t.consentId), index('grants_agent').on(t.agentId)],
 );

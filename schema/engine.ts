@@ -16,6 +16,10 @@ export const artifacts = pgTable(
     /** Hash of a session's uid. */
     uid: text('uid'),
     consumedAt: instant('consumed_at'),
+    /** Refresh grace: the answer given for this token, sealed under a key derived from it. */
+    successorSealed: text('successor_sealed'),
+    /** How often that answer was given again. */
+    successorUses: integer('successor_uses').notNull().default(0),
     expiresAt: instant('expires_at').notNull(),
   },
   (t) => [
@@ -32,9 +36,14 @@ export const signingKeys = pgTable('signing_keys', {
   publicJwk: jsonb('public_jwk').$type<Record<string, unknown>>().notNull(),
   /** Encrypted under a key derived from BEHALF_SECRET. */
   privateSealed: text('private_sealed').notNull(),
-  /** active | retired */
+  /** next (published, not used) | active (signs) | retiring (verifies only) | retired */
   state: text('state').notNull().default('active'),
   createdAt: createdAt(),
+  /** When it became the one that signs. */
+  activatedAt: instant('activated_at'),
+  /** When its last token has run out: no longer published from then on. */
+  retiresAt: instant('retires_at'),
+  retiredReason: text('retired_reason'),
 });
 
 /** One row: two counters that move in the transactions they count. */

@@ -1,6 +1,15 @@
 /** Who exists: agents, clients, users, their credentials, roles and permissions. */
 import { sql } from 'drizzle-orm';
-import { index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import { createdAt, instant, textList } from './columns.js';
 
 /** An agent is also an OAuth client with the same id. Rows stay for ever: ids are never reassigned. */
@@ -8,15 +17,31 @@ export const agents = pgTable('agents', {
   id: text('id').primaryKey(),
   name: text('name').notNull(),
   description: text('description'),
+  /** Answers for the agent. */
   owner: text('owner').notNull(),
+  /** Stands in for the owner. */
+  sponsor: text('sponsor'),
   purpose: text('purpose'),
-  /** active | blocked */
+  vendor: text('vendor'),
+  model: text('model'),
+  version: text('version'),
+  logoUri: text('logo_uri'),
+  contact: text('contact'),
+  /** Its name in the operator's other systems. */
+  externalId: text('external_id'),
+  tags: textList('tags'),
+  /** draft | active | paused | blocked | retired */
   status: text('status').notNull().default('active'),
   statusReason: text('status_reason'),
+  /** Who set the status, and when. */
+  statusBy: text('status_by'),
+  statusAt: instant('status_at'),
   /** Nothing issued before this instant is good any more; set again on unblocking. */
   notBefore: instant('not_before').notNull().default(sql`'epoch'`),
   /** Clients that may front for this agent. */
   clients: textList('clients'),
+  /** Agents it takes work from. */
+  takesWorkFrom: textList('takes_work_from'),
   /** client_secret_basic | client_secret_post | private_key_jwt */
   auth: text('auth').notNull(),
   createdAt: createdAt(),
@@ -28,7 +53,19 @@ export const clients = pgTable('clients', {
   name: text('name').notNull(),
   /** app (signs users in) | service (acts by itself) */
   kind: text('kind').notNull(),
+  /** What the client says of itself, shown to users as its own words. */
+  description: text('description'),
+  clientUri: text('client_uri'),
+  logoUri: text('logo_uri'),
+  policyUri: text('policy_uri'),
+  contact: text('contact'),
   redirectUris: textList('redirect_uris'),
+  /** The agent this client always acts as (`client_binding`); absent: it asks for one, or none. */
+  agentId: text('agent_id'),
+  /** RFC 9126 §6: only pushed requests. */
+  requirePar: boolean('require_par').notNull().default(false),
+  /** RFC 9101 §10.5: only signed request objects. */
+  requireSignedRequest: boolean('require_signed_request').notNull().default(false),
   /** none | client_secret_basic | client_secret_post | private_key_jwt */
   auth: text('auth').notNull(),
   /** active | retired */
@@ -46,15 +83,25 @@ export const credentials = pgTable(
     principal: text('principal').notNull(),
     /** secret | jwk */
     kind: text('kind').notNull(),
+    /** What operators call it. */
+    name: text('name'),
     /** SHA-256 of a 256-bit random secret, hex. */
     secretHash: text('secret_hash'),
     jwk: jsonb('jwk').$type<Record<string, unknown>>(),
     /** RFC 7638 thumbprint of the key. */
     thumbprint: text('thumbprint'),
     createdAt: createdAt(),
+    createdBy: text('created_by'),
+    /** Proves nothing from then on; absent: never. */
+    expiresAt: instant('expires_at'),
+    /** To the minute, at the latest. */
+    lastUsedAt: instant('last_used_at'),
     removedAt: instant('removed_at'),
   },
-  (t) => [index('credentials_principal').on(t.principal)],
+  (t) => [
+    index('credentials_principal').on(t.principal),
+    index('credentials_thumbprint').on(t.thumbprint),
+  ],
 );
 
 /** A person. The id is always random and never reassigned, whatever happens to the e-mail address. */
@@ -71,6 +118,7 @@ export const users = pgTable(
     roles: textList('roles'),
     /** active | disabled */
     status: text('status').notNull().default('active'),
+    statusReason: text('status_reason'),
     notBefore: instant('not_before').notNull().default(sql`'epoch'`),
     createdAt: createdAt(),
   },
@@ -102,3 +150,26 @@ export const signInFailures = pgTable('sign_in_failures', {
   failures: integer('failures').notNull(),
   expiresAt: instant('expires_at').notNull(),
 });
+
+/** A browser in which a user is signed in: what the user sees and can end. */
+export const userSessions = pgTable(
+  'user_sessions',
+  {
+    id: text('id').primaryKey(),
+    /** Hash of the engine's session uid; the engine keeps the session itself. */
+    uid: text('uid').notNull(),
+    userId: text('user_id').notNull(),
+    userAgent: text('user_agent'),
+    address: text('address'),
+    signedInAt: instant('signed_in_at').notNull().default(sql`clock_timestamp()`),
+    lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
+    expiresAt: instant('expires_at').notNull(),
+    endedAt: instant('ended_at'),
+    endedReason: text('ended_reason'),
+  },
+  (t) => [
+    uniqueIndex('user_sessions_uid').on(t.uid),
+    index('user_sessions_user').on(t.userId),
+    index('user_sessions_expires').on(t.expiresAt),
+  ],
+);

@@ -1,5 +1,5 @@
 /** Protected resources: MCP servers and APIs, their scopes and tools. */
-import { integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
+import { boolean, integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
 import { createdAt } from './columns.js';
 
 export interface ScopeRow {
@@ -12,12 +12,23 @@ export interface ScopeRow {
   readonly implies: readonly string[];
   /** Asked for when a request names no scope. */
   readonly base: boolean;
+  /** Granting it asks for a sign-in no older than this. */
+  readonly reauthSeconds?: number | undefined;
+}
+
+/** Where this resource's server may call onward for its callers, and what becomes of their scopes. */
+export interface DownstreamRow {
+  /** Identifier of the other resource. */
+  readonly resource: string;
+  /** scope here → scopes there */
+  readonly scopes: Record<string, readonly string[]>;
 }
 
 export const resources = pgTable('resources', {
   /** Identifier URI = `aud`. */
   identifier: text('identifier').primaryKey(),
   name: text('name').notNull(),
+  description: text('description'),
   scopes: jsonb('scopes').$type<Record<string, ScopeRow>>().notNull(),
   /** tool name → scopes it needs */
   tools: jsonb('tools').$type<Record<string, readonly string[]>>().notNull().default({}),
@@ -25,6 +36,9 @@ export const resources = pgTable('resources', {
   client: text('client'),
   /** When set, the only clients that may get tokens for this resource. */
   clients: text('clients').array(),
+  downstream: jsonb('downstream').$type<readonly DownstreamRow[]>().notNull().default([]),
+  /** A chain of actors here must begin with a user. */
+  requireUser: boolean('require_user').notNull().default(false),
   signingAlg: text('signing_alg').notNull().default('ES256'),
   tokenTtlSeconds: integer('token_ttl_seconds').notNull().default(300),
   /** active | retired */
