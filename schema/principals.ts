@@ -40,6 +40,8 @@ export const agents = pgTable('agents', {
   notBefore: instant('not_before').notNull().default(sql`'epoch'`),
   /** Clients that may front for this agent. */
   clients: textList('clients'),
+  /** Where answers go when the agent is itself the OAuth client of a code flow; none: it is not. */
+  redirectUris: textList('redirect_uris'),
   /** Agents it takes work from. */
   takesWorkFrom: textList('takes_work_from'),
   /** client_secret_basic | client_secret_post | private_key_jwt */

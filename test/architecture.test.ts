@@ -70,10 +70,11 @@ const SLICES: walls.SliceRules = {
     'src/broker/facts/',
     'src/broker/keys/',
     // The words every registry slice speaks: fields, refusals, changes, pages of a list; and the
-    // kinds of fields that several nouns have (credentials, identifiers, names of roles).
+    // kinds of fields that several nouns have (credentials, redirects, identifiers, roles).
     'src/broker/registry/',
     'src/broker/clients/credential-schema.ts',
     'src/broker/clients/credentials.ts',
+    'src/broker/clients/redirect-uri-schema.ts',
     'src/broker/resources/schema.ts',
     'src/broker/users/schema.ts',
     // Consents and grants, and the one function that decides about them.

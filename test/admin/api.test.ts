@@ -120,11 +120,14 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
       status: 'active',
       status_reason: null,
       clients: [HOST],
+      redirect_uris: ['https://round.example/callback'],
       auth: 'client_secret_basic',
       created_at: instant,
     };
-    const { id, name, owner, purpose, clients } = agent;
-    const created = await call('post', '/agents', { body: { id, name, owner, purpose, clients } });
+    const { id, name, owner, purpose, clients, redirect_uris } = agent;
+    const created = await call('post', '/agents', {
+      body: { id, name, owner, purpose, clients, redirect_uris },
+    });
     const credential = {
       id: expect.stringMatching(/^crd_/),
       kind: 'secret',
@@ -569,6 +572,7 @@ describe('DESIGN §6: blocking an agent over the API', () => {
         status: 'blocked',
         status_reason: 'misbehaves',
         clients: expect.any(Array),
+        redirect_uris: [],
         auth: 'client_secret_basic',
         created_at: instant,
       },

@@ -1,6 +1,7 @@
 /** Input and output shapes of agents. Status is no field of a patch: it has operations of its own. */
 import { z } from 'zod';
 import { jwksSchema, newCredentialViewSchema } from '../clients/credential-schema.js';
+import { redirectUrisSchema } from '../clients/redirect-uri-schema.js';
 import { chosenIdPattern } from '../ids.js';
 import {
   displayText,
@@ -29,6 +30,8 @@ const described = {
   owner: displayText(200),
   purpose: displayText(TEXT_CHARS_MAX),
   clients: z.array(clientIdSchema).max(LIST_MAX),
+  /** The agent may itself be the OAuth client of a code flow (`client_auth`). */
+  redirectUris: redirectUrisSchema,
   auth: agentAuthSchema,
 };
 
@@ -39,6 +42,7 @@ export const newAgentSchema = strict({
   owner: described.owner,
   purpose: described.purpose.optional(),
   clients: described.clients.optional(),
+  redirectUris: described.redirectUris.optional(),
   auth: described.auth.optional(),
   jwks: jwksSchema.optional(),
 });
@@ -49,6 +53,7 @@ export const agentPatchSchema = strict({
   owner: described.owner.optional(),
   purpose: described.purpose.nullable().optional(),
   clients: described.clients.optional(),
+  redirectUris: described.redirectUris.optional(),
   auth: described.auth.optional(),
 });
 
@@ -66,6 +71,7 @@ export const agentViewSchema = z.object({
   status: z.enum(['active', 'blocked', 'retired']),
   status_reason: z.string().nullable(),
   clients: z.array(z.string()),
+  redirect_uris: z.array(z.string()),
   auth: agentAuthSchema,
   created_at: z.string(),
 });

@@ -123,6 +123,9 @@ async function checkClients(
 export const agentAuth = (input: Pick<NewAgent, 'auth' | 'jwks'>): NonNullable<NewAgent['auth']> =>
   input.auth ?? (input.jwks === undefined ? 'client_secret_basic' : 'private_key_jwt');
 
+/** As they were written: the order is the operator's. */
+const unique = (uris: readonly string[] = []): string[] => [...new Set(uris)];
+
 async function create(deps: AgentDeps, change: Change, input: NewAgent): Promise<CreatedAgent> {
   const { jwks, ...described } = input;
   const id = input.id ?? newId('agt');
@@ -131,8 +134,11 @@ async function create(deps: AgentDeps, change: Change, input: NewAgent): Promise
   }
   await checkClients(deps, change.tx, input.clients ?? [], []);
   const auth = agentAuth(input);
-  const clients = sortedSet(input.clients ?? []);
-  const agent = await insertAgent(change.tx, { ...described, id, clients, auth });
+  const lists = {
+    clients: sortedSet(input.clients ?? []),
+    redirectUris: unique(input.redirectUris),
+  };
+  const agent = await insertAgent(change.tx, { ...described, ...lists, id, auth });
   const credential = await deps.credentials.issueFirst(change, { noun: 'agent', id }, auth, jwks);
   const detail = { noun: 'agent', id, name: agent.name, owner: agent.owner };
   await change.record({ type: 'registry.created', agentId: id, detail });
@@ -146,8 +152,11 @@ async function patchAgent(
   patch: AgentPatch,
 ): Promise<{ agent: AgentRow; fields: string[] }> {
   const row = await requireLive(change.tx, id);
-  const values =
-    patch.clients === undefined ? patch : { ...patch, clients: sortedSet(patch.clients) };
+  const values = {
+    ...patch,
+    ...(patch.clients === undefined ? {} : { clients: sortedSet(patch.clients) }),
+    ...(patch.redirectUris === undefined ? {} : { redirectUris: unique(patch.redirectUris) }),
+  };
   const fields = changedFields(row, values);
   if (fields.length === 0) return { agent: row, fields };
   await checkClients(deps, change.tx, patch.clients ?? [], row.clients);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { chosenIdPattern } from '../ids.js';
 import { displayText, NAME_CHARS_MAX, strict } from '../registry/fields.js';
 import { jwksSchema, newCredentialViewSchema } from './credential-schema.js';
-import { REDIRECT_URI_CHARS_MAX, redirectUriProblem } from './redirect-uri.js';
+import { redirectUrisSchema } from './redirect-uri-schema.js';
 
 export const clientIdSchema = z
   .string()
@@ -16,30 +16,18 @@ export const clientAuthSchema = z.enum([
   'private_key_jwt',
 ]);
 
-const redirectUri = z
-  .string()
-  .min(1)
-  .max(REDIRECT_URI_CHARS_MAX)
-  .superRefine((uri, context) => {
-    const problem = redirectUriProblem(uri);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-  });
-
-const REDIRECT_URIS_MAX = 20;
-const redirectUris = z.array(redirectUri).max(REDIRECT_URIS_MAX);
-
 export const newClientSchema = strict({
   id: clientIdSchema.optional(),
   name: displayText(NAME_CHARS_MAX),
   kind: z.enum(['app', 'service']),
-  redirectUris: redirectUris.optional(),
+  redirectUris: redirectUrisSchema.optional(),
   auth: clientAuthSchema.optional(),
   jwks: jwksSchema.optional(),
 });
 
 export const clientPatchSchema = strict({
   name: displayText(NAME_CHARS_MAX).optional(),
-  redirectUris: redirectUris.optional(),
+  redirectUris: redirectUrisSchema.optional(),
   auth: clientAuthSchema.optional(),
 });
 

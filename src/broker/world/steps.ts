@@ -100,6 +100,7 @@ export async function applyAgent(run: Run, entry: WorldAgent): Promise<Outcome> 
     owner: entry.owner,
     purpose: entry.purpose ?? null,
     clients: entry.clients ?? [],
+    redirectUris: entry.redirectUris ?? [],
     auth,
   });
   const changed = [...fields];

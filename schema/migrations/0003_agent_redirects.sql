@@ -1,0 +1,1 @@
+ALTER TABLE "agents" ADD COLUMN "redirect_uris" text[] DEFAULT '{}' NOT NULL;
