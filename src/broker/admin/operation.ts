@@ -16,6 +16,7 @@ import {
 } from '../registry/refusal.js';
 import type { Applied, Broken, Planned } from '../world/service.js';
 import type { Registry } from './registry.js';
+import type { AdminScope } from './scopes.js';
 
 /** What the operations stand on; the rest of the broker is handed over. */
 export interface AdminServices {
@@ -45,6 +46,8 @@ export interface Operation {
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** Below `/admin/v1`; parameters as `:name`. */
   readonly path: string;
+  /** What the caller must hold. Said for each operation, never derived: forgetting it does not compile. */
+  readonly scope: AdminScope;
   readonly summary: string;
   /** Fields in camelCase; snake_case on the wire. */
   readonly body?: z.ZodType;

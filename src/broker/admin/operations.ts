@@ -1,4 +1,5 @@
 /** Every operation of the admin API. */
+import { HISTORY_OPERATIONS } from './history-operations.js';
 import type { Operation } from './operation.js';
 import { PEOPLE_OPERATIONS } from './people-operations.js';
 import { PRINCIPAL_OPERATIONS } from './principal-operations.js';
@@ -9,5 +10,6 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
   ...PRINCIPAL_OPERATIONS,
   ...PEOPLE_OPERATIONS,
   ...RESOURCE_OPERATIONS,
+  ...HISTORY_OPERATIONS,
   ...WORLD_OPERATIONS,
 ];

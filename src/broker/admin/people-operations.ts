@@ -19,6 +19,7 @@ const users: readonly Operation[] = [
   {
     method: 'post',
     path: '/users',
+    scope: 'admin:write',
     summary: 'Register a user',
     body: newUserSchema,
     view: views.userViewSchema,
@@ -29,6 +30,7 @@ const users: readonly Operation[] = [
   {
     method: 'get',
     path: '/users',
+    scope: 'admin:read',
     summary: 'List users, or find one by e-mail address',
     query: userQuery,
     view: views.pageSchema(views.userViewSchema),
@@ -42,6 +44,7 @@ const users: readonly Operation[] = [
   {
     method: 'get',
     path: '/users/:id',
+    scope: 'admin:read',
     summary: 'Show a user',
     view: views.userViewSchema,
     status: 200,
@@ -50,6 +53,7 @@ const users: readonly Operation[] = [
   {
     method: 'patch',
     path: '/users/:id',
+    scope: 'admin:write',
     summary: 'Change, disable or enable a user',
     body: userPatchSchema,
     view: views.userViewSchema,
@@ -62,6 +66,7 @@ const users: readonly Operation[] = [
   {
     method: 'delete',
     path: '/users/:id',
+    scope: 'admin:security',
     summary: 'Retire a user; whoever gets the e-mail address next inherits nothing',
     status: 204,
     run: (call) => call.services.registry.users.retire(call.by, id(call)),
@@ -72,6 +77,7 @@ const roles: readonly Operation[] = [
   {
     method: 'post',
     path: '/roles',
+    scope: 'admin:write',
     summary: 'Create a role',
     body: newRoleSchema,
     view: views.roleViewSchema,
@@ -82,6 +88,7 @@ const roles: readonly Operation[] = [
   {
     method: 'get',
     path: '/roles',
+    scope: 'admin:read',
     summary: 'List roles',
     query: pageQuery,
     view: views.pageSchema(views.roleViewSchema),
@@ -92,6 +99,7 @@ const roles: readonly Operation[] = [
   {
     method: 'patch',
     path: '/roles/:id',
+    scope: 'admin:write',
     summary: 'Describe a role',
     body: rolePatchSchema,
     view: views.roleViewSchema,
@@ -104,6 +112,7 @@ const roles: readonly Operation[] = [
   {
     method: 'delete',
     path: '/roles/:id',
+    scope: 'admin:write',
     summary: 'Remove a role nobody has',
     status: 204,
     run: (call) => call.services.registry.roles.retire(call.by, id(call)),

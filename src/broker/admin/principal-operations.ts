@@ -28,6 +28,7 @@ const agents: readonly Operation[] = [
   {
     method: 'post',
     path: '/agents',
+    scope: 'admin:write',
     summary: 'Register an agent; a generated secret is in this answer only',
     body: newAgentSchema,
     view: views.createdAgentViewSchema,
@@ -40,6 +41,7 @@ const agents: readonly Operation[] = [
   {
     method: 'get',
     path: '/agents',
+    scope: 'admin:read',
     summary: 'List agents',
     query: pageQuery,
     view: views.pageSchema(views.agentViewSchema),
@@ -50,6 +52,7 @@ const agents: readonly Operation[] = [
   {
     method: 'get',
     path: '/agents/:id',
+    scope: 'admin:read',
     summary: 'Show an agent',
     view: views.agentViewSchema,
     status: 200,
@@ -58,6 +61,7 @@ const agents: readonly Operation[] = [
   {
     method: 'patch',
     path: '/agents/:id',
+    scope: 'admin:write',
     summary: 'Change an agent',
     body: agentPatchSchema,
     view: views.agentViewSchema,
@@ -70,6 +74,7 @@ const agents: readonly Operation[] = [
   {
     method: 'put',
     path: '/agents/:id/status',
+    scope: 'admin:security',
     summary: 'Block or unblock an agent; blocking stops everything it holds',
     body: agentStatusSchema,
     view: views.agentViewSchema,
@@ -82,6 +87,7 @@ const agents: readonly Operation[] = [
   {
     method: 'delete',
     path: '/agents/:id',
+    scope: 'admin:security',
     summary: 'Retire an agent; its id is never used again',
     status: 204,
     run: (call) => call.services.registry.agents.retire(call.by, id(call)),
@@ -92,6 +98,7 @@ const clients: readonly Operation[] = [
   {
     method: 'post',
     path: '/clients',
+    scope: 'admin:write',
     summary: 'Register a client; a generated secret is in this answer only',
     body: newClientSchema,
     view: views.createdClientViewSchema,
@@ -104,6 +111,7 @@ const clients: readonly Operation[] = [
   {
     method: 'get',
     path: '/clients',
+    scope: 'admin:read',
     summary: 'List clients',
     query: pageQuery,
     view: views.pageSchema(views.clientViewSchema),
@@ -114,6 +122,7 @@ const clients: readonly Operation[] = [
   {
     method: 'get',
     path: '/clients/:id',
+    scope: 'admin:read',
     summary: 'Show a client',
     view: views.clientViewSchema,
     status: 200,
@@ -122,6 +131,7 @@ const clients: readonly Operation[] = [
   {
     method: 'patch',
     path: '/clients/:id',
+    scope: 'admin:write',
     summary: 'Change a client',
     body: clientPatchSchema,
     view: views.clientViewSchema,
@@ -134,6 +144,7 @@ const clients: readonly Operation[] = [
   {
     method: 'delete',
     path: '/clients/:id',
+    scope: 'admin:security',
     summary: 'Retire a client; its tokens stop, its id is never used again',
     status: 204,
     run: (call) => call.services.registry.clients.retire(call.by, id(call)),
@@ -145,6 +156,7 @@ const credentials = (noun: 'agents' | 'clients'): readonly Operation[] => [
   {
     method: 'post',
     path: `/${noun}/:id/credentials`,
+    scope: 'admin:security',
     summary: 'Add a credential; a generated secret is in this answer only',
     body: newCredentialSchema,
     view: views.newCredentialViewSchema,
@@ -161,6 +173,7 @@ const credentials = (noun: 'agents' | 'clients'): readonly Operation[] => [
   {
     method: 'get',
     path: `/${noun}/:id/credentials`,
+    scope: 'admin:read',
     summary: 'List credentials, never their secrets',
     view: views.pageSchema(views.credentialViewSchema),
     status: 200,
@@ -172,6 +185,7 @@ const credentials = (noun: 'agents' | 'clients'): readonly Operation[] => [
   {
     method: 'delete',
     path: `/${noun}/:id/credentials/:credential`,
+    scope: 'admin:security',
     summary: 'Remove a credential; what it obtained stops',
     status: 204,
     run: (call) =>

@@ -23,6 +23,7 @@ export const WORLD_OPERATIONS: readonly Operation[] = [
   {
     method: 'post',
     path: '/world',
+    scope: 'admin:write',
     summary: 'Apply a world file (YAML); generated secrets are in this answer only',
     body: worldSchema,
     view: planSchema,

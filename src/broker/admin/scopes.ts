@@ -1,0 +1,8 @@
+/** What the admin API's scopes are called; each operation's table entry names the one it needs. */
+
+/**
+ * `admin:read` sees everything but secrets; `admin:write` changes what is registered;
+ * `admin:security` stops things, and decides on credentials, keys and who administers.
+ */
+export const ADMIN_SCOPES = ['admin:read', 'admin:write', 'admin:security'] as const;
+export type AdminScope = (typeof ADMIN_SCOPES)[number];
