@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { renderConsent, renderError } from '../../src/broker/consent/views.js';
 import { pageHeaders } from '../../src/broker/http/headers.js';
 import type { ConsentPageModel } from '../../src/broker/http/page-model.js';
+import { LANGUAGES } from '../../src/broker/http/texts/index.js';
 import { renderSignIn } from '../../src/broker/users/sign-in-views.js';
 import { type Browser, launchBrowser, type Page } from '../support/browser.js';
 import { AGENT_CONSENT, PROBLEM, SIGN_IN } from './models.js';
@@ -102,9 +103,15 @@ describe.each(HOSTILE)('the hostile name %j', (text) => {
   };
   const client = { id: text, name: text };
   const pages = {
-    consent: renderConsent(consent),
-    signIn: renderSignIn({ ...SIGN_IN, client, agent: { name: text }, email: text, form: text }),
-    problem: renderError({ ...PROBLEM, title: text, message: text, advice: text, code: text }),
+    consent: renderConsent(consent, LANGUAGES.en),
+    signIn: renderSignIn(
+      { ...SIGN_IN, client, agent: { name: text }, email: text, form: text },
+      LANGUAGES.en,
+    ),
+    problem: renderError(
+      { ...PROBLEM, title: text, message: text, advice: text, code: text },
+      LANGUAGES.en,
+    ),
   };
 
   it('is inert everywhere, even without the policy that would stop it', async () => {

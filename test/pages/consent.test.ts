@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { renderConsent } from '../../src/broker/consent/views.js';
 import type { ShownTakenAway } from '../../src/broker/http/page-model.js';
+import { LANGUAGES } from '../../src/broker/http/texts/index.js';
 import { AGENT_CONSENT, CLIENT_CONSENT, IDENTITY_CONSENT } from './models.js';
 import { controlsOf, linesOf } from './text.js';
 
 const titleOf = (html: string) => /<title>(.*)<\/title>/.exec(html)?.[1];
 
 describe('the consent page for an agent', () => {
-  const html = renderConsent(AGENT_CONSENT);
+  const html = renderConsent(AGENT_CONSENT, LANGUAGES.en);
 
   it('says all of this, in this order', () => {
     expect(linesOf(html)).toEqual([
@@ -95,7 +96,7 @@ describe('the consent page for an agent', () => {
 
   it('gives an agent that is its own application no second name', () => {
     const own = { ...AGENT_CONSENT, client: { id: 'agt_expense', name: 'Expense Bot' } };
-    expect(linesOf(renderConsent(own))[1]).toBe('Run by Acme Finance Operations.');
+    expect(linesOf(renderConsent(own, LANGUAGES.en))[1]).toBe('Run by Acme Finance Operations.');
   });
 });
 
@@ -109,13 +110,13 @@ describe('who took a scope away', () => {
     ['parent', 'Whoever passed this work on does not have it either.'],
   ] as ReadonlyArray<[ShownTakenAway['by'][number], string]>)('%s: %s', (who, sentence) => {
     const takenAway = [{ name: 'a:b', title: 'Do that', by: [who] }];
-    const lines = linesOf(renderConsent({ ...AGENT_CONSENT, takenAway }));
+    const lines = linesOf(renderConsent({ ...AGENT_CONSENT, takenAway }, LANGUAGES.en));
     expect(lines[lines.indexOf('Do thata:b') + 1]).toBe(sentence);
   });
 });
 
 describe('the consent page for a client by itself', () => {
-  const lines = linesOf(renderConsent(CLIENT_CONSENT));
+  const lines = linesOf(renderConsent(CLIENT_CONSENT, LANGUAGES.en));
 
   it('names the client, and warns that it returns to this computer', () => {
     expect(lines[0]).toBe('Code Editor wants to use Finance Tools for you');
@@ -128,12 +129,15 @@ describe('the consent page for a client by itself', () => {
 
   it('shows a host to its very end, which is the part that counts', () => {
     const display = `${'desk.example.'.repeat(18)}evil.example:8443`;
-    const html = renderConsent({ ...CLIENT_CONSENT, redirect: { kind: 'web', display } });
+    const html = renderConsent(
+      { ...CLIENT_CONSENT, redirect: { kind: 'web', display } },
+      LANGUAGES.en,
+    );
     expect(linesOf(html)).toContain(display);
   });
 
   it('offers no "Allow" when nothing is left', () => {
-    const empty = renderConsent({ ...CLIENT_CONSENT, scopes: [] });
+    const empty = renderConsent({ ...CLIENT_CONSENT, scopes: [] }, LANGUAGES.en);
     expect(linesOf(empty)).toContain('Nothing of what was asked for can be allowed.');
     expect(empty).not.toContain('value="allow"');
     expect(empty).toContain('value="deny"');
@@ -142,7 +146,7 @@ describe('the consent page for a client by itself', () => {
 
 describe('the page for signing in to a client', () => {
   it('is short', () => {
-    const html = renderConsent(IDENTITY_CONSENT);
+    const html = renderConsent(IDENTITY_CONSENT, LANGUAGES.en);
     expect(titleOf(html)).toBe('Sign in to Desk Companion? – Behalf');
     expect(linesOf(html)).toEqual([
       'Desk Companion wants to know who you are',
@@ -166,7 +170,7 @@ describe('the page for signing in to a client', () => {
     const scopes = [
       { name: 'openid', title: 'Open ids', risk: 'write', tools: [], ticked: true },
     ] as const;
-    expect(renderConsent({ ...AGENT_CONSENT, scopes })).toMatch(
+    expect(renderConsent({ ...AGENT_CONSENT, scopes }, LANGUAGES.en)).toMatch(
       /<input type="checkbox"[^>]*value="openid"/,
     );
   });

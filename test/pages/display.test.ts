@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { displayed, NAMELESS } from '../../src/broker/http/display.js';
-import { en } from '../../src/broker/http/texts/en.js';
-import { cut, phrase } from '../../src/broker/http/texts/index.js';
 
 describe('a displayed name (I5, P6, P9)', () => {
   it.each([
@@ -37,31 +35,5 @@ describe('a displayed name (I5, P6, P9)', () => {
       displayed(text, 1000);
       expect(performance.now() - started).toBeLessThan(50);
     }
-  });
-});
-
-describe('texts', () => {
-  it('are put together in their own order', () => {
-    expect(cut('{a} and {b}.')).toEqual([
-      { place: 'a' },
-      { words: ' and ' },
-      { place: 'b' },
-      { words: '.' },
-    ]);
-    expect(phrase('{b}, then {a}', { a: 1, b: 'two' })).toBe('two, then 1');
-  });
-
-  it('put nothing into what was put in', () => {
-    expect(phrase('{a} {b}', { a: '{b}', b: 'x' })).toBe('{b} x');
-  });
-
-  it('have no place that is misspelt beyond recognition', () => {
-    const all: string[] = [];
-    JSON.stringify(en, (_key, value) => {
-      if (typeof value === 'string') all.push(value);
-      return value;
-    });
-    expect(all.length).toBeGreaterThan(60);
-    expect(all.filter((text) => /[{}]/.test(text.replace(/\{[a-zA-Z]+\}/g, '')))).toEqual([]);
   });
 });

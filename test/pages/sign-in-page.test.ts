@@ -1,22 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { renderError } from '../../src/broker/consent/views.js';
+import { LANGUAGES } from '../../src/broker/http/texts/index.js';
 import { renderSignIn, renderSignOut } from '../../src/broker/users/sign-in-views.js';
 import { PLAIN_SIGN_IN, PROBLEM, SIGN_IN, THROTTLED_SIGN_IN, WRONG_SIGN_IN } from './models.js';
 import { controlsOf, linesOf } from './text.js';
 
 describe('the sign-in page', () => {
   it('says what it is for', () => {
-    expect(linesOf(renderSignIn(SIGN_IN))).toEqual([
+    expect(linesOf(renderSignIn(SIGN_IN, LANGUAGES.en))).toEqual([
       'Sign in',
       'to decide what Expense Bot may do for you, through Desk Companion',
       ...['E-mail address', 'Password', 'Sign in'],
       'Your password stays here. No application or agent ever sees it.',
     ]);
-    expect(linesOf(renderSignIn(PLAIN_SIGN_IN))[1]).toBe('to continue to Desk Companion');
+    expect(linesOf(renderSignIn(PLAIN_SIGN_IN, LANGUAGES.en))[1]).toBe(
+      'to continue to Desk Companion',
+    );
   });
 
   it('lets password managers fill it in, and sends the seal with it', () => {
-    expect(controlsOf(renderSignIn(SIGN_IN))).toEqual([
+    expect(controlsOf(renderSignIn(SIGN_IN, LANGUAGES.en))).toEqual([
       '<input type="hidden" name="form" value="c2VhbGVk.bWFj"/>',
       '<input id="email" name="email" type="text" inputmode="email" autocomplete="username" autocapitalize="none" spellcheck="false" required maxlength="254" value="ana@example.com"/>',
       '<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="1024"/>',
@@ -25,7 +28,7 @@ describe('the sign-in page', () => {
   });
 
   it('says in an alert what went wrong, and in the title that something did', () => {
-    const html = renderSignIn(WRONG_SIGN_IN);
+    const html = renderSignIn(WRONG_SIGN_IN, LANGUAGES.en);
     expect(html).toContain(
       '<div role="alert" id="problem"><p class="notice problem">The e-mail address or the password is not right. Check both and try again.</p></div>',
     );
@@ -39,13 +42,13 @@ describe('the sign-in page', () => {
     [32, '32 seconds'],
     [300, '5 minutes'],
   ])('says how long to wait: %s', (retryAfterSeconds, wait) => {
-    const lines = linesOf(renderSignIn({ ...THROTTLED_SIGN_IN, retryAfterSeconds }));
+    const lines = linesOf(renderSignIn({ ...THROTTLED_SIGN_IN, retryAfterSeconds }, LANGUAGES.en));
     expect(lines).toContain(`Too many attempts. Try again in ${wait}.`);
   });
 });
 
 it('asks before signing out, and staying is the first answer', () => {
-  const html = renderSignOut({ action: '/logout/confirm', xsrf: 'token' });
+  const html = renderSignOut({ action: '/logout/confirm', xsrf: 'token' }, LANGUAGES.en);
   expect(controlsOf(html)).toEqual([
     '<input type="hidden" name="xsrf" value="token"/>',
     '<button type="submit" class="button">',
@@ -55,7 +58,7 @@ it('asks before signing out, and staying is the first answer', () => {
 
 describe('the error page', () => {
   it('says what happened and what to do, and then the small print', () => {
-    expect(linesOf(renderError(PROBLEM))).toEqual([
+    expect(linesOf(renderError(PROBLEM, LANGUAGES.en))).toEqual([
       'This did not work',
       'The page belongs to another browser or has expired.',
       'Go back to the application you came from and try again.',
@@ -65,6 +68,6 @@ describe('the error page', () => {
 
   it('has no small print without anything to print', () => {
     const { code: _code, requestId: _id, ...bare } = PROBLEM;
-    expect(linesOf(renderError(bare))).toHaveLength(3);
+    expect(linesOf(renderError(bare, LANGUAGES.en))).toHaveLength(3);
   });
 });

@@ -4,20 +4,30 @@ import type { AddressInfo } from 'node:net';
 import { renderConsent, renderError } from '../../src/broker/consent/views.js';
 import { pageHeaders } from '../../src/broker/http/headers.js';
 import { stylesheet } from '../../src/broker/http/style.css.js';
+import { LANGUAGES, type Language } from '../../src/broker/http/texts/index.js';
 import { renderSignIn, renderSignOut } from '../../src/broker/users/sign-in-views.js';
 import * as models from './models.js';
 
+/** Every page and state, by name, in one language. */
+export const pagesIn = (language: Language): Readonly<Record<string, string>> => ({
+  'consent-agent': renderConsent(models.AGENT_CONSENT, language),
+  'consent-client': renderConsent(models.CLIENT_CONSENT, language),
+  'consent-identity': renderConsent(models.IDENTITY_CONSENT, language),
+  'consent-long': renderConsent(models.LONG_CONSENT, language),
+  'sign-in': renderSignIn(models.SIGN_IN, language),
+  'sign-in-plain': renderSignIn(models.PLAIN_SIGN_IN, language),
+  'sign-in-wrong': renderSignIn(models.WRONG_SIGN_IN, language),
+  'sign-in-throttled': renderSignIn(models.THROTTLED_SIGN_IN, language),
+  'sign-out': renderSignOut({ action: '/logout/confirm', xsrf: 'token' }, language),
+  problem: renderError(models.PROBLEM, language),
+});
+
+/** By path: English as it is, other languages below their tag. */
 export const PAGES: Readonly<Record<string, string>> = {
-  'consent-agent': renderConsent(models.AGENT_CONSENT),
-  'consent-client': renderConsent(models.CLIENT_CONSENT),
-  'consent-identity': renderConsent(models.IDENTITY_CONSENT),
-  'consent-long': renderConsent(models.LONG_CONSENT),
-  'sign-in': renderSignIn(models.SIGN_IN),
-  'sign-in-plain': renderSignIn(models.PLAIN_SIGN_IN),
-  'sign-in-wrong': renderSignIn(models.WRONG_SIGN_IN),
-  'sign-in-throttled': renderSignIn(models.THROTTLED_SIGN_IN),
-  'sign-out': renderSignOut({ action: '/logout/confirm', xsrf: 'token' }),
-  problem: renderError(models.PROBLEM),
+  ...pagesIn(LANGUAGES.en),
+  ...Object.fromEntries(
+    Object.entries(pagesIn(LANGUAGES.de)).map(([name, html]) => [`de/${name}`, html]),
+  ),
 };
 
 export interface SeenRequest {

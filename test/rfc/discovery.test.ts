@@ -29,6 +29,7 @@ describe('RFC 8414 discovery (DI1, DI2, DI3, DI4, DI5)', () => {
       issuer,
       authorization_endpoint: `${issuer}/authorize`,
       token_endpoint: `${issuer}/token`,
+      ui_locales_supported: ['en', 'de'],
       userinfo_endpoint: `${issuer}/userinfo`,
       jwks_uri: `${issuer}/.well-known/jwks.json`,
       pushed_authorization_request_endpoint: `${issuer}/par`,

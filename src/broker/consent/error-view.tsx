@@ -3,14 +3,16 @@
 import { displayed } from '../http/display.js';
 import { Facts, renderPage } from '../http/page.js';
 import type { ErrorPageModel } from '../http/page-model.js';
-import { texts } from '../http/texts/index.js';
+import type { Language } from '../http/texts/index.js';
 
 const MESSAGE_CHARS_MAX = 500;
 
-export function renderError(model: ErrorPageModel): string {
+export function renderError(model: ErrorPageModel, language: Language): string {
   const { title, message, advice, code, requestId } = model;
+  const { texts } = language;
   const hasDetails = code !== undefined || requestId !== undefined;
   return renderPage({
+    language,
     title,
     content: (
       <>

@@ -7,6 +7,7 @@ import type { FactsCache } from '../facts/store.js';
 import { readForm } from '../http/body.js';
 import { type FormSealer, isSameOrigin } from '../http/csrf.js';
 import type { SignInPageModel } from '../http/page-model.js';
+import type { Language } from '../http/texts/index.js';
 import type { SignIn } from '../users/sign-in.js';
 
 export interface InteractionDeps {
@@ -16,7 +17,7 @@ export interface InteractionDeps {
   readonly provider: () => Provider;
   readonly forms: FormSealer;
   readonly signIn: SignIn;
-  readonly renderSignIn: (page: SignInPageModel) => string;
+  readonly renderSignIn: (page: SignInPageModel, language: Language) => string;
   readonly now: () => number;
 }
 

@@ -8,6 +8,7 @@ import type {
   ShownScope,
   ShownTakenAway,
 } from '../http/page-model.js';
+import type { Language } from '../http/texts/index.js';
 import { DELEGATION_TTL_MAX_SECONDS } from '../limits.js';
 import type { AuthorizationRequest } from './request.js';
 
@@ -25,16 +26,12 @@ export const PURPOSE_SHOWN = 'consent-shown';
 export const PURPOSE_SIGN_IN = 'sign-in';
 
 const HOUR_SECONDS = 3600;
-export const DURATIONS = [
-  { seconds: 30 * 24 * HOUR_SECONDS, label: '30 days' },
-  { seconds: 24 * HOUR_SECONDS, label: '1 day' },
-  { seconds: HOUR_SECONDS, label: '1 hour' },
-] as const;
+const DURATIONS_SECONDS = [30 * 24 * HOUR_SECONDS, 24 * HOUR_SECONDS, HOUR_SECONDS] as const;
 
 /** A duration of ours, whatever was posted; never beyond the cap. */
 export function chosenLifeSeconds(posted: string | null): number {
-  const choice = DURATIONS.find(({ seconds }) => String(seconds) === posted) ?? DURATIONS[0];
-  return Math.min(choice.seconds, DELEGATION_TTL_MAX_SECONDS);
+  const choice = DURATIONS_SECONDS.find((seconds) => String(seconds) === posted);
+  return Math.min(choice ?? DURATIONS_SECONDS[0], DELEGATION_TTL_MAX_SECONDS);
 }
 
 export function redirectTarget(uri: string): RedirectTarget {
@@ -45,12 +42,6 @@ export function redirectTarget(uri: string): RedirectTarget {
   return { kind: 'app', display: url.protocol };
 }
 
-const IDENTITY_TITLES: Record<string, string> = {
-  openid: 'Know that it is you',
-  profile: 'See your name',
-  email: 'See your e-mail address',
-};
-
 export async function consentPage(
   facts: Facts,
   request: AuthorizationRequest,
@@ -59,6 +50,8 @@ export async function consentPage(
   page: Pick<ConsentPageModel, 'shown' | 'actions'> & {
     /** What a live consent gives already. */
     readonly granted: readonly string[];
+    /** Scopes of OpenID Connect and times are named in it; everything else is registry data. */
+    readonly language: Language;
   },
 ): Promise<ConsentPageModel> {
   const [user, client, agent, resource] = await Promise.all([
@@ -72,7 +65,7 @@ export async function consentPage(
     title: resource?.scopes[scope]?.title ?? scope,
     by,
   }));
-  const { granted, ...rest } = page;
+  const { granted, language, ...rest } = page;
   return {
     ...rest,
     user: { name: user?.name ?? '', email: user?.email ?? '' },
@@ -82,9 +75,15 @@ export async function consentPage(
     ...(resource === undefined
       ? {}
       : { resource: { identifier: resource.identifier, name: resource.name } }),
-    scopes: [...shownScopes(resource, decision.granted, granted), ...shownIdentity(request)],
+    scopes: [
+      ...shownScopes(resource, decision.granted, granted),
+      ...shownIdentity(request, language),
+    ],
     takenAway,
-    durations: DURATIONS,
+    durations: DURATIONS_SECONDS.map((seconds) => ({
+      seconds,
+      label: language.duration(seconds),
+    })),
   };
 }
 
@@ -113,10 +112,10 @@ function shownScopes(
   });
 }
 
-const shownIdentity = (request: AuthorizationRequest): ShownScope[] =>
+const shownIdentity = (request: AuthorizationRequest, { texts }: Language): ShownScope[] =>
   request.identityScopes.map((name) => ({
     name,
-    title: IDENTITY_TITLES[name] ?? name,
+    title: texts.consent.identityTitles[name],
     risk: 'read',
     tools: [],
     ticked: true,

@@ -17,6 +17,10 @@ import type { ClientFacts, Facts, ResourceFacts } from '../facts/store.js';
 
 /** OpenID Connect scopes: about who the user is, not about any resource. */
 export const IDENTITY_SCOPES = ['openid', 'profile', 'email'] as const;
+export type IdentityScope = (typeof IDENTITY_SCOPES)[number];
+
+const isIdentityScope = (scope: string): scope is IdentityScope =>
+  IDENTITY_SCOPES.some((known) => known === scope);
 
 export interface AuthorizationRequest {
   readonly clientId: string;
@@ -26,7 +30,7 @@ export interface AuthorizationRequest {
   readonly resource: string;
   /** Scopes at the resource, written out downward. */
   readonly requested: readonly string[];
-  readonly identityScopes: readonly string[];
+  readonly identityScopes: readonly IdentityScope[];
   readonly redirectUri: string;
 }
 
@@ -47,7 +51,7 @@ export async function readAuthorizationRequest(
   const identifier = text(Array.isArray(named) ? named[0] : named);
   const agentId = text(params.requested_actor);
   const scopes = parseScope(text(params.scope));
-  const identityScopes = scopes.filter((scope) => IDENTITY_SCOPES.some((known) => known === scope));
+  const identityScopes = scopes.filter(isIdentityScope);
   const common = {
     clientId: text(params.client_id),
     agentId,

@@ -11,6 +11,7 @@ import { record } from '../audit/store.js';
 import { approve, findLiveConsent } from '../delegation/store.js';
 import type { Facts } from '../facts/store.js';
 import { pageHeaders } from '../http/headers.js';
+import { languageOf } from '../http/language.js';
 import { requestState } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
 import { coveringConsent, isSignedInSince, saveEngineGrant } from './engine-hooks.js';
@@ -119,12 +120,16 @@ async function showConsent(
   const path = `/interaction/${interaction.uid}`;
   ctx.set(pageHeaders({ formAction: [asked.request.redirectUri], keepsOpener: true }));
   ctx.type = 'html';
+  ctx.vary('Accept-Language');
+  const language = languageOf(ctx, interaction.params);
   ctx.body = renderConsent(
     await consentPage(facts, asked.request, asked.decision, userId, {
+      language,
       granted: live?.granted ?? [],
       shown: deps.forms.seal(PURPOSE_SHOWN, shown, INTERACTION_TTL_SECONDS, deps.now()),
       actions: { decide: `${path}/decision`, switchUser: `${path}/switch-user` },
     }),
+    language,
   );
 }
 
@@ -159,7 +164,7 @@ async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void
   const { request } = shown;
   // Nothing at the resource is a no, however much of one's identity was shared.
   const anything = granted.some(
-    (scope) => request.resource === '' || !request.identityScopes.includes(scope),
+    (scope) => request.resource === '' || !request.identityScopes.some((known) => known === scope),
   );
   if (!anything) return deny(deps, ctx, shown);
   const grant = await approve(

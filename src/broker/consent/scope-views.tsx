@@ -3,11 +3,12 @@
 import type { VNode } from 'preact';
 import { displayed } from '../http/display.js';
 import { Icon } from '../http/icons.js';
+import { useLanguage } from '../http/language.js';
 import { Name, Sentence } from '../http/page.js';
 import type { ConsentPageModel, ShownScope, ShownTakenAway } from '../http/page-model.js';
-import { phrase, texts } from '../http/texts/index.js';
 
-const t = texts.consent;
+/** The words of this page. */
+const useTexts = () => useLanguage().texts.consent;
 
 const GROUPS = ['read', 'write', 'destructive', 'identity'] as const;
 type Group = (typeof GROUPS)[number];
@@ -22,6 +23,7 @@ const groupOf = ({ name, risk, tools }: ShownScope): Group =>
   IDENTITY.has(name) && risk === 'read' && tools.length === 0 ? 'identity' : risk;
 
 export function Scopes({ model: { scopes, resource } }: { readonly model: ConsentPageModel }) {
+  const t = useTexts();
   const isIdentityOnly = resource === undefined;
   const hint = isIdentityOnly
     ? t.scopesHintIdentity
@@ -49,7 +51,7 @@ export function Scopes({ model: { scopes, resource } }: { readonly model: Consen
 }
 
 function ScopeGroup({ group, children }: { readonly group: Group; readonly children: VNode }) {
-  const { title, mark, hint } = t.groups[group];
+  const { title, mark, hint } = useTexts().groups[group];
   return (
     <fieldset class={`group ${group}`} aria-labelledby={`group-${group}`}>
       <h3 id={`group-${group}`}>
@@ -91,7 +93,7 @@ function Always({ scope }: { readonly scope: ShownScope }) {
       <Icon of="tick" />
       <div>
         <Title scope={scope} />
-        <p class="quiet">{t.always}</p>
+        <p class="quiet">{useTexts().always}</p>
       </div>
     </div>
   );
@@ -132,11 +134,12 @@ const Title = ({ scope }: { readonly scope: Pick<ShownScope, 'name' | 'title'> }
 );
 
 function Tools({ tools }: { readonly tools: readonly string[] }) {
+  const { texts, counted } = useLanguage();
   if (tools.length === 0) return null;
   if (tools.length > TOOLS_INLINE_MAX) {
     return (
       <details class="tools">
-        <summary>{phrase(t.toolsSummary, { count: tools.length })}</summary>
+        <summary>{counted(texts.consent.toolsSummary, tools.length)}</summary>
         <ul>
           {tools.map((tool) => (
             <li key={tool}>
@@ -159,12 +162,13 @@ function Tools({ tools }: { readonly tools: readonly string[] }) {
   ));
   return (
     <p class="quiet">
-      <Sentence text={t.toolsInline} places={{ tools: names }} />
+      <Sentence text={texts.consent.toolsInline} places={{ tools: names }} />
     </p>
   );
 }
 
 export function TakenAway({ model }: { readonly model: ConsentPageModel }) {
+  const t = useTexts();
   const { takenAway, resource } = model;
   if (takenAway.length === 0) return null;
   return (
@@ -195,7 +199,7 @@ export function TakenAway({ model }: { readonly model: ConsentPageModel }) {
 type Taker = ShownTakenAway['by'][number];
 
 function WhoTook({ who, resourceName }: { readonly who: Taker; readonly resourceName: string }) {
-  const words = t.takenAway satisfies Record<Taker, string>;
+  const words = useTexts().takenAway satisfies Record<Taker, string>;
   if (who !== 'resource') return <>{words[who]}</>;
   return (
     <Sentence text={words.resource} places={{ resource: <Name plain>{resourceName}</Name> }} />

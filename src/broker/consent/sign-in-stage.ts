@@ -4,6 +4,7 @@ import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import { PASSWORD_ACR } from '../acr.js';
 import { pageHeaders } from '../http/headers.js';
+import { languageOf } from '../http/language.js';
 import { addressOf } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
 import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from './interaction.js';
@@ -31,7 +32,8 @@ export async function showSignIn(
   ctx.status = failed.problem === undefined ? 200 : failed.problem === 'throttled' ? 429 : 403;
   if (failed.retryAfterSeconds !== undefined)
     ctx.set('Retry-After', String(failed.retryAfterSeconds));
-  ctx.body = deps.renderSignIn({
+  ctx.vary('Accept-Language');
+  const page = {
     client: { id: String(clientId), name: client?.name ?? String(clientId) },
     ...(agent === undefined ? {} : { agent: { name: agent.name } }),
     email,
@@ -44,7 +46,8 @@ export async function showSignIn(
       deps.now(),
     ),
     action: `/interaction/${interaction.uid}/sign-in`,
-  });
+  };
+  ctx.body = deps.renderSignIn(page, languageOf(ctx, interaction.params));
 }
 
 export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise<void> {

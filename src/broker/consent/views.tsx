@@ -5,29 +5,33 @@
  */
 import type { ComponentChildren } from 'preact';
 import { Icon } from '../http/icons.js';
+import { useLanguage } from '../http/language.js';
 import { Facts, Name, renderPage, Sentence } from '../http/page.js';
 import type { ConsentPageModel } from '../http/page-model.js';
-import { phrase, texts } from '../http/texts/index.js';
+import { type Language, phrase } from '../http/texts/index.js';
 import { Scopes, TakenAway } from './scope-views.js';
 
 export { renderError } from './error-view.js';
-
-const t = texts.consent;
 
 interface Props {
   readonly model: ConsentPageModel;
 }
 
-export const renderConsent = (model: ConsentPageModel): string =>
-  renderPage({ title: titleOf(model), content: <Consent model={model} /> });
+export const renderConsent = (model: ConsentPageModel, language: Language): string =>
+  renderPage({ language, title: titleOf(model, language), content: <Consent model={model} /> });
 
-function titleOf({ agent, client, resource }: ConsentPageModel): string {
+/** The words of this page. */
+const useTexts = () => useLanguage().texts.consent;
+
+function titleOf({ agent, client, resource }: ConsentPageModel, { texts }: Language): string {
+  const t = texts.consent;
   if (agent !== undefined) return phrase(t.titleAgent, { agent: agent.name });
   return phrase(resource === undefined ? t.titleIdentity : t.titleClient, { client: client.name });
 }
 
 /** The forms are two and do not nest: "not you?" stands before the questions. */
 function Consent({ model }: Props) {
+  const t = useTexts();
   const { resource, actions, shown } = model;
   return (
     <>
@@ -48,6 +52,7 @@ function Consent({ model }: Props) {
 }
 
 function Heading({ model: { agent, client, resource } }: Props) {
+  const t = useTexts();
   const clientName = <Name>{client.name}</Name>;
   if (resource === undefined) {
     return (
@@ -82,6 +87,7 @@ function Heading({ model: { agent, client, resource } }: Props) {
 }
 
 function WhoIsAsking({ model: { agent, client, resource } }: Props) {
+  const t = useTexts();
   return (
     <details class="disclosure">
       <summary>{t.identitySummary}</summary>
@@ -103,6 +109,7 @@ function WhoIsAsking({ model: { agent, client, resource } }: Props) {
 }
 
 function SignedIn({ model: { user, actions } }: Props) {
+  const t = useTexts();
   return (
     <form method="post" action={actions.switchUser} class="signed-in">
       <p>
@@ -123,7 +130,7 @@ const HOST_CHARS_MAX = 260;
 
 /** Where the answer goes is what a phished person can check (MCP: the host, clearly). */
 function Redirect({ model: { redirect } }: Props) {
-  const words = t.redirect[redirect.kind];
+  const words = useTexts().redirect[redirect.kind];
   return (
     <div class={redirect.kind === 'web' ? 'notice' : 'notice caution'}>
       <p>{words.before}</p>
@@ -138,6 +145,7 @@ function Redirect({ model: { redirect } }: Props) {
 }
 
 function Never({ texts: sentences }: { readonly texts: readonly string[] }) {
+  const t = useTexts();
   return (
     <section aria-labelledby="never">
       <h2 id="never">{t.neverTitle}</h2>
@@ -154,6 +162,7 @@ function Never({ texts: sentences }: { readonly texts: readonly string[] }) {
 }
 
 function Durations({ model: { durations } }: Props) {
+  const t = useTexts();
   return (
     <fieldset>
       <Legend>{t.durationLegend}</Legend>
@@ -177,6 +186,7 @@ const Legend = ({ children }: { readonly children: ComponentChildren }) => (
 
 /** "Don't allow" comes first: the Enter key in a form presses its first button. */
 function Decision({ canAllow }: { readonly canAllow: boolean }) {
+  const t = useTexts();
   return (
     <div class="decision">
       <div class="choices">

@@ -5,25 +5,33 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import { displayed } from './display.js';
+import { InLanguage, useLanguage } from './language.js';
 import { stylesheet } from './style.css.js';
-import { cut, type PlacesOf, phrase, texts } from './texts/index.js';
+import { cut, type Language, phrase, type Text } from './texts/index.js';
 
 export interface PageOptions {
   /** Plain words; names in it are cleaned here. */
   readonly title: string;
   readonly content: VNode;
+  readonly language: Language;
 }
 
 const TITLE_CHARS_MAX = 300;
 
 /** The whole document, ready to send as text/html. */
-export function renderPage({ title, content }: PageOptions): string {
-  return `<!doctype html>${renderToString(<Document title={title} content={content} />)}`;
+export function renderPage({ language, ...page }: PageOptions): string {
+  const document = (
+    <InLanguage value={language}>
+      <Document {...page} />
+    </InLanguage>
+  );
+  return `<!doctype html>${renderToString(document)}`;
 }
 
-function Document({ title, content }: PageOptions) {
+function Document({ title, content }: Omit<PageOptions, 'language'>) {
+  const { tag, texts } = useLanguage();
   return (
-    <html lang={texts.lang}>
+    <html lang={tag}>
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -67,14 +75,14 @@ export const Name = ({ children, plain, charsMax }: NameProps) => {
 };
 
 /** A text with elements in its places. */
-export function Sentence<T extends string>(props: {
-  readonly text: T;
-  readonly places: { readonly [Name in PlacesOf<T>]: ComponentChildren };
+export function Sentence<Place extends string>(props: {
+  readonly text: Text<Place>;
+  readonly places: { readonly [Name in Place]: ComponentChildren };
 }) {
   return (
     <>
       {cut(props.text).map((part) =>
-        'words' in part ? part.words : props.places[part.place as PlacesOf<T>],
+        'words' in part ? part.words : props.places[part.place as Place],
       )}
     </>
   );

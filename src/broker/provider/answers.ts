@@ -6,6 +6,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, isUnavailable } from '../db/database.js';
 import { requestState } from '../http/request.js';
+import { LANGUAGES } from '../http/texts/index.js';
 
 /** Seconds. */
 export const RETRY_AFTER_SECONDS = 1;
@@ -135,6 +136,7 @@ export function createDiscovery(issuer: string) {
       revocations_stream_endpoint: `${issuer}/revocations/stream`,
       decisions_endpoint: `${issuer}/decisions`,
       requested_actor_supported: true,
+      ui_locales_supported: Object.keys(LANGUAGES),
     };
     ctx.set('Cache-Control', 'public, max-age=300');
   };

@@ -1,19 +1,23 @@
 /** The sign-in page, and the question before signing out. They decide nothing. */
 
+import { useLanguage } from '../http/language.js';
 import { Name, renderPage, Sentence } from '../http/page.js';
 import type { SignInPageModel } from '../http/page-model.js';
-import { phrase, texts } from '../http/texts/index.js';
+import { type Language, phrase } from '../http/texts/index.js';
 
-const t = texts.signIn;
-
-export const renderSignIn = (model: SignInPageModel): string =>
-  renderPage({
-    title: model.problem === undefined ? t.title : t.problemTitle,
+export const renderSignIn = (model: SignInPageModel, language: Language): string => {
+  const { title, problemTitle } = language.texts.signIn;
+  return renderPage({
+    language,
+    title: model.problem === undefined ? title : problemTitle,
     content: <SignIn model={model} />,
   });
+};
 
 function SignIn({ model }: { readonly model: SignInPageModel }) {
   const { problem } = model;
+  const language = useLanguage();
+  const t = language.texts.signIn;
   const fault = problem === undefined ? {} : { 'aria-describedby': 'problem' };
   const invalid = problem === 'wrong' ? { ...fault, 'aria-invalid': true as const } : fault;
   return (
@@ -23,7 +27,9 @@ function SignIn({ model }: { readonly model: SignInPageModel }) {
         <For model={model} />
       </p>
       <div role="alert" id="problem">
-        {problem === undefined ? null : <p class="notice problem">{problemText(model)}</p>}
+        {problem === undefined ? null : (
+          <p class="notice problem">{problemText(model, language)}</p>
+        )}
       </div>
       <form method="post" action={model.action} class="stack">
         <input type="hidden" name="form" value={model.form} />
@@ -66,22 +72,21 @@ function SignIn({ model }: { readonly model: SignInPageModel }) {
 }
 
 function For({ model: { agent, client } }: { readonly model: SignInPageModel }) {
+  const t = useLanguage().texts.signIn;
   const clientName = <Name key="client">{client.name}</Name>;
   if (agent === undefined) return <Sentence text={t.forClient} places={{ client: clientName }} />;
   const agentName = <Name key="agent">{agent.name}</Name>;
   return <Sentence text={t.forAgent} places={{ agent: agentName, client: clientName }} />;
 }
 
-function problemText({ problem, retryAfterSeconds }: SignInPageModel): string {
+function problemText(
+  { problem, retryAfterSeconds }: SignInPageModel,
+  { texts, duration }: Language,
+): string {
+  const t = texts.signIn;
   if (problem === 'wrong') return t.wrong;
-  return phrase(t.throttled, { wait: waitText(retryAfterSeconds) });
-}
-
-function waitText(seconds: number | undefined): string {
-  if (seconds === undefined) return texts.wait.moment;
-  if (seconds <= 1) return texts.wait.oneSecond;
-  if (seconds <= 90) return phrase(texts.wait.seconds, { count: seconds });
-  return phrase(texts.wait.minutes, { count: Math.ceil(seconds / 60) });
+  if (retryAfterSeconds === undefined) return t.throttledSoon;
+  return phrase(t.throttled, { wait: duration(retryAfterSeconds) });
 }
 
 export interface SignOutPageModel {
@@ -90,22 +95,25 @@ export interface SignOutPageModel {
   readonly xsrf: string;
 }
 
-export const renderSignOut = ({ action, xsrf }: SignOutPageModel): string =>
-  renderPage({
-    title: texts.signOut.title,
+export const renderSignOut = ({ action, xsrf }: SignOutPageModel, language: Language): string => {
+  const t = language.texts.signOut;
+  return renderPage({
+    language,
+    title: t.title,
     content: (
       <>
-        <h1>{texts.signOut.title}</h1>
-        <p class="lead">{texts.signOut.message}</p>
+        <h1>{t.title}</h1>
+        <p class="lead">{t.message}</p>
         <form method="post" action={action} class="choices">
           <input type="hidden" name="xsrf" value={xsrf} />
           <button type="submit" class="button">
-            {texts.signOut.stay}
+            {t.stay}
           </button>
           <button type="submit" name="logout" value="yes" class="button">
-            {texts.signOut.confirm}
+            {t.confirm}
           </button>
         </form>
       </>
     ),
   });
+};

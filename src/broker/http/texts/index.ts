@@ -1,37 +1,36 @@
-/** The words of the pages, typed: a key or a place that does not exist does not compile. */
-import { en } from './en.js';
+/**
+ * The languages of the pages. A translation that lacks a key, or a place in a text, does not compile;
+ * a new language is a folder beside these and a line in LANGUAGES. What the registry says of agents,
+ * scopes and people is data and is shown as it is.
+ */
+import { type Choice, preferredTags } from './choose.js';
+import { de } from './de/index.js';
+import { en } from './en/index.js';
+import { createLanguage, type Language, type Texts } from './language.js';
+import type { Translation } from './places.js';
 
-type Words<T> = T extends string
-  ? string
-  : T extends readonly unknown[]
-    ? readonly string[]
-    : { readonly [K in keyof T]: Words<T[K]> };
+/** The one place where literals become texts: what their types promise is checked here. */
+const translated = <By>(words: By & Translation<typeof en, By>): Texts => words as unknown as Texts;
 
-/** What a translation has to provide. */
-export type Texts = Words<typeof en>;
+/** By primary subtag. British English: its dates have one reading. */
+export const LANGUAGES: Readonly<Record<'en' | 'de', Language>> = {
+  en: createLanguage('en', 'en-GB', translated(en)),
+  de: createLanguage('de', 'de', translated(de)),
+};
 
-/** One language now; a second one makes this a function of the request. */
-export const texts = en satisfies Texts;
+/** A list nobody can read is no reason to fail (OIDC Core §3.1.2.1): English, then. */
+export const chooseLanguage = (choice: Choice): Language =>
+  preferredTags(choice)
+    .map(languageOfTag)
+    .find((language) => language !== undefined) ?? LANGUAGES.en;
 
-/** The names of the places in a text. */
-export type PlacesOf<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
-  ? Name | PlacesOf<Rest>
-  : never;
+/** A region does not matter (RFC 4647 §3.4, lookup): de-AT is answered in German. */
+function languageOfTag(tag: string): Language | undefined {
+  const primary = tag.split('-')[0]?.toLowerCase() ?? '';
+  return Object.hasOwn(LANGUAGES, primary)
+    ? LANGUAGES[primary as keyof typeof LANGUAGES]
+    : undefined;
+}
 
-type Part = { readonly words: string } | { readonly place: string };
-
-/** A text cut at its places: words, and names of places, in the order of the language. */
-export const cut = (text: string): readonly Part[] =>
-  text
-    .split(/(\{[a-zA-Z]+\})/)
-    .filter((part) => part !== '')
-    .map((part) => (/^\{.+\}$/.test(part) ? { place: part.slice(1, -1) } : { words: part }));
-
-/** A text with plain words in its places: for titles and attributes. */
-export const phrase = <T extends string>(
-  text: T,
-  places: { readonly [Name in PlacesOf<T>]: string | number },
-): string =>
-  cut(text)
-    .map((part) => ('words' in part ? part.words : String(places[part.place as PlacesOf<T>])))
-    .join('');
+export type { Language, Plural, Texts } from './language.js';
+export { cut, type PlacesOf, phrase, type Text } from './places.js';

@@ -1,0 +1,28 @@
+/** Signing in and out, in English. */
+export const signIn = {
+  title: 'Sign in',
+  heading: 'Sign in',
+  forClient: 'to continue to {client}',
+  forAgent: 'to decide what {agent} may do for you, through {client}',
+  email: 'E-mail address',
+  password: 'Password',
+  submit: 'Sign in',
+  wrong: 'The e-mail address or the password is not right. Check both and try again.',
+  throttled: 'Too many attempts. Try again in {wait}.',
+  throttledSoon: 'Too many attempts. Try again in a moment.',
+  problemTitle: 'Error: sign in',
+  promise: 'Your password stays here. No application or agent ever sees it.',
+} as const;
+
+export const signOut = {
+  title: 'Sign out?',
+  message: 'You will be signed out of this browser. What you allowed goes on until you stop it.',
+  confirm: 'Sign out',
+  stay: 'Stay signed in',
+} as const;
+
+export const signedOut = {
+  title: 'You are signed out',
+  message: 'This browser is signed out. What you allowed goes on until you stop it.',
+  advice: 'You can close this window.',
+} as const;
