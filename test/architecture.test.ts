@@ -74,6 +74,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/registry/',
     'src/broker/clients/credential-schema.ts',
     'src/broker/clients/credentials.ts',
+    'src/broker/clients/credential-store.ts',
     'src/broker/clients/redirect-uri-schema.ts',
     'src/broker/resources/schema.ts',
     'src/broker/users/schema.ts',

@@ -1,5 +1,4 @@
 /** The admin API's operations on agents, clients and their credentials. */
-import type { z } from 'zod';
 import {
   type AgentPatch,
   type AgentStatus,
@@ -8,6 +7,7 @@ import {
   type NewAgent,
   newAgentSchema,
 } from '../agents/schema.js';
+import type { AgentFilter } from '../agents/store.js';
 import { type NewCredential, newCredentialSchema } from '../clients/credential-schema.js';
 import {
   type ClientPatch,
@@ -15,13 +15,17 @@ import {
   type NewClient,
   newClientSchema,
 } from '../clients/schema.js';
-import type { Call, Operation } from './operation.js';
-import { pageQuery } from './query.js';
+import type { PageRequest } from '../registry/page.js';
+import { type Call, type Operation, toCamel } from './operation.js';
+import { agentQuery, pageQuery } from './query.js';
 import * as views from './views.js';
 
 const id = ({ params }: Call): string => params.id as string;
-type Query = z.infer<typeof pageQuery>;
-const page = ({ query }: Call): Query => query as Query;
+/** A list's query in the services' own names. */
+const filters = <Filter>({ query }: Call): PageRequest & Filter =>
+  Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [toCamel(name), value]),
+  ) as PageRequest & Filter;
 const body = <T>(call: Call): T => call.body as T;
 
 const agents: readonly Operation[] = [
@@ -42,12 +46,15 @@ const agents: readonly Operation[] = [
     method: 'get',
     path: '/agents',
     scope: 'admin:read',
-    summary: 'List agents',
-    query: pageQuery,
+    summary: 'List agents; retired ones only when asked for by status',
+    query: agentQuery,
     view: views.pageSchema(views.agentViewSchema),
     status: 200,
     run: async (call) =>
-      views.pageView(await call.services.registry.agents.list(page(call)), views.agentView),
+      views.pageView(
+        await call.services.registry.agents.list(filters<AgentFilter>(call)),
+        views.agentView,
+      ),
   },
   {
     method: 'get',
@@ -75,7 +82,8 @@ const agents: readonly Operation[] = [
     method: 'put',
     path: '/agents/:id/status',
     scope: 'admin:security',
-    summary: 'Block or unblock an agent; blocking stops everything it holds',
+    summary:
+      'Activate, pause, block, unblock or retire an agent; all but activating stop its tokens',
     body: agentStatusSchema,
     view: views.agentViewSchema,
     status: 200,
@@ -117,7 +125,7 @@ const clients: readonly Operation[] = [
     view: views.pageSchema(views.clientViewSchema),
     status: 200,
     run: async (call) =>
-      views.pageView(await call.services.registry.clients.list(page(call)), views.clientView),
+      views.pageView(await call.services.registry.clients.list(filters(call)), views.clientView),
   },
   {
     method: 'get',

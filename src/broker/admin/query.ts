@@ -1,11 +1,26 @@
 /** Query parameters of lists: bounded, and refused when unknown. */
 import { z } from 'zod';
+import { agentStates } from '../agents/schema.js';
 import { strict } from '../registry/fields.js';
 import { PAGE_MAX } from '../registry/page.js';
 
 const limit = z.coerce.number().int().min(1).max(PAGE_MAX).optional();
 const word = z.string().min(1).max(500).optional();
 
+/** Seconds ahead; ten years is for ever. */
+const within = z.coerce.number().int().min(1).max(315_360_000).optional();
+
+export const agentQuery = strict({
+  cursor: word,
+  limit,
+  status: z.enum(agentStates).optional(),
+  owner: word,
+  tag: word,
+  client: word,
+  external_id: word,
+  q: word,
+  expiring_within_seconds: within,
+});
 export const pageQuery = strict({ cursor: word, limit });
 export const userQuery = strict({ cursor: word, limit, email: word });
 export const permissionQuery = strict({ cursor: word, limit, principal: word, resource: word });

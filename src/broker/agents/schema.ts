@@ -4,11 +4,14 @@ import { jwksSchema, newCredentialViewSchema } from '../clients/credential-schem
 import { redirectUrisSchema } from '../clients/redirect-uri-schema.js';
 import { chosenIdPattern } from '../ids.js';
 import {
+  contactField,
   displayText,
+  httpsUri,
   LIST_MAX,
   NAME_CHARS_MAX,
   strict,
   TEXT_CHARS_MAX,
+  tagsField,
 } from '../registry/fields.js';
 
 export const agentIdSchema = z
@@ -24,41 +27,59 @@ export const agentAuthSchema = z.enum([
   'private_key_jwt',
 ]);
 
+/** Plain text about an agent; every one of them may be left out. */
+const TEXTS = {
+  description: displayText(TEXT_CHARS_MAX),
+  sponsor: displayText(NAME_CHARS_MAX * 2),
+  purpose: displayText(TEXT_CHARS_MAX),
+  vendor: displayText(NAME_CHARS_MAX),
+  model: displayText(NAME_CHARS_MAX),
+  version: displayText(NAME_CHARS_MAX),
+  logoUri: httpsUri,
+  contact: contactField,
+  externalId: displayText(NAME_CHARS_MAX * 2),
+};
+
+/** Named here once, so that nothing that may be set can be forgotten where it is reset. */
+export const AGENT_TEXTS = Object.keys(TEXTS) as ReadonlyArray<keyof typeof TEXTS>;
+
 const described = {
   name: displayText(NAME_CHARS_MAX),
-  description: displayText(TEXT_CHARS_MAX),
-  owner: displayText(200),
-  purpose: displayText(TEXT_CHARS_MAX),
+  owner: displayText(NAME_CHARS_MAX * 2),
+  tags: tagsField,
   clients: z.array(clientIdSchema).max(LIST_MAX),
   /** The agent may itself be the OAuth client of a code flow (`client_auth`). */
   redirectUris: redirectUrisSchema,
+  takesWorkFrom: z.array(agentIdSchema).max(LIST_MAX),
   auth: agentAuthSchema,
 };
+
+export const agentStates = ['draft', 'active', 'paused', 'blocked', 'retired'] as const;
 
 export const newAgentSchema = strict({
   id: agentIdSchema.optional(),
   name: described.name,
-  description: described.description.optional(),
   owner: described.owner,
-  purpose: described.purpose.optional(),
+  ...z.object(TEXTS).partial().shape,
+  tags: described.tags.optional(),
+  /** A draft is described and given keys before it may do anything. */
+  status: z.enum(['draft', 'active']).optional(),
   clients: described.clients.optional(),
   redirectUris: described.redirectUris.optional(),
+  takesWorkFrom: described.takesWorkFrom.optional(),
   auth: described.auth.optional(),
   jwks: jwksSchema.optional(),
 });
 
 export const agentPatchSchema = strict({
-  name: described.name.optional(),
-  description: described.description.nullable().optional(),
-  owner: described.owner.optional(),
-  purpose: described.purpose.nullable().optional(),
-  clients: described.clients.optional(),
-  redirectUris: described.redirectUris.optional(),
-  auth: described.auth.optional(),
+  ...z.object(described).partial().shape,
+  ...(Object.fromEntries(
+    Object.entries(TEXTS).map(([name, text]) => [name, text.nullable().optional()]),
+  ) as { [Name in keyof typeof TEXTS]: z.ZodOptional<z.ZodNullable<(typeof TEXTS)[Name]>> }),
 });
 
 export const agentStatusSchema = strict({
-  status: z.enum(['active', 'blocked']),
+  status: z.enum(['active', 'paused', 'blocked', 'retired']),
   reason: displayText(TEXT_CHARS_MAX).optional(),
 });
 
@@ -67,12 +88,25 @@ export const agentViewSchema = z.object({
   name: z.string(),
   description: z.string().nullable(),
   owner: z.string(),
+  sponsor: z.string().nullable(),
   purpose: z.string().nullable(),
-  status: z.enum(['active', 'blocked', 'retired']),
+  vendor: z.string().nullable(),
+  model: z.string().nullable(),
+  version: z.string().nullable(),
+  logo_uri: z.string().nullable(),
+  contact: z.string().nullable(),
+  external_id: z.string().nullable(),
+  tags: z.array(z.string()),
+  status: z.enum(agentStates),
   status_reason: z.string().nullable(),
+  status_by: z.string().nullable(),
+  status_at: z.string().nullable(),
   clients: z.array(z.string()),
   redirect_uris: z.array(z.string()),
+  takes_work_from: z.array(z.string()),
   auth: agentAuthSchema,
+  /** When the next of its credentials expires. */
+  credentials_expire_at: z.string().nullable(),
   created_at: z.string(),
 });
 

@@ -1,5 +1,5 @@
 /**
- * Agents: identities that act. Registered, described, blocked and unblocked, retired; never
+ * Agents: identities that act. Registered, described, paused, blocked, retired (`status.ts`); never
  * deleted, and no id is used twice. Each operation is one transaction with one audit event; `steps`
  * are the same operations inside somebody else's transaction. Decides nothing about tokens.
  */
@@ -13,13 +13,22 @@ import {
   changedFields,
   databaseNow,
   narrowing,
-  sortedSet,
+  sortedLists,
   widening,
 } from '../registry/change.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
-import { conflict, invalid, notFound, throwIfAny } from '../registry/refusal.js';
+import { conflict, type FieldProblem, notFound, throwIfAny } from '../registry/refusal.js';
 import type { AgentPatch, AgentStatus, NewAgent } from './schema.js';
-import { type AgentRow, findAgent, insertAgent, listAgentRows, updateAgent } from './store.js';
+import { retire, setStatus } from './status.js';
+import {
+  type AgentFilter,
+  type AgentRow,
+  findAgent,
+  insertAgent,
+  listAgentRows,
+  liveAgents,
+  updateAgent,
+} from './store.js';
 
 export interface AgentDeps {
   readonly db: Database;
@@ -43,9 +52,9 @@ export function createAgents(deps: AgentDeps) {
     create: (by: string, input: NewAgent) =>
       widening(db, by, (change) => steps.create(change, input)),
     get: (id: string) => requireAgent(db.orm, id),
-    list: async (request: PageRequest = {}): Promise<Page<AgentRow>> => {
+    list: async (request: PageRequest & AgentFilter = {}): Promise<Page<AgentRow>> => {
       const { after, take } = pageBounds(request);
-      return pageOf(await listAgentRows(db.orm, after, take), take, ({ id }) => id);
+      return pageOf(await listAgentRows(db.orm, request, after, take), take, ({ id }) => id);
     },
     patch: (by: string, id: string, patch: AgentPatch) =>
       narrowing(db, by, async (change) => (await steps.patch(change, id, patch)).agent),
@@ -83,8 +92,11 @@ function createAgentSteps(deps: AgentDeps) {
     find: findAgent,
     create: (change: Change, input: NewAgent) => create(deps, change, input),
     patch: (change: Change, id: string, patch: AgentPatch) => patchAgent(deps, change, id, patch),
-    setStatus,
-    retire: (change: Change, id: string) => retire(deps, change, id),
+    setStatus: async (change: Change, id: string, status: AgentStatus) =>
+      setStatus(deps, change, await requireAgent(change.tx, id), status),
+    retire: async (change: Change, id: string): Promise<void> => {
+      await retire(deps, change, await requireAgent(change.tx, id));
+    },
   };
 }
 
@@ -100,31 +112,46 @@ async function requireLive(db: Executor, id: string): Promise<AgentRow> {
   return row;
 }
 
-async function checkClients(
+/** What the lists name must be there; what was there before may stay. */
+async function checkLists(
   deps: AgentDeps,
   db: Executor,
-  wanted: readonly string[],
-  known: readonly string[],
-) {
-  const unknown = new Set(
-    await deps.unknownClients(
-      db,
-      wanted.filter((id) => !known.includes(id)),
-    ),
-  );
-  throwIfAny(
-    wanted.flatMap((id, index) =>
-      unknown.has(id) ? [{ path: ['clients', index], message: `names no client: "${id}"` }] : [],
-    ),
-  );
+  id: string,
+  wanted: Pick<AgentPatch, 'clients' | 'takesWorkFrom'>,
+  known: Pick<AgentRow, 'clients' | 'takesWorkFrom'>,
+): Promise<void> {
+  const fresh = (list: 'clients' | 'takesWorkFrom') =>
+    (wanted[list] ?? []).filter((one) => !known[list].includes(one));
+  const noClients = new Set(await deps.unknownClients(db, fresh('clients')));
+  const noAgents = new Set(await unknownAgents(db, fresh('takesWorkFrom')));
+  const problems = (list: 'clients' | 'takesWorkFrom', why: (one: string) => string | undefined) =>
+    (wanted[list] ?? []).flatMap((one, index): FieldProblem[] => {
+      const message = why(one);
+      return message === undefined ? [] : [{ path: [list, index], message }];
+    });
+  throwIfAny([
+    ...problems('clients', (one) => (noClients.has(one) ? `names no client: "${one}"` : undefined)),
+    ...problems('takesWorkFrom', (one) => {
+      if (one === id) return 'must not name the agent itself';
+      return noAgents.has(one) ? `names no agent: "${one}"` : undefined;
+    }),
+  ]);
+}
+
+async function unknownAgents(db: Executor, ids: readonly string[]): Promise<string[]> {
+  const known = new Set((await liveAgents(db, ids)).map(({ id }) => id));
+  return ids.filter((id) => !known.has(id));
 }
 
 /** Keys of theirs say how they prove themselves; otherwise a secret of ours. */
 export const agentAuth = (input: Pick<NewAgent, 'auth' | 'jwks'>): NonNullable<NewAgent['auth']> =>
   input.auth ?? (input.jwks === undefined ? 'client_secret_basic' : 'private_key_jwt');
 
-/** As they were written: the order is the operator's. */
-const unique = (uris: readonly string[] = []): string[] => [...new Set(uris)];
+/** Lists as they are stored: sorted where order means nothing; of redirects it is the operator's. */
+const listed = <Input extends Partial<AgentPatch>>(input: Input): Input => ({
+  ...sortedLists(input, ['clients', 'takesWorkFrom', 'tags']),
+  ...(input.redirectUris === undefined ? {} : { redirectUris: [...new Set(input.redirectUris)] }),
+});
 
 async function create(deps: AgentDeps, change: Change, input: NewAgent): Promise<CreatedAgent> {
   const { jwks, ...described } = input;
@@ -132,13 +159,15 @@ async function create(deps: AgentDeps, change: Change, input: NewAgent): Promise
   if ((await findAgent(change.tx, id)) !== undefined) {
     throw conflict(['id'], `"${id}" is taken; ids are never used again`);
   }
-  await checkClients(deps, change.tx, input.clients ?? [], []);
+  await checkLists(deps, change.tx, id, input, { clients: [], takesWorkFrom: [] });
   const auth = agentAuth(input);
-  const lists = {
-    clients: sortedSet(input.clients ?? []),
-    redirectUris: unique(input.redirectUris),
-  };
-  const agent = await insertAgent(change.tx, { ...described, ...lists, id, auth });
+  const agent = await insertAgent(change.tx, {
+    ...listed(described),
+    id,
+    auth,
+    statusBy: change.by,
+    statusAt: databaseNow,
+  });
   const credential = await deps.credentials.issueFirst(change, { noun: 'agent', id }, auth, jwks);
   const detail = { noun: 'agent', id, name: agent.name, owner: agent.owner };
   await change.record({ type: 'registry.created', agentId: id, detail });
@@ -150,60 +179,14 @@ async function patchAgent(
   change: Change,
   id: string,
   patch: AgentPatch,
-): Promise<{ agent: AgentRow; fields: string[] }> {
+): Promise<{ before: AgentRow; agent: AgentRow; fields: string[] }> {
   const row = await requireLive(change.tx, id);
-  const values = {
-    ...patch,
-    ...(patch.clients === undefined ? {} : { clients: sortedSet(patch.clients) }),
-    ...(patch.redirectUris === undefined ? {} : { redirectUris: unique(patch.redirectUris) }),
-  };
+  const values = listed(patch);
   const fields = changedFields(row, values);
-  if (fields.length === 0) return { agent: row, fields };
-  await checkClients(deps, change.tx, patch.clients ?? [], row.clients);
+  if (fields.length === 0) return { before: row, agent: row, fields };
+  await checkLists(deps, change.tx, id, patch, row);
   const agent = await updateAgent(change.tx, id, values as Partial<AgentRow>);
   const detail = { noun: 'agent', id, name: agent.name, fields };
   await change.record({ type: 'registry.changed', agentId: id, detail });
-  return { agent, fields };
-}
-
-/**
- * Blocking stops everything the agent has, at once. Unblocking lets it ask again; nothing from
- * before comes back to life.
- */
-async function setStatus(
-  change: Change,
-  id: string,
-  { status, reason }: AgentStatus,
-): Promise<{ agent: AgentRow; changed: boolean }> {
-  const row = await requireLive(change.tx, id);
-  const blocking = status === 'blocked';
-  if (blocking && reason === undefined)
-    throw invalid({ path: ['reason'], message: 'must say why' });
-  const statusReason = reason ?? null;
-  const same = !blocking || row.statusReason === statusReason;
-  if (row.status === status && same) return { agent: row, changed: false };
-  const agent = await updateAgent(change.tx, id, { status, statusReason, notBefore: databaseNow });
-  change.stop({
-    key: id,
-    always: blocking,
-    reason: reason ?? (blocking ? 'agent blocked' : 'agent unblocked'),
-  });
-  await change.record({
-    type: blocking ? 'agent.blocked' : 'agent.unblocked',
-    agentId: id,
-    detail: { noun: 'agent', id, name: agent.name, ...(reason === undefined ? {} : { reason }) },
-  });
-  return { agent, changed: true };
-}
-
-async function retire(deps: AgentDeps, change: Change, id: string): Promise<void> {
-  const row = await requireLive(change.tx, id);
-  await updateAgent(change.tx, id, { status: 'retired', notBefore: databaseNow });
-  await deps.credentials.removeAll(change, { noun: 'agent', id });
-  change.stop({ key: id, always: true, reason: 'agent retired' });
-  await change.record({
-    type: 'registry.retired',
-    agentId: id,
-    detail: { noun: 'agent', id, name: row.name },
-  });
+  return { before: row, agent, fields };
 }

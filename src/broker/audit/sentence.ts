@@ -28,6 +28,7 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     event.agentId && event.sub && event.sub !== event.agentId
       ? `${name(event.agentId)}, for ${name(event.sub)}${through},`
       : name(event.agentId || event.sub || event.clientId || event.by);
+  const because = detail.reason === undefined ? '' : `: ${text('reason')}`;
   const tool = `${text('tool')} (${safeText(list(detail.required))})`;
   switch (event.type) {
     case 'tool.allowed':
@@ -50,16 +51,20 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
       return `an authorization of ${name(event.sub)} for ${name(event.agentId || event.clientId)}${at} ended: ${text('reason')}`;
     case 'token.revoked':
       return `${name(event.by)} revoked a token of ${who}${at}`;
+    case 'agent.activated':
+    case 'agent.paused':
+    case 'agent.resumed':
     case 'agent.blocked':
-      return `${name(event.agentId)} was blocked by ${name(event.by)}: ${text('reason')}`;
     case 'agent.unblocked':
-      return `${name(event.agentId)} was unblocked by ${name(event.by)}`;
+    case 'user.disabled':
+    case 'user.enabled':
+      return `${name(event.agentId || event.sub)} was ${event.type.split('.')[1]} by ${name(event.by)}${because}`;
     case 'registry.created':
       return `${name(event.by)} registered ${text('noun')} ${text('id')}`;
     case 'registry.changed':
       return `${name(event.by)} changed ${text('noun')} ${text('id')}: ${safeText(list(detail.fields))}`;
     case 'registry.retired':
-      return `${name(event.by)} retired ${text('noun')} ${text('id')}`;
+      return `${name(event.by)} retired ${text('noun')} ${text('id')}${because}`;
     case 'world.applied':
       return `${name(event.by)} applied a world file: ${text('created')} created, ${text('changed')} changed`;
     case 'sign_in.succeeded':

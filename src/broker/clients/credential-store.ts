@@ -1,5 +1,5 @@
 /** SQL of credentials. Single statements, each atomic by itself; callers bring the transaction. */
-import { and, asc, eq, isNull } from 'drizzle-orm';
+import { type AnyColumn, and, asc, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import { credentials } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 import { databaseNow } from '../registry/change.js';
@@ -55,3 +55,18 @@ export async function describeKey(
 /** Every use ever made of this key, by anyone, removed ones included. */
 export const usesOfKey = (db: Executor, thumbprint: string): Promise<CredentialRow[]> =>
   db.select().from(credentials).where(eq(credentials.thumbprint, thumbprint)).limit(10);
+
+const unexpired = (principal: AnyColumn): SQL =>
+  sql`${credentials.principal} = ${principal} and ${credentials.removedAt} is null
+    and ${credentials.expiresAt} > clock_timestamp()`;
+
+/** A column of a list of principals: when the next of their credentials expires, if one does. */
+export const nextExpiry = (principal: AnyColumn) =>
+  sql<Date | null>`(select min(${credentials.expiresAt}) from ${credentials} where ${unexpired(principal)})`.mapWith(
+    credentials.expiresAt,
+  );
+
+/** Principals one of whose credentials expires soon. */
+export const expiresWithin = (principal: AnyColumn, seconds: number): SQL =>
+  sql`exists (select 1 from ${credentials} where ${unexpired(principal)}
+    and ${credentials.expiresAt} <= clock_timestamp() + make_interval(secs => ${seconds}))`;

@@ -121,3 +121,17 @@ const canonical = (value: unknown): string =>
 
 /** A list as it is stored where order means nothing. */
 export const sortedSet = (values: readonly string[]): string[] => [...new Set(values)].sort();
+
+/** A copy whose lists of these names are stored the one way. */
+export const sortedLists = <Input extends object>(
+  input: Input,
+  names: readonly (keyof Input)[],
+): Input => ({
+  ...input,
+  ...Object.fromEntries(
+    names.flatMap((name) => {
+      const list = input[name] as readonly string[] | undefined;
+      return list === undefined ? [] : [[name, sortedSet(list)]];
+    }),
+  ),
+});

@@ -29,6 +29,49 @@ export const plainAscii = (charsMax: number) =>
     .max(charsMax)
     .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 
+const URI_CHARS_MAX = 2000;
+
+/** A page somebody may open or quote: https, spelled as a browser would, nobody's password in it. */
+export const httpsUri = z
+  .string()
+  .min(1)
+  .max(URI_CHARS_MAX)
+  .superRefine((value, context) => {
+    const message = httpsUriProblem(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
+
+function httpsUriProblem(value: string): string | undefined {
+  if (!/^[\x21-\x7e]+$/.test(value)) return 'must be printable ASCII without spaces';
+  if (!/^https:\/\//.test(value) || !URL.canParse(value)) return 'must be an https URI';
+  const url = new URL(value);
+  if (url.username !== '' || url.password !== '') return 'must not hold a user name';
+  const bare = `${url.protocol}//${url.host}`;
+  return value === url.href || value === bare ? undefined : `must be written as ${url.href}`;
+}
+
+/** Where to ask: an e-mail address or an https page. */
+export const contactField = z.union(
+  [
+    httpsUri,
+    z
+      .string()
+      .max(254)
+      .regex(/^[^\s@<>"':]{1,64}@[^\s@<>"':/]{1,189}$/)
+      .refine(isShowable),
+  ],
+  { error: 'must be an e-mail address or an https URI' },
+);
+
+/** Words to find things by. */
+export const tagsField = z
+  .array(
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9._:-]{0,49}$/, 'must be 1 to 50 of a-z 0-9 . _ : -, no sign first'),
+  )
+  .max(20);
+
 /** Names that are special to JavaScript objects never become keys of ours (P11). */
 const SPECIAL_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 export const isSpecialKey = (key: string): boolean => SPECIAL_KEYS.has(key);

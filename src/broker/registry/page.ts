@@ -2,6 +2,7 @@
  * Pages of a list. A cursor is nothing but the last key of the page before, encoded: forging one
  * only chooses where to start (P12, P14).
  */
+import { type AnyColumn, type SQL, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { invalid } from './refusal.js';
 
@@ -47,3 +48,7 @@ export function pageOf<Item>(
   const more = rows.length >= take && last !== undefined;
   return { items, nextCursor: more ? Buffer.from(key(last), 'utf8').toString('base64url') : null };
 }
+
+/** Part of a name, whatever its case; no character of it is a pattern. */
+export const nameHas = (column: AnyColumn, part: string): SQL =>
+  sql`strpos(lower(${column}), lower(${part}::text)) > 0`;

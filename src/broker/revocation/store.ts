@@ -16,6 +16,8 @@ export interface Stop {
   readonly key: string;
   /** Everything under the key, whenever issued (a path, a key id, a block), or only what is older. */
   readonly always: boolean;
+  /** When what is stopped ended, if that was earlier than now. */
+  readonly at?: Date | undefined;
   readonly reason: string;
   readonly by: string;
 }
@@ -47,7 +49,7 @@ async function insertFact(tx: Executor, stop: Stop): Promise<number | undefined>
     .values({
       key: stop.key,
       always: stop.always,
-      revokedAt: sql`clock_timestamp()` as unknown as Date,
+      revokedAt: stop.at ?? (sql`clock_timestamp()` as unknown as Date),
       until:
         sql`clock_timestamp() + make_interval(secs => ${FACT_LIFE_SECONDS})` as unknown as Date,
       reason: stop.reason,

@@ -1,6 +1,6 @@
 /** The shape of a world file: the same fields as the nouns' own input, with ids that the file chooses. */
 import { z } from 'zod';
-import { agentIdSchema, newAgentSchema } from '../agents/schema.js';
+import { agentIdSchema, agentStates, agentStatusSchema, newAgentSchema } from '../agents/schema.js';
 import { clientIdSchema, newClientSchema } from '../clients/schema.js';
 import { newRoleSchema, permissionSchema } from '../permissions/schema.js';
 import { strict } from '../registry/fields.js';
@@ -17,7 +17,8 @@ const list = <Entry extends z.ZodType>(entry: Entry, max = ENTRIES_MAX) =>
 export const worldAgentSchema = strict({
   ...newAgentSchema.shape,
   id: agentIdSchema,
-  status: z.enum(['active', 'blocked']).optional(),
+  status: z.enum(agentStates).optional(),
+  statusReason: agentStatusSchema.shape.reason,
 });
 
 export const worldClientSchema = strict({ ...newClientSchema.shape, id: clientIdSchema });

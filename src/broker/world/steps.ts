@@ -6,6 +6,7 @@
  */
 
 import type { Registry } from '../admin/registry.js';
+import { AGENT_TEXTS, type AgentStatus } from '../agents/schema.js';
 import { agentAuth } from '../agents/service.js';
 import type { Jwks } from '../clients/credential-schema.js';
 import type { AddedCredential, CredentialOwner } from '../clients/credentials.js';
@@ -84,33 +85,37 @@ export async function applyClient(run: Run, entry: WorldClient): Promise<Outcome
 export async function applyAgent(run: Run, entry: WorldAgent): Promise<Outcome> {
   const { registry, change } = run;
   const { steps } = registry.agents;
-  const { status, ...input } = entry;
+  const { status, statusReason = 'world file', ...input } = entry;
   const row = await steps.find(change.tx, entry.id);
+  const reach = async (from: string, why: string | null): Promise<string[]> => {
+    const same = status === from && (entry.statusReason ?? why) === why;
+    if (status === undefined || same) return [];
+    const wanted = { status, reason: statusReason } as AgentStatus;
+    return (await steps.setStatus(change, entry.id, wanted)).changed ? ['status'] : [];
+  };
   if (row === undefined) {
-    const { agent, credential } = await steps.create(change, input);
-    keep(run, agent.id, credential);
-    if (status === 'blocked')
-      await steps.setStatus(change, entry.id, { status, reason: 'world file' });
+    const first = status === 'draft' || status === 'retired' ? 'draft' : 'active';
+    const { agent, credential } = await steps.create(change, { ...input, status: first });
+    if (status !== 'retired') keep(run, agent.id, credential);
+    await reach(first, null);
     return 'created';
   }
+  // History is not described anew: that it is over is all there is to agree about.
+  if (row.status === 'retired' && status === 'retired') return [];
   const auth = agentAuth(entry);
   const { fields } = await steps.patch(change, entry.id, {
+    ...Object.fromEntries(AGENT_TEXTS.map((name) => [name, entry[name] ?? null])),
     name: entry.name,
-    description: entry.description ?? null,
     owner: entry.owner,
-    purpose: entry.purpose ?? null,
+    tags: entry.tags ?? [],
     clients: entry.clients ?? [],
     redirectUris: entry.redirectUris ?? [],
+    takesWorkFrom: entry.takesWorkFrom ?? [],
     auth,
   });
-  const changed = [...fields];
   const owner = { noun: 'agent', id: entry.id } as const;
-  changed.push(...(await applyKeys(run, owner, auth, entry.jwks, fields)));
-  if (status !== undefined && status !== row.status) {
-    await steps.setStatus(change, entry.id, { status, reason: 'world file' });
-    changed.push('status');
-  }
-  return changed;
+  const keys = await applyKeys(run, owner, auth, entry.jwks, fields);
+  return [...fields, ...keys, ...(await reach(row.status, row.statusReason))];
 }
 
 /** Keys become those of the file; a principal that now needs a secret and has none is given one. */

@@ -1,0 +1,83 @@
+/**
+ * Steps between the states of an agent: the row, the fact that stops its tokens and the event, in
+ * the caller's transaction. Which step does what stands in `policy.ts`.
+ */
+import type { CredentialSteps } from '../clients/credentials.js';
+import { type Change, databaseNow } from '../registry/change.js';
+import { conflict, invalid } from '../registry/refusal.js';
+import { type AgentFact, type AgentState, agentStep, needsReason } from './policy.js';
+import type { AgentStatus } from './schema.js';
+import { type AgentRow, updateAgent } from './store.js';
+
+interface StatusDeps {
+  readonly credentials: Pick<CredentialSteps, 'removeAll'>;
+}
+
+export interface StatusChange {
+  readonly agent: AgentRow;
+  readonly changed: boolean;
+}
+
+/** A status as an operator asks for it: who is stopped is told why. */
+export function setStatus(
+  deps: StatusDeps,
+  change: Change,
+  row: AgentRow,
+  { status, reason }: AgentStatus,
+): Promise<StatusChange> {
+  if (needsReason(status) && reason === undefined) {
+    throw invalid({ path: ['reason'], message: 'must say why' });
+  }
+  return step(deps, change, row, status, reason);
+}
+
+/** The last step of all; a plain DELETE carries no reason. */
+export const retire = (deps: StatusDeps, change: Change, row: AgentRow): Promise<StatusChange> =>
+  step(deps, change, row, 'retired', undefined);
+
+async function step(
+  deps: StatusDeps,
+  change: Change,
+  row: AgentRow,
+  to: AgentState,
+  reason: string | undefined,
+): Promise<StatusChange> {
+  const from = row.status as AgentState;
+  const same = to === from && (!needsReason(to) || row.statusReason === (reason ?? null));
+  if (same && to !== 'retired') return { agent: row, changed: false };
+  const step = agentStep(from, to);
+  if (step === undefined) {
+    throw from === 'retired'
+      ? conflict(['id'], `${row.id} is retired`)
+      : conflict(['status'], `cannot become ${to}: ${row.id} is ${from}`);
+  }
+  const agent = await updateAgent(change.tx, row.id, {
+    status: to,
+    statusReason: reason ?? null,
+    statusBy: change.by,
+    statusAt: databaseNow,
+    ...(step.ends ? { notBefore: databaseNow } : {}),
+  });
+  if (to === 'retired') await deps.credentials.removeAll(change, { noun: 'agent', id: row.id });
+  tell(change, row, step.fact, reason ?? `agent ${to}`);
+  await change.record({
+    type: step.event,
+    agentId: row.id,
+    detail: {
+      noun: 'agent',
+      id: row.id,
+      name: row.name,
+      ...(reason === undefined ? {} : { reason }),
+    },
+  });
+  return { agent, changed: true };
+}
+
+/** The newest fact about a key is the one that counts. */
+function tell(change: Change, row: AgentRow, fact: AgentFact, reason: string): void {
+  if (fact === 'none') return;
+  const key = row.id;
+  if (fact === 'all') change.stop({ key, always: true, reason });
+  else if (fact === 'before_now') change.stop({ key, always: false, reason });
+  else change.stop({ key, always: false, reason, at: row.statusAt ?? undefined });
+}

@@ -1,0 +1,72 @@
+// X22, RV8: no token slips past a pause or a block, and none from before comes back with a resume,
+// on real PostgreSQL from two connections.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAdminServices } from '../../src/broker/admin/services.js';
+import { openPostgres } from '../../src/broker/db/postgres.js';
+import { createGate } from '../../src/broker/tokens/gate.js';
+import { type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+
+const TRIALS = 60;
+let opened: OpenedDatabase;
+beforeAll(async () => {
+  opened = await openTestPostgres();
+});
+afterAll(() => opened.close());
+
+/** The rule every reader of facts applies (DESIGN §6), asked of the table. */
+const isDead = async (agent: string, iat: number): Promise<boolean> => {
+  const [row] = await opened.db.run<{ dead: boolean }>(
+    `select exists (select 1 from revocations where key = $1
+       and (always or floor(extract(epoch from revoked_at)) >= $2::bigint)) as dead`,
+    [agent, iat],
+  );
+  return row?.dead === true;
+};
+
+describe.each([
+  'paused',
+  'blocked',
+] as const)('an agent that is %s while tokens are issued', (status) => {
+  it(`has no live token afterwards, nor after it is active again, in ${TRIALS} trials`, async () => {
+    const other = await openPostgres({ url: opened.url as string });
+    const gates = [createGate(opened.db), createGate(other)];
+    const { agents } = createAdminServices(other, 'https://id.example').registry;
+    const epoch = async () =>
+      Number((await opened.db.run<{ epoch: string }>('select epoch from policy_epoch'))[0]?.epoch);
+    const issueAll = async (agent: string, name: string) => {
+      const now = await epoch();
+      return Promise.all(
+        gates.map((gate, n) =>
+          gate.issue({
+            epoch: now,
+            checks: [{ key: agent }],
+            ttlSeconds: 300,
+            jti: `crd_${agent}.${name}${n}`,
+            sub: agent,
+            clientId: agent,
+            detail: {},
+          }),
+        ),
+      );
+    };
+    let issued = 0;
+    let alive = 0;
+    for (let trial = 0; trial < TRIALS; trial += 1) {
+      const agent = `agt_${status}_${trial}`;
+      await agents.create('admin', { id: agent, name: 'A', owner: 'O' });
+      const racing = issueAll(agent, 'race');
+      const stop = agents.setStatus('admin', agent, { status, reason: 'race' });
+      const [outcomes] = await Promise.all([racing, stop]);
+      const iats = outcomes.flatMap((one) => (one.outcome === 'issued' ? [one.iat] : []));
+      issued += iats.length;
+      const late = await issueAll(agent, 'late');
+      expect(late).toEqual(Array(2).fill({ outcome: 'refused', stoppedBy: agent }));
+      for (const iat of iats) if (!(await isDead(agent, iat))) alive += 1;
+      await agents.setStatus('admin', agent, { status: 'active' });
+      for (const iat of iats) if (!(await isDead(agent, iat))) alive += 1;
+    }
+    await other.close();
+    expect(alive).toBe(0);
+    expect(issued).toBeGreaterThan(0);
+  });
+});
