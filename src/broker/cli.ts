@@ -2,7 +2,8 @@
 import { access, open, readFile, unlink, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { openAdmin } from './cli/admin.js';
-import { addNouns } from './cli/nouns.js';
+import { addNouns } from './cli/noun.js';
+import { NOUNS } from './cli/nouns.js';
 import { print } from './cli/print.js';
 import { readConfig } from './config.js';
 import { openDatabase } from './db/open.js';
@@ -31,7 +32,7 @@ export function createCli(): Command {
     .requiredOption('--resource <uri>')
     .option('--scope <scope>')
     .action(token);
-  addNouns(program);
+  addNouns(program, NOUNS);
   return program;
 }
 

@@ -125,12 +125,14 @@ describe('DESIGN §12: behalf, while serve holds the directory', () => {
   it('blocks and unblocks over the admin API, and the audit says who', async () => {
     const agent = await json('agent', 'get', 'agt_scribe');
     expect(agent).toMatchObject({ id: 'agt_scribe', status: 'active', status_reason: null });
+    const stepped = { status_by: expect.any(String), status_at: expect.any(String) };
     expect(await json('agent', 'block', 'agt_scribe', '--reason', 'too busy')).toEqual({
       ...agent,
+      ...stepped,
       status: 'blocked',
       status_reason: 'too busy',
     });
-    expect(await json('agent', 'unblock', 'agt_scribe')).toEqual(agent);
+    expect(await json('agent', 'unblock', 'agt_scribe')).toEqual({ ...agent, ...stepped });
     const { out } = await behalf(['audit', '--agent', 'agt_scribe', '--limit', '2']);
     expect(out.split('\n').map((line) => line.slice(26))).toEqual(
       ['Scribe was unblocked by admin', 'Scribe was blocked by admin: too busy']

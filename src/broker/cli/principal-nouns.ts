@@ -1,0 +1,202 @@
+/** The nouns of who there is: agents, clients, users, roles, permissions, and their credentials. */
+import { at, common, type Field, list, type Noun, type Verb } from './noun.js';
+
+const text = (...names: readonly string[]): Field[] => names.map((name) => ({ name }));
+const lists = (...names: readonly string[]): Field[] =>
+  names.map((name) => ({ name, kind: 'list' }));
+
+const EXPIRING: Field = {
+  name: 'expiring_within_seconds',
+  help: 'only those one of whose credentials expires within so many seconds',
+};
+const REASON: Field = { name: 'reason', help: 'why, in a sentence' };
+
+/** A step to another state: who is stopped is told why. */
+const become = (noun: string, verb: string, status: string, summary: string): Verb => ({
+  usage: `${verb} <id>`,
+  summary,
+  fields: [REASON],
+  ask: ([id = ''], { reason }) => ({
+    method: 'put',
+    path: `${at(noun, id)}/status`,
+    body: { status, ...(reason === undefined ? {} : { reason }) },
+  }),
+});
+
+/** `common` without its plain retirement, where retiring needs a reason. */
+const unretired = (verbs: readonly Verb[]): Verb[] =>
+  verbs.filter(({ usage }) => !usage.startsWith('retire'));
+
+const CREDENTIAL_FIELDS: readonly Field[] = [
+  { name: 'name', help: 'what you call it' },
+  { name: 'expires_at', help: 'ISO 8601: proves nothing from then on' },
+];
+
+const newCredential = ({ jwk, ...rest }: Readonly<Record<string, unknown>>) =>
+  jwk === undefined
+    ? { kind: 'secret', ...rest }
+    : { kind: 'jwk', jwk: JSON.parse(String(jwk)) as unknown, ...rest };
+
+const credential = (noun: 'agents' | 'clients'): Noun => {
+  const pathOf = (id: string) => `${at(noun, id)}/credentials`;
+  return {
+    name: 'credential',
+    summary: 'secrets and keys that prove it',
+    verbs: [
+      {
+        usage: 'list <id>',
+        summary: 'list credentials, never their secrets',
+        fields: [EXPIRING],
+        columns: ['id', 'kind', 'name', 'kid', 'created_at', 'expires_at', 'last_used_at'],
+        ask: ([id = ''], values) => ({
+          method: 'get',
+          path: pathOf(id),
+          query: values as Record<string, string>,
+        }),
+      },
+      {
+        usage: 'add <id>',
+        summary: 'add a generated secret, shown this once, or with --jwk a public key',
+        fields: [{ name: 'jwk', help: 'a public key as JSON' }, ...CREDENTIAL_FIELDS],
+        ask: ([id = ''], values) => ({
+          method: 'post',
+          path: pathOf(id),
+          body: newCredential(values),
+        }),
+      },
+      {
+        usage: 'rotate <id> <credential>',
+        summary: 'add one in place of another, which stays good for a while',
+        fields: [
+          { name: 'jwk', help: 'a public key as JSON; otherwise a secret is generated' },
+          {
+            name: 'overlap_seconds',
+            kind: 'number',
+            help: 'how long the old one stays good: 3600',
+          },
+          ...CREDENTIAL_FIELDS,
+        ],
+        ask: ([id = '', replaces = ''], values) => ({
+          method: 'post',
+          path: pathOf(id),
+          body: { overlap_seconds: 3600, ...newCredential(values), replaces },
+        }),
+      },
+      {
+        usage: 'remove <id> <credential>',
+        summary: 'remove a credential; what it obtained stops',
+        ask: ([id = '', one = '']) => ({ method: 'delete', path: `${pathOf(id)}${at(one)}` }),
+      },
+    ],
+  };
+};
+
+const agent: Noun = {
+  name: 'agent',
+  summary: 'agents: identities that act',
+  verbs: [
+    ...unretired(
+      common({
+        path: '/agents',
+        columns: ['id', 'name', 'owner', 'status', 'clients', 'credentials_expire_at'],
+        filters: [...text('status', 'owner', 'tag', 'client', 'external_id', 'q'), EXPIRING],
+        first: text('id', 'status'),
+        fields: [
+          ...text('name', 'owner', 'sponsor', 'description', 'purpose', 'vendor', 'model'),
+          ...text('version', 'logo_uri', 'contact', 'external_id', 'auth'),
+          ...lists('tags', 'clients', 'takes_work_from', 'redirect_uris'),
+        ],
+      }),
+    ),
+    become('agents', 'activate', 'active', 'let a draft act'),
+    become('agents', 'pause', 'paused', 'stop its tokens; what users allowed waits for it'),
+    become('agents', 'resume', 'active', 'let it go on where it was paused'),
+    become('agents', 'block', 'blocked', 'stop an agent everywhere, now'),
+    become('agents', 'unblock', 'active', 'let it act again; what was stopped stays stopped'),
+    become('agents', 'retire', 'retired', 'end it; its id is never used again'),
+  ],
+  nouns: [credential('agents')],
+};
+
+const client: Noun = {
+  name: 'client',
+  summary: 'OAuth clients: apps and services',
+  verbs: common({
+    path: '/clients',
+    columns: ['id', 'name', 'kind', 'auth', 'agent_id', 'status', 'credentials_expire_at'],
+    filters: [...text('status', 'kind', 'auth', 'agent', 'q'), EXPIRING],
+    first: text('id', 'kind'),
+    fields: [
+      ...text('name', 'description', 'client_uri', 'logo_uri', 'policy_uri', 'contact', 'auth'),
+      ...lists('redirect_uris'),
+      { name: 'agent_id', help: 'on change: the agent it always acts as' },
+      { name: 'require_par', kind: 'switch' },
+      { name: 'require_signed_request', kind: 'switch' },
+    ],
+  }),
+  nouns: [credential('clients')],
+};
+
+const user: Noun = {
+  name: 'user',
+  summary: 'people',
+  verbs: [
+    ...common({
+      path: '/users',
+      columns: ['id', 'email', 'name', 'roles', 'status'],
+      filters: text('email', 'status', 'role', 'q'),
+      fields: [...text('email', 'name'), ...lists('roles')],
+    }),
+    become('users', 'disable', 'disabled', 'stop a user and everything that acts for them'),
+    become('users', 'enable', 'active', 'let them sign in again; what was stopped stays stopped'),
+  ],
+};
+
+const role: Noun = {
+  name: 'role',
+  summary: 'names for permissions many users share',
+  verbs: common({
+    path: '/roles',
+    columns: ['name', 'description'],
+    filters: text('q'),
+    first: text('name'),
+    fields: text('description'),
+    last: 'remove',
+  }),
+};
+
+const allowed = ([principal = '', resource = '']: readonly string[]) =>
+  at('permissions', principal, resource);
+
+const permission: Noun = {
+  name: 'permission',
+  summary: 'which scopes a principal may hold, or delegate, at a resource',
+  verbs: [
+    list(
+      '/permissions',
+      ['principal', 'resource', 'scopes'],
+      text('principal', 'resource', 'scope'),
+    ),
+    {
+      usage: 'show <principal> <resource>',
+      summary: 'show one',
+      ask: (args) => ({ method: 'get', path: allowed(args) }),
+    },
+    {
+      usage: 'set <principal> <resource> <scopes...>',
+      summary: 'make its scopes exactly these',
+      ask: ([principal = '', resource = '', ...scopes]) => ({
+        method: 'put',
+        path: allowed([principal, resource]),
+        body: { scopes: scopes.flatMap((some) => some.split(',')) },
+      }),
+    },
+    {
+      usage: 'remove <principal> <resource>',
+      summary: 'take all of it away',
+      ask: (args) => ({ method: 'delete', path: allowed(args) }),
+    },
+  ],
+};
+
+export const PRINCIPAL_NOUNS: readonly Noun[] = [agent, client, user, role, permission];

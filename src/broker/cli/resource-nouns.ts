@@ -1,0 +1,44 @@
+/** The nouns of what is protected, and of what happened. */
+import { common, list, type Noun } from './noun.js';
+
+const resource: Noun = {
+  name: 'resource',
+  summary: 'protected MCP servers and APIs',
+  verbs: common({
+    path: '/resources',
+    columns: ['identifier', 'name', 'signing_alg', 'token_ttl_seconds', 'status'],
+    filters: [],
+    first: [{ name: 'identifier' }],
+    fields: [
+      { name: 'name' },
+      { name: 'client' },
+      { name: 'clients', kind: 'list' },
+      { name: 'signing_alg' },
+      { name: 'token_ttl_seconds', kind: 'number' },
+    ],
+  }),
+};
+
+const AUDIT_COLUMNS = ['at', 'sentence'];
+const AUDIT_FILTERS = ['type', 'agent', 'user', 'client', 'resource', 'grant'];
+const events = list(
+  '/audit',
+  AUDIT_COLUMNS,
+  AUDIT_FILTERS.map((name) => ({ name })),
+  'what happened, newest first, in sentences',
+);
+
+const audit: Noun = {
+  name: 'audit',
+  summary: events.summary,
+  verbs: [
+    {
+      ...events,
+      isDefault: true,
+      ask: (args, { user, ...values }) =>
+        events.ask(args, user === undefined ? values : { ...values, sub: user }),
+    },
+  ],
+};
+
+export const RESOURCE_NOUNS: readonly Noun[] = [resource, audit];
