@@ -13,6 +13,7 @@ import {
   type ScopeRules,
   type Story,
 } from '../../src/broker/delegation/policy.js';
+import { standingProof } from '../../src/broker/delegation/proving.js';
 import { closure, isSubset, lintScopeNames } from '../../src/protocol/index.js';
 
 const NAMES = ['a:list', 'b:read', 'c:write', 'd:delete', 'e:admin', 'f:share'];
@@ -190,6 +191,19 @@ describe('decideActor (DESIGN §7 who may act)', () => {
   ] as const)('%s', (_name, facts, client, expected) => {
     expect(decideActor(facts, client)).toEqual(expected);
   });
+  it.each([
+    ['the agent it is bound to, on its list or not', agent, 'cli_b', 'agt_a', { agentId: 'agt_a' }],
+    [
+      'no other agent, that accepts it',
+      agent,
+      'cli_a',
+      'agt_b',
+      { denied: 'client_may_not_front' },
+    ],
+    ['no agent but itself, being one', agent, 'agt_b', 'agt_b', { denied: 'client_may_not_front' }],
+  ] as const)('a bound client fronts for %s', (_name, facts, client, boundTo, expected) => {
+    expect(decideActor(facts, client, boundTo)).toEqual(expected);
+  });
 });
 
 describe('decideDelegation', () => {
@@ -238,6 +252,11 @@ describe('decideDelegation', () => {
     ],
     ['a user as their own agent', { user: party('agt_a') }, 'acts_for_itself'],
     ['an agent that holds nothing', { agentPermitted: [] }, 'nothing_left'],
+    [
+      'a client bound to an agent since, alone',
+      { acts: false, agent: undefined, client: { ...party('cli_a'), boundTo: 'agt_a' } },
+      'client_may_not_front',
+    ],
   ])('refuses %s', (_name, change, denied) => {
     expect(decideDelegation({ ...facts, ...change }, request)).toMatchObject({ denied });
   });
@@ -275,5 +294,19 @@ describe('consentCovers (DESIGN §7 partial consent)', () => {
     ['a request for only what was refused', consent, { scopes: ['b'] }, 'nothing_granted'],
   ] as const)('does not let %s cover', (_name, given, change, denied) => {
     expect(consentCovers(given, { ...request, ...change })).toEqual({ denied });
+  });
+});
+
+describe('standingProof (DESIGN §8a: what a client’s identity alone proves)', () => {
+  const app = { id: 'cli_a', agentId: 'agt_a' };
+  it.each([
+    ['a client bound to the agent', app, true, 'client_binding'],
+    ['the agent as its own client', { id: 'agt_a', agentId: 'agt_a' }, true, 'client_auth'],
+    ['a bound client that proved nothing itself', app, false, 'none'],
+    ['a client bound to another agent', { ...app, agentId: 'agt_b' }, true, undefined],
+    ['a client bound to none', { ...app, agentId: null }, true, undefined],
+    ['no client', undefined, true, undefined],
+  ] as const)('%s', (_name, client, authenticated, expected) => {
+    expect(standingProof(client, 'agt_a', authenticated)).toBe(expected);
   });
 });

@@ -15,6 +15,7 @@ import {
   type GrantRow,
   insertGrant,
 } from '../delegation/store.js';
+import { applicationOf } from '../facts/application.js';
 import type { Facts, FactsCache, UserFacts } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
@@ -180,7 +181,7 @@ export async function coveringConsent(
   userId: string,
 ): Promise<{ readonly consent: ConsentRow; readonly covered: readonly string[] } | undefined> {
   const facts = await deps.facts.current();
-  const client = await facts.client(request.clientId);
+  const client = await applicationOf(facts, request.clientId);
   if (client === undefined || !mayReuseInSilence(client, request.redirectUri)) return undefined;
   const decision = await decideOffer(facts, request, userId);
   const consent = await findLiveConsent(deps.db.orm, subjectOf(request, userId));

@@ -1,6 +1,7 @@
 /** From a decision to what the page shows, and from the page back to what may be granted. */
 
 import type { DelegationDecision } from '../delegation/policy.js';
+import { applicationOf } from '../facts/application.js';
 import type { AgentFacts, Facts, ResourceFacts } from '../facts/store.js';
 import type {
   ConsentPageModel,
@@ -56,7 +57,7 @@ export async function consentPage(
 ): Promise<ConsentPageModel> {
   const [user, client, agent, resource] = await Promise.all([
     facts.user(userId),
-    facts.client(request.clientId),
+    applicationOf(facts, request.clientId),
     request.agentId === '' ? undefined : facts.agent(request.agentId),
     request.resource === '' ? undefined : facts.resource(request.resource),
   ]);

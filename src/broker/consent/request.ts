@@ -13,6 +13,7 @@ import {
   hierarchyOf,
 } from '../delegation/policy.js';
 import type { ConsentSubject } from '../delegation/store.js';
+import { applicationOf } from '../facts/application.js';
 import type { ClientFacts, Facts, ResourceFacts } from '../facts/store.js';
 
 /** OpenID Connect scopes: about who the user is, not about any resource. */
@@ -48,8 +49,8 @@ export async function readAuthorizationRequest(
   if (Array.isArray(named) && named.length > 1) {
     throw new OAuthError('invalid_target', 'ask for one resource at a time');
   }
-  const identifier = text(Array.isArray(named) ? named[0] : named);
-  const agentId = text(params.requested_actor);
+  const identifier = text([named].flat()[0]);
+  const agentId = await actorOf(facts, params);
   const scopes = parseScope(text(params.scope));
   const identityScopes = scopes.filter(isIdentityScope);
   const common = {
@@ -70,6 +71,19 @@ export async function readAuthorizationRequest(
     throw new OAuthError('invalid_target', 'resource is not one this server issues tokens for');
   }
   return { ...common, resource: identifier, requested: requestedAt(resource, scopes) };
+}
+
+/**
+ * Who acts: the agent that is asked for, or else the one the client is bound to, so that a client
+ * that knows nothing of agents acts as its own (§8a). Whether the two agree is for the law to say.
+ */
+export async function actorOf(
+  facts: Facts,
+  params: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const asked = text(params.requested_actor);
+  if (asked !== '' || text([params.resource].flat()[0]) === '') return asked;
+  return (await applicationOf(facts, text(params.client_id)))?.agentId ?? '';
 }
 
 /** Unknown scopes are ignored (RFC 6749 §3.3); none at all means the base ones. */

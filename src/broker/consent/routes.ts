@@ -9,6 +9,7 @@ import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
 import { approve, findLiveConsent } from '../delegation/store.js';
+import { applicationOf } from '../facts/application.js';
 import type { Facts } from '../facts/store.js';
 import { pageHeaders } from '../http/headers.js';
 import { languageOf } from '../http/language.js';
@@ -107,7 +108,7 @@ async function showConsent(
   const facts = await deps.facts.current();
   const asked = await offer(facts, interaction, userId);
   if ('refused' in asked) return refuse(deps, ctx, asked.refused);
-  const client = await facts.client(asked.request.clientId);
+  const client = await applicationOf(facts, asked.request.clientId);
   if (client === undefined) throw new OAuthError('invalid_request', 'the client no longer exists');
   const shown: Shown = {
     uid: interaction.uid,

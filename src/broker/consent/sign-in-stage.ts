@@ -3,12 +3,14 @@ import type { Context } from 'koa';
 import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import { PASSWORD_ACR } from '../acr.js';
+import { applicationOf } from '../facts/application.js';
 import { pageHeaders } from '../http/headers.js';
 import { languageOf } from '../http/language.js';
 import { addressOf } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
 import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from './interaction.js';
 import { PURPOSE_SIGN_IN } from './offer.js';
+import { actorOf } from './request.js';
 
 export async function showSignIn(
   deps: InteractionDeps,
@@ -17,10 +19,10 @@ export async function showSignIn(
   failed: { problem?: 'wrong' | 'throttled'; retryAfterSeconds?: number; email?: string } = {},
 ): Promise<void> {
   const facts = await deps.facts.current();
-  const { client_id: clientId, requested_actor: agentId, login_hint: hint } = interaction.params;
+  const { client_id: clientId, login_hint: hint } = interaction.params;
   const { redirect_uri: redirectUri } = interaction.params;
-  const client = await facts.client(String(clientId));
-  const agent = agentId === undefined ? undefined : await facts.agent(String(agentId));
+  const client = await applicationOf(facts, String(clientId));
+  const agent = await facts.agent(await actorOf(facts, interaction.params));
   const email =
     failed.email ??
     (typeof hint === 'string' && /^[^@\s\p{C}]{1,64}@[^@\s\p{C}]{1,255}$/u.test(hint)

@@ -1,13 +1,13 @@
 /**
- * How the current actor is proved at the token endpoint: by an `actor_token`, the agent's own access
- * token with the issuer as its audience (DESIGN §3). Decides nothing about scopes.
+ * The `actor_token`: the agent's own access token with the issuer as its audience (DESIGN §3), which
+ * proves the current actor once. `proving.ts` says when one is needed. Decides nothing about scopes.
  */
 import { type AccessTokenClaims, OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { ALIVE, aliveParams, type TokenReader } from '../tokens/access-tokens.js';
 
-export interface ActorProof {
+export interface ActorTokenProof {
   /** The credential behind the proof. */
   readonly credentialId: string;
   /**
@@ -25,7 +25,7 @@ export interface ActorProver {
     readonly actorToken: string;
     readonly actorTokenType: string | undefined;
     readonly agentId: string;
-  }): Promise<ActorProof>;
+  }): Promise<ActorTokenProof>;
   /** Whether the credential that once proved the agent is still one of its own. */
   credentialStands(agentId: string, credentialId: string | null): Promise<boolean>;
 }
@@ -64,7 +64,7 @@ claimed as (
   on conflict (model, id) do nothing returning 1
 ),
 remembered as (
-  update grants set actor_credential_id = $10 where id = $11 and exists (select 1 from claimed)
+  update grants set actor_credential_id = $10, actor_proof = 'token' where id = $11 and exists (select 1 from claimed)
 )
 select (select alive from alive) as alive, exists (select 1 from claimed) as claimed`;
 

@@ -6,28 +6,23 @@
  */
 import { createHash } from 'node:crypto';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { isSubset, OAuthError, parseScope } from '../../protocol/index.js';
+import { type ActorProof, isSubset, OAuthError, parseScope } from '../../protocol/index.js';
 import { grantHasTokens, record } from '../audit/store.js';
-import type { Database } from '../db/database.js';
-import type { FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
 import type { Issuer } from '../tokens/issue.js';
-import type { ActorProof, ActorProver } from './actor-proof.js';
 import { endGrant } from './ends.js';
+import { type ProvingDeps, proveActor } from './proving.js';
 import { findLiveGrant, type GrantRow } from './store.js';
 import { createDelegationStory } from './story.js';
 
 /** Parameters these grants take beyond the engine's own. */
 export const DELEGATION_PARAMETERS = ['actor_token', 'actor_token_type'] as const;
 
-export interface DelegationGrantDeps {
-  readonly db: Database;
+export interface DelegationGrantDeps extends ProvingDeps {
   readonly issuer: string;
-  readonly facts: FactsCache;
   readonly tokens: Issuer;
-  readonly actors: ActorProver;
   readonly provider: () => Provider;
 }
 
@@ -42,8 +37,6 @@ interface Source {
   readonly acr?: string | undefined;
 }
 type Code = Source & { readonly codeChallenge?: string; readonly redirectUri?: string };
-
-const ACTOR_TOKEN_MISSING = 'this authorization names an agent: send its actor_token';
 
 /** Wraps the engine's `authorization_code` handler. */
 export function wrapAuthorizationCode(
@@ -61,7 +54,7 @@ export function wrapAuthorizationCode(
     if (code === undefined || code.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
     if (code.consumed) await refuseReplay(deps, ctx, code, 'code.replayed');
     if (code.isExpired || !provesPossession(code, params)) return inner(ctx);
-    await prepare(deps, ctx, code, { proofNeeded: () => true }).catch(rethrow);
+    await prepare(deps, ctx, code, () => undefined).catch(rethrow);
     return inner(ctx);
   };
 }
@@ -78,10 +71,7 @@ export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler)
     if (token === undefined || token.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
     if (token.consumed) await refuseReplay(deps, ctx, token, 'refresh_token.replayed');
     if (token.isExpired) return inner(ctx);
-    // A removed credential no longer vouches for the actor: a fresh proof is asked for (§8a 6).
-    const proofNeeded = async (grant: GrantRow): Promise<boolean> =>
-      !(await deps.actors.credentialStands(grant.agentId, grant.actorCredentialId));
-    await prepare(deps, ctx, token, { proofNeeded }).catch(rethrow);
+    await prepare(deps, ctx, token, earlierProof).catch(rethrow);
     return inner(ctx);
   };
 }
@@ -93,11 +83,15 @@ function provesPossession(code: Code, params: Record<string, unknown>): boolean 
   return createHash('sha256').update(verifier).digest('base64url') === code.codeChallenge;
 }
 
+/** What the redemption proved the actor by; before that was noted, only tokens did. */
+const earlierProof = ({ actorProof }: GrantRow): ActorProof =>
+  (actorProof ?? 'token') as ActorProof;
+
 async function prepare(
   deps: DelegationGrantDeps,
   ctx: KoaContextWithOIDC,
   source: Source,
-  rules: { readonly proofNeeded: (grant: GrantRow) => boolean | Promise<boolean> },
+  earlier: (grant: GrantRow) => ActorProof | undefined,
 ): Promise<void> {
   const grant = await findLiveGrant(deps.db.orm, source.grantId ?? '');
   if (grant === undefined)
@@ -110,11 +104,12 @@ async function prepare(
   const asked = scope === undefined ? granted : parseScope(String(scope));
   if (!isSubset(asked, granted))
     throw new OAuthError('invalid_scope', 'a requested scope was not granted');
-  const proof = await proveActor(deps, ctx, grant, await rules.proofNeeded(grant));
+  const proof = await proveActor(deps, ctx, grant, earlier(grant));
   const story = createDelegationStory({
     issuer: deps.issuer,
     grant,
-    actorCredentialId: proof?.credentialId ?? grant.actorCredentialId,
+    actorProof: proof?.kind,
+    actorCredentialId: proof?.credentialId ?? null,
     clientCredentialId: requestState(ctx).credentialId,
     authTime: source.authTime,
     acr: source.acr,
@@ -124,35 +119,8 @@ async function prepare(
     await deps.facts.current(),
     asked.filter((one) => grant.scopes.includes(one)),
   );
-  await proof?.claim(grant.id);
+  await proof?.settle();
   deps.tokens.tell(ctx, story);
-}
-
-async function proveActor(
-  deps: DelegationGrantDeps,
-  ctx: KoaContextWithOIDC,
-  grant: GrantRow,
-  needed: boolean,
-): Promise<ActorProof | undefined> {
-  const params = ctx.oidc.params ?? {};
-  const actorToken = params.actor_token;
-  if (grant.agentId === '') {
-    if (actorToken === undefined) return undefined;
-    throw new OAuthError('invalid_grant', 'this authorization names no agent: send no actor_token');
-  }
-  if (actorToken === undefined) {
-    if (!needed) return undefined;
-    throw new OAuthError(
-      'invalid_grant',
-      ACTOR_TOKEN_MISSING,
-      `grant ${grant.id} needs ${grant.agentId}`,
-    );
-  }
-  return deps.actors.prove({
-    actorToken: String(actorToken),
-    actorTokenType: params.actor_token_type as string | undefined,
-    agentId: grant.agentId,
-  });
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Loads the facts a delegation is decided on. I/O only: `policy.ts` decides. */
-import type { Facts, UserFacts } from '../facts/store.js';
+import { applicationOf } from '../facts/application.js';
+import type { ClientFacts, Facts, UserFacts } from '../facts/store.js';
 import type { DelegationFacts, Party, ScopeRule } from './policy.js';
 import type { ConsentSubject } from './store.js';
 
@@ -9,6 +10,13 @@ const party = (
   row === undefined
     ? undefined
     : { id: row.id, status: row.status, notBeforeMs: row.notBefore.getTime() };
+
+/** A client acts as the agent it is bound to wherever there is a resource to act upon. */
+function boundParty(client: ClientFacts | undefined, resource: string): DelegationFacts['client'] {
+  const asParty = party(client);
+  if (asParty === undefined || client === undefined) return undefined;
+  return { ...asParty, boundTo: resource === '' ? null : client.agentId };
+}
 
 /** Everyone whose permissions count as a user's own. */
 export const userPrincipals = (user: UserFacts): string[] => [
@@ -31,10 +39,7 @@ export async function loadDelegationFacts(
   const acts = subject.agentId !== '';
   const [user, client, agent, resource] = await Promise.all([
     facts.user(subject.userId),
-    // An agent may be its own OAuth client: same id, same row.
-    facts
-      .client(subject.clientId)
-      .then(async (row) => row ?? (await facts.agent(subject.clientId))),
+    applicationOf(facts, subject.clientId),
     acts ? facts.agent(subject.agentId) : undefined,
     subject.resource === '' ? IDENTITY_ONLY : facts.resource(subject.resource),
   ]);
@@ -46,7 +51,7 @@ export async function loadDelegationFacts(
   return {
     user: party(user),
     userPermitted,
-    client: party(client),
+    client: boundParty(client, subject.resource),
     acts,
     agent:
       agent === undefined || asParty === undefined

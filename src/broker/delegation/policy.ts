@@ -98,16 +98,24 @@ export const baseScopes = (scopes: ScopeRules): string[] =>
 /** Why an actor may not act. One and the same answer goes to the wire for all of them (D1). */
 export type ActorDenial = 'unknown_actor' | 'actor_not_active' | 'client_may_not_front';
 
-/** Who may act: the agent exists, is active, and the client may front for it. */
+/**
+ * Who may act: the agent exists, is active, and the client may front for it. A client that an
+ * operator bound to an agent fronts for that one, and for no other (§8a).
+ */
 export function decideActor(
   agent:
     | { readonly id: string; readonly status: string; readonly clients: readonly string[] }
     | undefined,
   clientId: string,
+  boundTo: string | null = null,
 ): { readonly denied: ActorDenial } | { readonly agentId: string } {
   if (agent === undefined) return { denied: 'unknown_actor' };
   if (agent.status !== 'active') return { denied: 'actor_not_active' };
-  if (agent.id !== clientId && !agent.clients.includes(clientId)) {
+  const mayFront =
+    boundTo === null
+      ? agent.id === clientId || agent.clients.includes(clientId)
+      : agent.id === boundTo;
+  if (!mayFront) {
     return { denied: 'client_may_not_front' };
   }
   return { agentId: agent.id };
@@ -124,7 +132,8 @@ export interface DelegationFacts {
   readonly user: Party | undefined;
   /** Permitted to the user by name or role, at the resource. */
   readonly userPermitted: readonly string[];
-  readonly client: Party | undefined;
+  /** With the agent it is bound to, where it acts as that one: at a resource. */
+  readonly client: (Party & { readonly boundTo?: string | null }) | undefined;
   /** Whether an agent acts at all; if so it must be there. */
   readonly acts: boolean;
   readonly agent: (Party & { readonly clients: readonly string[] }) | undefined;
@@ -173,11 +182,13 @@ export function decideDelegation(
   const { user, client, agent, resource } = facts;
   if (!isActive(client, request.sinceMs)) return { denied: 'client_not_active' };
   if (facts.acts) {
-    const actor = decideActor(agent, client.id);
+    const actor = decideActor(agent, client.id, client.boundTo);
     if ('denied' in actor) return actor;
     if (!isActive(agent, request.sinceMs)) return { denied: 'actor_not_active' };
     if (agent?.id === user?.id) return { denied: 'acts_for_itself' };
   }
+  // What a bound client gets, its agent gets: never the client alone, by an older grant.
+  if (!facts.acts && client.boundTo) return { denied: 'client_may_not_front' };
   if (!isActive(user, request.sinceMs)) return { denied: 'user_not_active' };
   if (resource === undefined) return { denied: 'unknown_resource' };
   if (resource.clients !== null && !resource.clients.includes(client.id)) {

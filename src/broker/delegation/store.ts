@@ -5,7 +5,7 @@
  */
 import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
-import { isSubset } from '../../protocol/index.js';
+import { type ActorProof, isSubset } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
 import { type Database, type Executor, isDuplicate } from '../db/database.js';
 import { newId } from '../ids.js';
@@ -233,4 +233,13 @@ export async function findLiveGrant(db: Executor, id: string): Promise<GrantRow 
   if (row === undefined) return undefined;
   const endsAtMs = Math.min(row.grant.expiresAt.getTime(), row.consentExpiresAt.getTime());
   return { ...row.grant, expiresAt: new Date(endsAtMs) };
+}
+
+/** The kind of proof a grant stands on from now on, and no credential of the agent's behind it. */
+export async function rememberActorProof(
+  db: Executor,
+  id: string,
+  actorProof: ActorProof,
+): Promise<void> {
+  await db.update(grants).set({ actorProof, actorCredentialId: null }).where(eq(grants.id, id));
 }

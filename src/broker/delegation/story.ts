@@ -1,5 +1,6 @@
 /** The story of a user's grant, as the issuer tells it: loaded, decided, written out as claims. */
-import { childTokenId, formatScope } from '../../protocol/index.js';
+import { type ActorProof, childTokenId, formatScope, OAuthError } from '../../protocol/index.js';
+import { applicationOf } from '../facts/application.js';
 import type { Facts } from '../facts/store.js';
 import { newTokenSegment } from '../ids.js';
 import { ACCESS_TOKEN_TTL_SECONDS } from '../limits.js';
@@ -7,11 +8,14 @@ import type { Story } from '../tokens/issue.js';
 import { denialError } from './denials.js';
 import { loadDelegationFacts } from './load.js';
 import { decideDelegation } from './policy.js';
+import { standingProof } from './proving.js';
 import type { GrantRow } from './store.js';
 
 export interface DelegationStory {
   readonly issuer: string;
   readonly grant: GrantRow;
+  /** How the actor was proved; absent when nobody acts. */
+  readonly actorProof: ActorProof | undefined;
   /** The credential that last proved the actor. */
   readonly actorCredentialId: string | null;
   /** The credential that authenticated the client, when it has one. */
@@ -32,6 +36,7 @@ export function createDelegationStory(story: DelegationStory): Story {
       sinceMs: grant.createdAt.getTime(),
     });
     if ('denied' in decision) throw denialError('token', decision);
+    await requireProof(facts, story);
     const resource = await facts.resource(grant.resource);
     const acts = grant.agentId !== '';
     return {
@@ -46,7 +51,7 @@ export function createDelegationStory(story: DelegationStory): Story {
           ? {
               agent_scope: formatScope(decision.agentScope ?? []),
               act: { sub: grant.agentId, iss: issuer, sub_profile: 'ai_agent' },
-              actor_proof: 'token' as const,
+              actor_proof: story.actorProof as ActorProof,
             }
           : {}),
         jti,
@@ -61,8 +66,22 @@ export function createDelegationStory(story: DelegationStory): Story {
       ),
       grantId: grant.id,
       agentId: acts ? grant.agentId : undefined,
-      detail: { asked: formatScope(requested), taken_away: decision.takenAway },
+      detail: {
+        asked: formatScope(requested),
+        taken_away: decision.takenAway,
+        ...(acts ? { actor_proof: story.actorProof } : {}),
+      },
       refusedCode: 'invalid_grant',
     };
   };
+}
+
+/** A binding proves the actor as long as it stands: facts may have become newer since it was seen. */
+async function requireProof(facts: Facts, story: DelegationStory): Promise<void> {
+  const { grant, actorProof, clientCredentialId } = story;
+  if (grant.agentId === '' || actorProof === 'token') return;
+  const client = await applicationOf(facts, grant.clientId);
+  const standing = standingProof(client, grant.agentId, clientCredentialId !== undefined);
+  if (actorProof !== undefined && standing === actorProof) return;
+  throw new OAuthError('invalid_grant', 'the actor is no longer proved', 'actor_binding_changed');
 }

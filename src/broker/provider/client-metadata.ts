@@ -22,8 +22,10 @@ export async function clientMetadata(
   const [agent, client] = await Promise.all([facts.agent(id), facts.client(id)]);
   const row = agent ?? client;
   if (row === undefined || row.status !== 'active') return undefined;
-  const redirectUris = client?.redirectUris ?? [];
-  const isApp = client?.kind === 'app';
+  const { redirectUris } = row;
+  // An agent that may be answered somewhere is a client of the code flow too (DESIGN §8a).
+  const isApp = agent === undefined ? client?.kind === 'app' : redirectUris.length > 0;
+  const alone = agent !== undefined || !isApp;
   const credentials = await facts.credentials(id);
   const jwks = credentials.flatMap(({ kind, jwk }) =>
     kind === 'jwk' && jwk !== null ? [jwk] : [],
@@ -33,7 +35,10 @@ export async function clientMetadata(
     client_name: row.name,
     application_type: redirectUris.some(isNativeRedirect) ? 'native' : 'web',
     redirect_uris: [...redirectUris],
-    grant_types: isApp ? ['authorization_code', 'refresh_token'] : ['client_credentials'],
+    grant_types: [
+      ...(alone ? ['client_credentials'] : []),
+      ...(isApp ? ['authorization_code', 'refresh_token'] : []),
+    ],
     response_types: isApp ? ['code'] : [],
     token_endpoint_auth_method: row.auth,
     id_token_signed_response_alg: 'ES256',

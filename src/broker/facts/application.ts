@@ -1,0 +1,31 @@
+/**
+ * The client of a code flow, as the pages and the law see it: an app, or an agent that is its own
+ * OAuth client and then never acts as anybody else (DESIGN §8a, `client_auth`).
+ */
+import type { AgentFacts, ClientFacts, Facts } from './store.js';
+
+export async function applicationOf(facts: Facts, id: string): Promise<ClientFacts | undefined> {
+  const client = await facts.client(id);
+  if (client !== undefined) return client;
+  const agent = await facts.agent(id);
+  return agent === undefined ? undefined : ownClient(agent);
+}
+
+const ownClient = (agent: AgentFacts): ClientFacts => ({
+  id: agent.id,
+  name: agent.name,
+  kind: 'app',
+  description: agent.description,
+  clientUri: null,
+  logoUri: agent.logoUri,
+  policyUri: null,
+  contact: agent.contact,
+  redirectUris: agent.redirectUris,
+  agentId: agent.id,
+  requirePar: false,
+  requireSignedRequest: false,
+  auth: agent.auth,
+  status: agent.status,
+  notBefore: agent.notBefore,
+  createdAt: agent.createdAt,
+});
