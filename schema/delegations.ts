@@ -35,6 +35,9 @@ export const consents = pgTable(
       .on(t.userId, t.clientId, t.agentId, t.resource)
       .where(sql`ended_at is null`),
     index('consents_user').on(t.userId),
+    index('consents_agent').on(t.agentId),
+    index('consents_client').on(t.clientId),
+    index('consents_created').on(t.createdAt, t.id),
   ],
 );
 
@@ -65,5 +68,11 @@ export const grants = pgTable(
     endedReason: text('ended_reason'),
     endedBy: text('ended_by'),
   },
-  (t) => [index('grants_consent').on(t.consentId), index('grants_agent').on(t.agentId)],
+  (t) => [
+    index('grants_consent').on(t.consentId),
+    index('grants_user').on(t.userId),
+    index('grants_agent').on(t.agentId),
+    index('grants_client').on(t.clientId),
+    index('grants_created').on(t.createdAt, t.id),
+  ],
 );
