@@ -80,9 +80,12 @@ const SLICES: walls.SliceRules = {
     'src/broker/users/schema.ts',
     // Consents and grants, and the one function that decides about them.
     'src/broker/delegation/policy.ts',
+    'src/broker/delegation/coverage.ts',
+    'src/broker/delegation/terms.ts',
     'src/broker/delegation/denials.ts',
     'src/broker/delegation/load.ts',
     'src/broker/delegation/store.ts',
+    'src/broker/delegation/approve.ts',
     'src/broker/delegation/ends.ts',
     'src/broker/tokens/access-tokens.ts',
     'src/broker/tokens/client-secret.ts',

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   baseScopes,
-  consentCovers,
   decideActor,
   decideDelegation,
   delegableScopes,
@@ -269,31 +268,6 @@ describe('decideDelegation', () => {
     expect(decideDelegation(lifted, { ...request, sinceMs: 999 })).toEqual({
       denied: 'actor_not_active',
     });
-  });
-});
-
-describe('consentCovers (DESIGN §7 partial consent)', () => {
-  const consent = {
-    clientHash: 'h',
-    offered: ['a', 'b'],
-    granted: ['a'],
-    expiresAtMs: 10,
-    ended: false,
-  };
-  const request = { scopes: ['a'], clientHash: 'h', nowMs: 9 };
-  it('covers what was offered, and gives what was granted of it', () => {
-    expect(consentCovers(consent, request)).toEqual({ covered: ['a'] });
-    expect(consentCovers(consent, { ...request, scopes: ['a', 'b'] })).toEqual({ covered: ['a'] });
-  });
-  it.each([
-    ['nothing', undefined, {}, 'no_consent'],
-    ['an ended one', { ...consent, ended: true }, {}, 'ended'],
-    ['an expired one', consent, { nowMs: 10 }, 'expired'],
-    ['a client that describes itself otherwise', consent, { clientHash: 'i' }, 'client_changed'],
-    ['a request for more', consent, { scopes: ['a', 'c'] }, 'asks_more'],
-    ['a request for only what was refused', consent, { scopes: ['b'] }, 'nothing_granted'],
-  ] as const)('does not let %s cover', (_name, given, change, denied) => {
-    expect(consentCovers(given, { ...request, ...change })).toEqual({ denied });
   });
 });
 

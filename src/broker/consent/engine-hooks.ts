@@ -7,14 +7,16 @@ import type { Grant, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { interactionPolicy } from 'oidc-provider';
 import { formatScope, OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
-import { consentCovers } from '../delegation/policy.js';
+import { createGrant } from '../delegation/approve.js';
+import { consentCovers } from '../delegation/coverage.js';
 import {
   type ConsentRow,
   findLiveConsent,
   findLiveGrant,
   type GrantRow,
-  insertGrant,
+  type NewGrant,
 } from '../delegation/store.js';
+import { clientHash, keptTermsFacts, termsFacts } from '../delegation/terms.js';
 import { applicationOf } from '../facts/application.js';
 import type { Facts, FactsCache, UserFacts } from '../facts/store.js';
 import { requestState } from '../http/request.js';
@@ -22,7 +24,6 @@ import { rethrow } from '../provider/errors.js';
 import {
   type AuthorizationRequest,
   checkBeforeSignIn,
-  clientHash,
   decidedScopes,
   decideOffer,
   IDENTITY_SCOPES,
@@ -30,6 +31,7 @@ import {
   readAuthorizationRequest,
   subjectOf,
 } from './request.js';
+import { currentTerms } from './terms.js';
 
 export interface ConsentHookDeps {
   readonly db: Database;
@@ -166,7 +168,8 @@ async function grantInSilence(
   if (covering === undefined) return undefined;
   const { id } = requestState(ctx);
   const { consent, covered } = covering;
-  const row = await deps.db.transaction((tx) => insertGrant(tx, consent, covered, id));
+  const row = await createGrant(deps.db.orm, consent, covered, id);
+  if (row === undefined) return undefined;
   return saveEngineGrant(deps.provider(), row, deps.now());
 }
 
@@ -188,12 +191,14 @@ export async function coveringConsent(
   const coverage = consentCovers(
     consent && {
       ...consent,
+      terms: keptTermsFacts(consent),
       expiresAtMs: consent.expiresAt.getTime(),
       ended: consent.endedAt !== null,
     },
     {
       scopes: decidedScopes(decision, request),
       clientHash: clientHash(client),
+      terms: termsFacts(await currentTerms(facts, request, client, decision.granted)),
       nowMs: deps.now(),
     },
   );
@@ -204,7 +209,7 @@ export async function coveringConsent(
 /** Writes the engine's own record of a grant; its id is the grant's. */
 export async function saveEngineGrant(
   provider: Provider,
-  row: GrantRow,
+  row: NewGrant,
   nowMs: number,
 ): Promise<Grant> {
   const lifeSeconds = Math.max(1, Math.floor((row.expiresAt.getTime() - nowMs) / 1000));

@@ -17,7 +17,8 @@ import type { AuthorizationRequest } from './request.js';
 export interface Shown {
   readonly uid: string;
   readonly userId: string;
-  readonly clientHash: string;
+  /** Of everything the page said: whoever agrees, agrees to that and nothing else. */
+  readonly termsHash: string;
   readonly request: AuthorizationRequest;
   /** Everything the page offered. */
   readonly offered: readonly string[];

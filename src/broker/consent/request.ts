@@ -2,7 +2,6 @@
  * An authorization request as the broker understands it: who asks, through whom, for what, where.
  * Read from the engine's parameters; the same reading serves the endpoint, the page and the resume.
  */
-import { createHash } from 'node:crypto';
 import { closure, OAuthError, parseScope } from '../../protocol/index.js';
 import { denialError } from '../delegation/denials.js';
 import { loadDelegationFacts } from '../delegation/load.js';
@@ -147,12 +146,6 @@ export const decidedScopes = (
   decision: DelegationDecision,
   request: AuthorizationRequest,
 ): string[] => [...decision.granted, ...request.identityScopes];
-
-/** What the client says of itself: another name or redirect is another client to consent to. */
-export const clientHash = (client: Pick<ClientFacts, 'name' | 'redirectUris'>): string =>
-  createHash('sha256')
-    .update(JSON.stringify([client.name, [...client.redirectUris].sort()]))
-    .digest('base64url');
 
 /**
  * Whether a consent may be reused in silence: only for clients that authenticate at the token

@@ -8,7 +8,9 @@ import type { Context } from 'koa';
 import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
-import { approve, findLiveConsent } from '../delegation/store.js';
+import { approve } from '../delegation/approve.js';
+import { findLiveConsent } from '../delegation/store.js';
+import { clientHash, termsHash } from '../delegation/terms.js';
 import { applicationOf } from '../facts/application.js';
 import type { Facts } from '../facts/store.js';
 import { pageHeaders } from '../http/headers.js';
@@ -20,13 +22,13 @@ import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from 
 import { chosenLifeSeconds, consentPage, grantable, PURPOSE_SHOWN, type Shown } from './offer.js';
 import {
   type AuthorizationRequest,
-  clientHash,
   decidedScopes,
   decideOffer,
   readAuthorizationRequest,
   subjectOf,
 } from './request.js';
 import { handleSignIn, handleSwitchUser, showSignIn } from './sign-in-stage.js';
+import { currentTerms } from './terms.js';
 import { renderConsent } from './views.js';
 
 export function createInteractionRouter(deps: InteractionDeps): Router {
@@ -110,12 +112,14 @@ async function showConsent(
   if ('refused' in asked) return refuse(deps, ctx, asked.refused);
   const client = await applicationOf(facts, asked.request.clientId);
   if (client === undefined) throw new OAuthError('invalid_request', 'the client no longer exists');
+  const offered = decidedScopes(asked.decision, asked.request);
+  const terms = await currentTerms(facts, asked.request, client, offered);
   const shown: Shown = {
     uid: interaction.uid,
     userId,
-    clientHash: clientHash(client),
+    termsHash: termsHash(terms),
     request: asked.request,
-    offered: decidedScopes(asked.decision, asked.request),
+    offered,
   };
   const live = await findLiveConsent(deps.db.orm, subjectOf(asked.request, userId));
   const path = `/interaction/${interaction.uid}`;
@@ -161,8 +165,13 @@ async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void
 
   const asked = await offer(facts, interaction, userId);
   if ('refused' in asked) return refuse(deps, ctx, asked.refused);
-  const granted = grantable(shown, form.getAll('scope'), asked.decision);
   const { request } = shown;
+  const client = await applicationOf(facts, request.clientId);
+  if (client === undefined) throw new OAuthError('invalid_request', 'the client no longer exists');
+  const terms = await currentTerms(facts, request, client, shown.offered);
+  // Whoever read the page agreed to what stood there: when that is not so any more, they read again.
+  if (termsHash(terms) !== shown.termsHash) return showConsent(deps, ctx, interaction, userId);
+  const granted = grantable(shown, form.getAll('scope'), asked.decision);
   // Nothing at the resource is a no, however much of one's identity was shared.
   const anything = granted.some(
     (scope) => request.resource === '' || !request.identityScopes.some((known) => known === scope),
@@ -175,9 +184,11 @@ async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void
       clientId: request.clientId,
       agentId: request.agentId,
       resource: request.resource,
-      clientHash: shown.clientHash,
+      clientHash: clientHash(client),
+      terms,
       offered: shown.offered,
       granted,
+      helpers: 0,
       lifeSeconds: chosenLifeSeconds(form.get('duration_seconds')),
     },
     requestState(ctx).id,

@@ -3,7 +3,7 @@
  * in, decision out. The consent page, the token endpoint, the audit and the tests all call these
  * functions; nothing else decides what is left of a request.
  */
-import { closure, isSubset, type ScopeHierarchy } from '../../protocol/index.js';
+import { closure, type ScopeHierarchy } from '../../protocol/index.js';
 
 /** What a resource says about one of its scopes, as far as decisions go. */
 export interface ScopeRule {
@@ -204,44 +204,6 @@ export function decideDelegation(
   });
   if (left.granted.length === 0) return { denied: 'nothing_left', takenAway: left.takenAway };
   return agentScope === undefined ? left : { ...left, agentScope };
-}
-
-export interface ConsentFacts {
-  readonly clientHash: string;
-  readonly offered: readonly string[];
-  readonly granted: readonly string[];
-  readonly expiresAtMs: number;
-  readonly ended: boolean;
-}
-
-export type CoverageDenial =
-  | 'no_consent'
-  | 'ended'
-  | 'expired'
-  | 'client_changed'
-  | 'asks_more'
-  | 'nothing_granted';
-
-/**
- * Whether a stored consent covers a request without asking again: it stays within what was offered
- * (so everything in it was decided), the client still describes itself the same way, and something
- * of it was granted.
- */
-export function consentCovers(
-  consent: ConsentFacts | undefined,
-  request: {
-    readonly scopes: readonly string[];
-    readonly clientHash: string;
-    readonly nowMs: number;
-  },
-): { readonly covered: readonly string[] } | { readonly denied: CoverageDenial } {
-  if (consent === undefined) return { denied: 'no_consent' };
-  if (consent.ended) return { denied: 'ended' };
-  if (consent.expiresAtMs <= request.nowMs) return { denied: 'expired' };
-  if (consent.clientHash !== request.clientHash) return { denied: 'client_changed' };
-  if (!isSubset(request.scopes, consent.offered)) return { denied: 'asks_more' };
-  const covered = request.scopes.filter((scope) => consent.granted.includes(scope));
-  return covered.length === 0 ? { denied: 'nothing_granted' } : { covered };
 }
 
 /** A sentence for operators: who took what. */

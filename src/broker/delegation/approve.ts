@@ -1,0 +1,215 @@
+/**
+ * Writes what a user decided: the consent, the grant for this authorization and their audit events,
+ * all or nothing. What only adds is one statement; what takes something back goes through `narrow`,
+ * so that no token in flight slips past it.
+ */
+import { type SQL, sql } from 'drizzle-orm';
+import type { Database, Executor } from '../db/database.js';
+import { newId } from '../ids.js';
+import { narrow } from '../revocation/store.js';
+import { type DecisionFacts, onlyAdds } from './coverage.js';
+import { markConsentEnded } from './ends.js';
+import { type ConsentRow, type ConsentSubject, findLiveConsent, type NewGrant } from './store.js';
+import {
+  keptTerms,
+  keptTermsFacts,
+  type Terms,
+  termsFacts,
+  termsHash,
+  widenedTerms,
+} from './terms.js';
+
+export interface Approval extends ConsentSubject {
+  readonly clientHash: string;
+  /** What the page said of everything it offered. */
+  readonly terms: Terms;
+  /** Everything the page showed. */
+  readonly offered: readonly string[];
+  /** What was ticked and is still allowed. */
+  readonly granted: readonly string[];
+  /** How many actors may follow the agent. */
+  readonly helpers: number;
+  readonly lifeSeconds: number;
+}
+
+/**
+ * A live consent for the same subject is widened in place; if the new decision takes something back,
+ * or what was agreed to has changed, it ends, and with it everything it gave, so that unticking a
+ * scope means what it says.
+ */
+export async function approve(
+  db: Database,
+  approval: Approval,
+  requestId: string | undefined,
+): Promise<NewGrant> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const grant = (await add(db, approval, requestId)) ?? (await replace(db, approval, requestId));
+    if (grant !== undefined) return grant;
+  }
+  throw new Error('the consent kept changing while it was written');
+}
+
+/** Windows of one person that decide in the same instant; each round, one of them is done. */
+const ATTEMPTS_MAX = 5;
+
+async function add(
+  db: Database,
+  approval: Approval,
+  requestId: string | undefined,
+): Promise<NewGrant | undefined> {
+  // Most who see the page decide for the first time: whoever does not, finds one in the way.
+  const first = await writeConsent(db.orm, inserted(approval), approval, requestId);
+  if (first !== undefined) return first;
+  const earlier = await findLiveConsent(db.orm, approval);
+  if (earlier === undefined || !onlyAdds(factsOf(earlier), factsOf(approval))) return undefined;
+  return writeConsent(db.orm, widened(earlier, approval), approval, requestId);
+}
+
+/** Ends what stands in the way and writes the decision; undefined when another window was first. */
+async function replace(
+  db: Database,
+  approval: Approval,
+  requestId: string | undefined,
+): Promise<NewGrant | undefined> {
+  try {
+    return await narrow(db, async (tx) => {
+      const live = await findLiveConsent(tx, approval);
+      // What only adds meanwhile ends nothing.
+      if (live === undefined || onlyAdds(factsOf(live), factsOf(approval))) throw OVERTAKEN;
+      const stops = [await markConsentEnded(tx, live, 'replaced', approval.userId)];
+      const grant = await writeConsent(tx, inserted(approval), approval, requestId);
+      if (grant === undefined) throw OVERTAKEN;
+      return { stops, result: grant };
+    });
+  } catch (error) {
+    if (error === OVERTAKEN) return undefined;
+    throw error;
+  }
+}
+
+const OVERTAKEN = new Error('the consent changed meanwhile');
+
+const factsOf = (decided: ConsentRow | Approval): DecisionFacts => ({
+  ...decided,
+  terms: 'termsHash' in decided ? keptTermsFacts(decided) : termsFacts(decided.terms),
+});
+
+/** Arrays travel as JSON: both databases read it alike. */
+const list = (texts: readonly string[]): SQL =>
+  sql`array(select jsonb_array_elements_text(${JSON.stringify(texts)}::text::jsonb))`;
+const json = (value: unknown): SQL => sql`${JSON.stringify(value)}::text::jsonb`;
+const until = (lifeSeconds: number): SQL =>
+  sql`clock_timestamp() + make_interval(secs => ${lifeSeconds}::float8)`;
+
+/** Nothing, when there is a live consent already. */
+const inserted = (decided: Approval): SQL => sql`
+  insert into consents (id, user_id, client_id, client_hash, agent_id, resource, offered, granted,
+    helpers, terms_hash, terms, expires_at)
+  values (${newId('cns')}, ${decided.userId}, ${decided.clientId}, ${decided.clientHash},
+    ${decided.agentId}, ${decided.resource}, ${list(decided.offered)}, ${list(decided.granted)},
+    ${decided.helpers}::int, ${termsHash(decided.terms)}, ${json(decided.terms)},
+    ${until(decided.lifeSeconds)})
+  on conflict (user_id, client_id, agent_id, resource) where ended_at is null do nothing
+  returning *`;
+
+const union = (one: readonly string[], other: readonly string[]): string[] =>
+  [...new Set([...one, ...other])].sort();
+
+/** Adds to the very row that was looked at; nothing, when it changed since. */
+function widened(seen: ConsentRow, decided: Approval): SQL {
+  const terms = widenedTerms(keptTerms(seen), decided.terms);
+  return sql`
+  update consents set
+    offered = ${list(union(seen.offered, decided.offered))},
+    granted = ${list(union(seen.granted, decided.granted))},
+    helpers = ${decided.helpers}::int,
+    terms_hash = ${termsHash(terms)},
+    terms = ${json(terms)},
+    expires_at = ${until(decided.lifeSeconds)}
+  where id = ${seen.id} and ended_at is null and client_hash = ${seen.clientHash}
+    and terms_hash = ${seen.termsHash} and helpers = ${seen.helpers}::int
+    and offered = ${list(seen.offered)} and granted = ${list(seen.granted)}
+  returning *`;
+}
+
+/** The grant under the consent that `row` writes, and both events; undefined when it wrote none. */
+async function writeConsent(
+  db: Executor,
+  row: SQL,
+  decided: Approval,
+  requestId: string | undefined,
+): Promise<NewGrant | undefined> {
+  const { offered, granted, helpers } = decided;
+  return writeGrant(db, row, granted, requestId, {
+    type: 'consent.granted',
+    detail: { offered, granted, helpers },
+  });
+}
+
+/**
+ * A fresh grant under a consent that covers a request; undefined when that has just ended. Never
+ * shared by two authorizations.
+ */
+export async function createGrant(
+  db: Executor,
+  consent: Pick<ConsentRow, 'id'>,
+  scopes: readonly string[],
+  requestId: string | undefined,
+): Promise<NewGrant | undefined> {
+  const row = sql`select * from consents where id = ${consent.id} and ended_at is null`;
+  return writeGrant(db, row, scopes, requestId);
+}
+
+interface GrantAnswer {
+  readonly consent_id: string;
+  readonly user_id: string;
+  readonly client_id: string;
+  readonly agent_id: string;
+  readonly resource: string;
+  readonly expires_at_ms: number;
+}
+
+async function writeGrant(
+  db: Executor,
+  consent: SQL,
+  scopes: readonly string[],
+  requestId: string | undefined,
+  decided?: { readonly type: 'consent.granted'; readonly detail: object },
+): Promise<NewGrant | undefined> {
+  const id = newId('gnt');
+  const event = (type: string, grantId: string | null, detail: object): SQL => sql`
+    select ${type}::text, user_id, user_id, client_id, nullif(agent_id, ''), nullif(resource, ''),
+      ${grantId}::text, ${requestId ?? null}::text,
+      jsonb_build_object('consent', id) || ${json(detail)} from consent`;
+  const events = [
+    ...(decided === undefined ? [] : [event(decided.type, null, decided.detail)]),
+    event('grant.created', id, { scope: scopes.join(' ') }),
+  ];
+  const rows = await db.execute(sql`
+    with consent as (${consent}),
+    given as (
+      insert into grants (id, consent_id, user_id, client_id, agent_id, resource, scopes, expires_at)
+      select ${id}::text, id, user_id, client_id, agent_id, resource, ${list(scopes)}, expires_at
+      from consent returning *),
+    recorded as (
+      insert into audit_events (type, by, sub, client_id, agent_id, resource, grant_id, request_id, detail)
+      ${sql.join(events, sql` union all `)})
+    select consent_id, user_id, client_id, agent_id, resource,
+      extract(epoch from expires_at)::float8 * 1000 as expires_at_ms from given`);
+  const [row] = rowsOf<GrantAnswer>(rows);
+  if (row === undefined) return undefined;
+  return {
+    id,
+    consentId: row.consent_id,
+    userId: row.user_id,
+    clientId: row.client_id,
+    agentId: row.agent_id,
+    resource: row.resource,
+    scopes: [...scopes],
+    expiresAt: new Date(Math.round(row.expires_at_ms)),
+  };
+}
+
+/** One driver answers with the rows, the other with an object that has them. */
+const rowsOf = <Row>(answer: unknown): readonly Row[] =>
+  (Array.isArray(answer) ? answer : (answer as { rows: Row[] }).rows) as readonly Row[];
