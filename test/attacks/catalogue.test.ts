@@ -11,6 +11,7 @@ import { redirects } from './tables/redirects.js';
 import { refresh } from './tables/refresh.js';
 import { requests } from './tables/requests.js';
 import { smuggling } from './tables/smuggling.js';
+import { terms } from './tables/terms.js';
 
 const all: readonly Attack[] = [
   ...redirects,
@@ -23,6 +24,7 @@ const all: readonly Attack[] = [
   ...parsing,
   ...refresh,
   ...smuggling,
+  ...terms,
 ];
 
 /** What the flows built so far can be attacked by; every further class belongs to what is not there yet. */

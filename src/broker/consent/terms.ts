@@ -2,14 +2,22 @@
  * What a request's terms are now: the registry's words about everyone in it, and about every scope
  * that is offered. Compared with what was agreed to, and kept when it is (`delegation/terms.ts`).
  */
-import type { ClientWords, Terms } from '../delegation/terms.js';
-import { termsOf } from '../delegation/terms.js';
+import { sameTerms } from '../delegation/coverage.js';
+import type { LiveGrant } from '../delegation/store.js';
+import {
+  type ClientWords,
+  keptTermsFacts,
+  type Terms,
+  termsFacts,
+  termsOf,
+} from '../delegation/terms.js';
+import { applicationOf } from '../facts/application.js';
 import type { Facts, ResourceFacts } from '../facts/store.js';
 import type { AuthorizationRequest } from './request.js';
 
 export async function currentTerms(
   facts: Facts,
-  request: AuthorizationRequest,
+  request: Pick<AuthorizationRequest, 'agentId' | 'resource'>,
   client: ClientWords,
   offered: readonly string[],
 ): Promise<Terms> {
@@ -26,4 +34,13 @@ async function onwardOf(facts: Facts, resource: ResourceFacts | undefined) {
     named.map(async (identifier) => [identifier, await facts.resource(identifier)] as const),
   );
   return Object.fromEntries(found);
+}
+
+/** Between a decision and the first token it may have become a decision about something else (D7). */
+export async function termsStand(facts: Facts, grant: LiveGrant): Promise<boolean> {
+  const client = await applicationOf(facts, grant.clientId);
+  // Whoever is gone is refused by the decision itself.
+  if (client === undefined) return true;
+  const now = await currentTerms(facts, grant, client, grant.scopes);
+  return sameTerms(keptTermsFacts(grant.agreed), termsFacts(now), grant.scopes);
 }

@@ -8,13 +8,14 @@ import { createHash } from 'node:crypto';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type ActorProof, isSubset, OAuthError, parseScope } from '../../protocol/index.js';
 import { grantHasTokens, record } from '../audit/store.js';
+import type { Facts } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
-import type { Issuer } from '../tokens/issue.js';
+import type { Issuer, Story } from '../tokens/issue.js';
 import { endGrant } from './ends.js';
 import { type ProvingDeps, proveActor } from './proving.js';
-import { findLiveGrant, type GrantRow } from './store.js';
+import { findLiveGrant, type GrantRow, type LiveGrant } from './store.js';
 import { createDelegationStory } from './story.js';
 
 /** Parameters these grants take beyond the engine's own. */
@@ -24,6 +25,8 @@ export interface DelegationGrantDeps extends ProvingDeps {
   readonly issuer: string;
   readonly tokens: Issuer;
   readonly provider: () => Provider;
+  /** Whether everyone in a grant, and what its scopes mean, is still what its user agreed to. */
+  readonly termsStand: (facts: Facts, grant: LiveGrant) => Promise<boolean>;
 }
 
 /** The members of a code or refresh token that the wrappers read. */
@@ -54,7 +57,7 @@ export function wrapAuthorizationCode(
     if (code === undefined || code.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
     if (code.consumed) await refuseReplay(deps, ctx, code, 'code.replayed');
     if (code.isExpired || !provesPossession(code, params)) return inner(ctx);
-    await prepare(deps, ctx, code, () => undefined).catch(rethrow);
+    await prepare(deps, ctx, code, { isNew: true, earlier: () => undefined }).catch(rethrow);
     return inner(ctx);
   };
 }
@@ -71,7 +74,7 @@ export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler)
     if (token === undefined || token.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
     if (token.consumed) await refuseReplay(deps, ctx, token, 'refresh_token.replayed');
     if (token.isExpired) return inner(ctx);
-    await prepare(deps, ctx, token, earlierProof).catch(rethrow);
+    await prepare(deps, ctx, token, { isNew: false, earlier: earlierProof }).catch(rethrow);
     return inner(ctx);
   };
 }
@@ -91,7 +94,14 @@ async function prepare(
   deps: DelegationGrantDeps,
   ctx: KoaContextWithOIDC,
   source: Source,
-  earlier: (grant: GrantRow) => ActorProof | undefined,
+  session: {
+    /**
+     * One that has begun goes on under other terms until it ends, and the next one asks (§8a 6); what
+     * narrows counts at once. One that has not begun asks first (D7).
+     */
+    readonly isNew: boolean;
+    readonly earlier: (grant: GrantRow) => ActorProof | undefined;
+  },
 ): Promise<void> {
   const grant = await findLiveGrant(deps.db.orm, source.grantId ?? '');
   if (grant === undefined)
@@ -104,8 +114,8 @@ async function prepare(
   const asked = scope === undefined ? granted : parseScope(String(scope));
   if (!isSubset(asked, granted))
     throw new OAuthError('invalid_scope', 'a requested scope was not granted');
-  const proof = await proveActor(deps, ctx, grant, earlier(grant));
-  const story = createDelegationStory({
+  const proof = await proveActor(deps, ctx, grant, session.earlier(grant));
+  const told = createDelegationStory({
     issuer: deps.issuer,
     grant,
     actorProof: proof?.kind,
@@ -114,6 +124,11 @@ async function prepare(
     authTime: source.authTime,
     acr: source.acr,
   });
+  const story: Story = async (facts, requested) => {
+    const decided = await told(facts, requested);
+    if (session.isNew && !(await deps.termsStand(facts, grant))) throw termsChanged(grant);
+    return decided;
+  };
   // Decide before anything is used up; the gate has it decided again if the facts are old.
   await story(
     await deps.facts.current(),
@@ -122,6 +137,13 @@ async function prepare(
   await proof?.settle();
   deps.tokens.tell(ctx, story);
 }
+
+const termsChanged = ({ id }: GrantRow): OAuthError =>
+  new OAuthError(
+    'invalid_grant',
+    'what was agreed to has changed: start a new authorization',
+    `terms_changed: grant ${id}`,
+  );
 
 /**
  * A second use of a code or refresh token ends the grant, if the first use recorded a token and was

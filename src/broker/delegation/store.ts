@@ -43,13 +43,23 @@ export type NewGrant = Pick<
   'id' | 'consentId' | 'userId' | 'clientId' | 'agentId' | 'resource' | 'scopes' | 'expiresAt'
 >;
 
+/** A grant, and what its user agreed to. */
+export interface LiveGrant extends GrantRow {
+  readonly agreed: Pick<ConsentRow, 'terms' | 'termsHash'>;
+}
+
 /**
  * Undefined when the grant, or the consent it hangs on, has ended or run out. A grant lasts no longer
  * than its consent: for how long is the user's latest word.
  */
-export async function findLiveGrant(db: Executor, id: string): Promise<GrantRow | undefined> {
+export async function findLiveGrant(db: Executor, id: string): Promise<LiveGrant | undefined> {
   const [row] = await db
-    .select({ grant: grants, consentExpiresAt: consents.expiresAt })
+    .select({
+      grant: grants,
+      consentExpiresAt: consents.expiresAt,
+      terms: consents.terms,
+      termsHash: consents.termsHash,
+    })
     .from(grants)
     .innerJoin(consents, eq(consents.id, grants.consentId))
     .where(
@@ -62,8 +72,9 @@ export async function findLiveGrant(db: Executor, id: string): Promise<GrantRow 
       ),
     );
   if (row === undefined) return undefined;
-  const endsAtMs = Math.min(row.grant.expiresAt.getTime(), row.consentExpiresAt.getTime());
-  return { ...row.grant, expiresAt: new Date(endsAtMs) };
+  const { grant, consentExpiresAt, ...agreed } = row;
+  const endsAtMs = Math.min(grant.expiresAt.getTime(), consentExpiresAt.getTime());
+  return { ...grant, expiresAt: new Date(endsAtMs), agreed };
 }
 
 /** The kind of proof a grant stands on from now on, and no credential of the agent's behind it. */

@@ -9,6 +9,7 @@ import {
   createInteractionPolicy,
   createRequestCheck,
 } from '../consent/engine-hooks.js';
+import { termsStand } from '../consent/terms.js';
 import type { Database } from '../db/database.js';
 import { type ActorProver, createActorProver } from '../delegation/actor-proof.js';
 import {
@@ -99,7 +100,7 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
     checkRequest: createRequestCheck(hooks),
     findClient: async (id) => clientMetadata(await deps.facts.current(), id),
   });
-  const delegation = { ...hooks, actors };
+  const delegation = { ...hooks, actors, termsStand };
   const provider = createBrokerProvider(deps.issuer, configuration, {
     authorization_code: {
       wrap: (inner) => wrapAuthorizationCode(delegation, inner),

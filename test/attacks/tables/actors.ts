@@ -587,17 +587,6 @@ const bindings: readonly Attack[] = [
     },
     expected: [GONE, GOOD],
   },
-  {
-    id: 'D7',
-    name: 'the client renames itself after the consent: silence is over, the page comes back',
-    unaudited: SERVED,
-    run: async (w) => {
-      const party = await w.cast();
-      await w.registry.clients.patch('admin', party.client, { name: 'Your Bank' });
-      return seen(await party.browser.get(party.url()));
-    },
-    expected: '303 to interaction',
-  },
 ];
 
 const intersections: readonly Attack[] = [
