@@ -27,6 +27,8 @@ export const auditEvents = pgTable(
     index('audit_sub').on(t.sub),
     index('audit_agent').on(t.agentId),
     index('audit_grant').on(t.grantId),
+    // When an agent was last described otherwise: among everything it ever did, a few rows.
+    index('audit_agent_changed').on(t.agentId, t.at).where(sql`type = 'registry.changed'`),
   ],
 );
 

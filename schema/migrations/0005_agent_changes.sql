@@ -1,0 +1,1 @@
+CREATE INDEX "audit_agent_changed" ON "audit_events" USING btree ("agent_id","at") WHERE type = 'registry.changed';
