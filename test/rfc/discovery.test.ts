@@ -47,6 +47,8 @@ describe('RFC 8414 discovery (DI1, DI2, DI3, DI4, DI5)', () => {
       code_challenge_methods_supported: ['S256'],
       grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
       id_token_signing_alg_values_supported: ['ES256'],
+      request_object_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256', 'RS256'],
+      request_parameter_supported: true,
       request_uri_parameter_supported: false,
       response_modes_supported: ['query', 'form_post'],
       response_types_supported: ['code'],

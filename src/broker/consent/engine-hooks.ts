@@ -68,12 +68,13 @@ export function createRequestCheck(deps: ConsentHookDeps) {
 
 const RESPONSE_MODES = new Set<unknown>([undefined, 'query', 'form_post']);
 
-/** The engine drops empty parameters; OB2 wants them refused. */
+/** The engine drops empty parameters; OB2 wants them refused, where they count (RFC 9101 §6.3). */
 function isEmptyParameter(ctx: KoaContextWithOIDC, name: string): boolean {
   const source = (ctx.method === 'POST' ? ctx.oidc.body : ctx.query) as
     | Record<string, unknown>
     | undefined;
-  return source?.[name] === '';
+  const standsAlone = source?.request === undefined && source?.request_uri === undefined;
+  return standsAlone && source?.[name] === '';
 }
 
 /** The engine's policy with one question left about consent: is there a grant for this request? */

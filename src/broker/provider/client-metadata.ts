@@ -43,6 +43,9 @@ export async function clientMetadata(
     token_endpoint_auth_method: row.auth,
     id_token_signed_response_alg: 'ES256',
     ...(row.auth.startsWith('client_secret') ? { client_secret: SECRET_PLACEHOLDER } : {}),
-    ...(row.auth === 'private_key_jwt' ? { jwks: { keys: jwks } } : {}),
+    // Whoever has keys may sign requests with them, however they authenticate (RFC 9101).
+    ...(jwks.length > 0 || row.auth === 'private_key_jwt' ? { jwks: { keys: jwks } } : {}),
+    require_pushed_authorization_requests: client?.requirePar ?? false,
+    require_signed_request_object: client?.requireSignedRequest ?? false,
   } as AdapterPayload;
 }

@@ -18,6 +18,7 @@ import type { Issuer } from '../tokens/issue.js';
 import { type AdapterDeps, createAdapterFactory } from './adapter.js';
 import { assertClientAssertion } from './client-authentication.js';
 import { rethrow } from './errors.js';
+import { assertRequestObject } from './request-object.js';
 import { BrokerSigningKey } from './signing-key.js';
 
 export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
@@ -107,6 +108,7 @@ const VOCABULARY = {
   enabledJWA: {
     clientAuthSigningAlgValues: [...ASYMMETRIC_ALGS],
     idTokenSigningAlgValues: [...ASYMMETRIC_ALGS],
+    requestObjectSigningAlgValues: [...ASYMMETRIC_ALGS],
   },
 } satisfies Configuration;
 
@@ -175,6 +177,14 @@ function features(deps: ConfigurationDeps): NonNullable<Configuration['features'
       allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
     },
     pushedAuthorizationRequests: { enabled: true },
+    requestObjects: {
+      enabled: true,
+      assertJwtClaimsAndHeader: async (ctx, claims, header, { clientId }) => {
+        const { issuer } = deps;
+        const nowSeconds = Math.floor(deps.now() / 1000);
+        assertRequestObject(ctx, claims, header, { issuer, clientId, nowSeconds });
+      },
+    },
     rpInitiatedLogout: {
       enabled: true,
       logoutSource: deps.renderLogout,

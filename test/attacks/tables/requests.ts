@@ -188,7 +188,7 @@ const pushes: readonly Attack[] = [
     name: 'a request object by value',
     run: async (w) =>
       seen(await w.ana.browser.get(w.ana.url({ request: 'eyJhbGciOiJub25lIn0.e30.' }))),
-    expected: '303 to client request_not_supported',
+    expected: '303 to client invalid_request_object',
   },
   {
     id: 'A8',
