@@ -1,0 +1,334 @@
+// The law for chains of exchanges, as properties over random worlds (threats G10, DESIGN §8c).
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { delegableScopes, heldScopes } from '../../src/broker/delegation/policy.js';
+import { ACT_DEPTH_MAX, isSubset } from '../../src/protocol/index.js';
+import {
+  AGENTS,
+  CONSENTED,
+  factsOf,
+  likelyMove,
+  type ModelToken,
+  type Move,
+  moves,
+  party,
+  play,
+  rootToken,
+  USER,
+  type World,
+  worlds,
+} from './support/chains.js';
+
+const CHAINS = Number(process.env.SOAK_CHAINS ?? 5000);
+const RUNS = { numRuns: CHAINS };
+const script = fc.array(fc.tuple(moves, fc.nat({ max: 63 })), { minLength: 1, maxLength: 8 });
+const root = fc.constantFrom<'user' | 'agent'>('user', 'user', 'agent');
+
+interface Hop {
+  readonly world: World;
+  readonly parent: ModelToken;
+  readonly move: Move;
+  readonly child: ModelToken;
+}
+
+/** Every hop that succeeded, of chains that go on from each success. */
+function hopsOf(
+  world: World,
+  from: 'user' | 'agent',
+  moves_: ReadonlyArray<[Move, number]>,
+): Hop[] {
+  const hops: Hop[] = [];
+  let token = rootToken(world, from);
+  for (const [wanted, luck] of moves_) {
+    if (token === undefined) break;
+    const move = likelyMove(token, wanted, luck);
+    const played = play(world, token, move);
+    if ('denied' in played) continue;
+    hops.push({ world, parent: token, move, child: played.child });
+    token = played.child;
+  }
+  return hops;
+}
+
+const everyHop = (check: (hop: Hop) => boolean | undefined) =>
+  fc.assert(
+    fc.property(worlds, root, script, (world, from, moves_) =>
+      hopsOf(world, from, moves_).every((hop) => check(hop) !== false),
+    ),
+    RUNS,
+  );
+
+describe('DESIGN §8c a chain of exchanges', () => {
+  it('does happen: takes, hand-offs, goings-on and chains of four are all among the random ones', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(worlds, root, script, (world, from, moves_) => {
+        for (const { parent, child } of hopsOf(world, from, moves_)) {
+          const step =
+            child.mayAct !== undefined
+              ? 'hand_off'
+              : child.audience !== parent.audience
+                ? 'go_on'
+                : child.chain.length > parent.chain.length
+                  ? parent.mayAct === undefined
+                    ? 'take'
+                    : 'take up'
+                  : 'continue';
+          seen.add(step).add(`depth ${child.chain.length}`).add(parent.subjectProfile);
+        }
+      }),
+      RUNS,
+    );
+    expect([...seen].sort()).toEqual(
+      [
+        'ai_agent',
+        'continue',
+        'depth 0',
+        'depth 1',
+        'depth 2',
+        'depth 3',
+        'depth 4',
+        'go_on',
+        'hand_off',
+        'take',
+        'take up',
+        'user',
+      ].sort(),
+    );
+  });
+
+  it('never carries more at its resource than its subject may delegate and its actor may hold', () => {
+    everyHop(({ world, child }) => {
+      const { scopes } = world.resources[child.audience] as World['resources'][string];
+      const permitted = (id: string) => world.permitted[id]?.[child.audience] ?? [];
+      const subject =
+        child.subjectProfile === 'user'
+          ? delegableScopes(scopes, permitted(USER))
+          : heldScopes(scopes, permitted(child.subject));
+      const actor = child.chain[0];
+      const held = actor === undefined ? undefined : heldScopes(scopes, permitted(actor.id));
+      return (
+        isSubset(child.scopes, subject) &&
+        (held === undefined || isSubset(child.scopes, held)) &&
+        (held === undefined || isSubset(child.agentScope ?? [], held))
+      );
+    });
+  });
+
+  it('stays within its parent: same resource, or what the edge makes of it, as it was shown', () => {
+    everyHop(({ world, parent, child }) => {
+      if (child.audience === parent.audience) return isSubset(child.scopes, parent.scopes);
+      const edge = world.resources[parent.audience]?.downstream.find(
+        ({ resource }) => resource === child.audience,
+      );
+      const { scopes } = world.resources[child.audience] as World['resources'][string];
+      const mapped = heldScopes(
+        scopes,
+        parent.scopes.flatMap((scope) => edge?.scopes[scope] ?? []),
+      );
+      return edge !== undefined && isSubset(child.scopes, mapped);
+    });
+  });
+
+  it('stays within the consent at the consented resource, and leaves it by shown edges only', () => {
+    everyHop(({ world, parent, child }) => {
+      if (parent.subjectProfile !== 'user') return true;
+      if (child.audience === CONSENTED) {
+        const { scopes } = world.resources[CONSENTED] as World['resources'][string];
+        return isSubset(child.scopes, heldScopes(scopes, world.consent.scopes));
+      }
+      return parent.audience === CONSENTED || child.audience === parent.audience;
+    });
+  });
+
+  it('never ends later than its parent, the proof of its actor and the grant (X3)', () => {
+    everyHop(({ parent, move, child }) => {
+      return child.expiresAt <= Math.min(parent.expiresAt, move.proofExpiresAt ?? Infinity);
+    });
+  });
+
+  it('keeps its subject, and the parent’s actors as they are, inside the new one (TX8)', () => {
+    everyHop(({ parent, child }) => {
+      const grew = child.chain.length - parent.chain.length;
+      expect(child.chain.slice(grew)).toEqual(parent.chain);
+      return child.subject === parent.subject && (grew === 0 || grew === 1);
+    });
+  });
+
+  it('repeats nobody, acts for nobody who acts, and is at most four deep (TX10, TX11, X11)', () => {
+    everyHop(({ child }) => {
+      const ids = [child.subject, ...child.chain.map(({ id }) => id)];
+      return new Set(ids).size === ids.length && child.chain.length <= ACT_DEPTH_MAX;
+    });
+  });
+
+  it('lets nobody follow who has no edge, and no more agents than the user allowed', () => {
+    everyHop(({ world, parent, child }) => {
+      const added = child.chain.length > parent.chain.length ? child.chain[0] : undefined;
+      if (added?.profile === 'ai_agent') {
+        const from = parent.chain[0]?.id ?? parent.subject;
+        if (!(world.edges[added.id] ?? []).includes(from)) return false;
+      }
+      const agents = child.chain.filter(({ profile }) => profile === 'ai_agent').length;
+      return child.subjectProfile !== 'user' || agents - 1 <= world.consent.helpers;
+    });
+  });
+
+  it('never proves its actor better than it was proved', () => {
+    everyHop(({ parent, child }) =>
+      child.chain.length === parent.chain.length && parent.actorProof === 'none'
+        ? child.actorProof === 'none'
+        : true,
+    );
+  });
+
+  it('remembers every earlier client, for revocation (DESIGN §4)', () => {
+    everyHop(({ parent, child, move }) =>
+      [...parent.via, parent.clientId].every(
+        (id) => id === move.presenter || child.via.includes(id),
+      ),
+    );
+  });
+
+  it('dies with any ancestor: nothing comes of a story in which somebody is stopped', () => {
+    everyHop(({ world, parent, move }) => {
+      const everyone = [
+        parent.subject,
+        parent.clientId,
+        ...parent.via,
+        ...parent.chain.map(({ id }) => id),
+        move.presenter,
+      ];
+      for (const id of everyone) {
+        const stopped = { ...world, stopped: [...world.stopped, id] };
+        if (!('denied' in play(stopped, parent, move))) return false;
+      }
+      return everyone.every((id) => party(world, id).status === 'active');
+    });
+  });
+
+  it('gives no more in two exchanges than in one with the intersection', () => {
+    everyHop(({ world, move, child }) => {
+      if (child.mayAct !== undefined || child.chain.length === 0) return true;
+      const second: Move = { ...move, target: child.audience, handOffTo: undefined };
+      const twice = play(world, child, { ...second, scopes: undefined });
+      return 'denied' in twice || isSubset(twice.child.scopes, child.scopes);
+    });
+  });
+
+  it('never gains from a right taken from anybody (monotone)', () => {
+    fc.assert(
+      fc.property(worlds, root, script, fc.nat(), (world, from, moves_, at) => {
+        const [hop] = hopsOf(world, from, moves_).slice(-1);
+        if (hop === undefined) return true;
+        const principals = Object.keys(world.permitted);
+        const poorer = principals[at % principals.length] as string;
+        const fewer: World = {
+          ...world,
+          permitted: {
+            ...world.permitted,
+            [poorer]: Object.fromEntries(
+              Object.entries(world.permitted[poorer] ?? {}).map(([where, held]) => [
+                where,
+                held.slice(1),
+              ]),
+            ),
+          },
+        };
+        const again = play(fewer, hop.parent, hop.move);
+        return 'denied' in again || isSubset(again.child.scopes, hop.child.scopes);
+      }),
+      RUNS,
+    );
+  });
+
+  it('does not depend on the order in which scopes are named', () => {
+    everyHop(({ world, parent, move, child }) => {
+      const turned = { ...move, scopes: move.scopes && [...move.scopes].reverse() };
+      const again = play(world, parent, turned);
+      if ('denied' in again) return false;
+      expect(again.child).toEqual(child);
+      return true;
+    });
+  });
+
+  it('refuses to be asked for more than the parent has (TX12), whoever asks', () => {
+    everyHop(({ world, parent, move, child }) => {
+      if (child.audience !== parent.audience) return true;
+      const beyond = ['a:list', 'b:read', 'c:write'].find((one) => !parent.scopes.includes(one));
+      if (beyond === undefined) return true;
+      const asked = play(world, parent, { ...move, scopes: [...parent.scopes, beyond] });
+      expect(asked).toEqual({ denied: 'widens' });
+      return true;
+    });
+  });
+
+  it('is nobody’s who is neither actor, nor helper with an edge, nor the resource’s own service', () => {
+    fc.assert(
+      fc.property(worlds, root, moves, (world, from, move) => {
+        const token = rootToken(world, from);
+        if (token === undefined || move.presenter === 'agt_a') return true;
+        const played = play(world, token, move);
+        if ('denied' in played) return true;
+        const edged = (world.edges[move.presenter] ?? []).includes('agt_a');
+        return move.presenter === 'cli_one' || edged;
+      }),
+      RUNS,
+    );
+  });
+});
+
+describe('DESIGN §8c every chain of a small world', () => {
+  it('four agents, three scopes, depth four: nothing is ever gained (exhaustive)', () => {
+    const scopes = ['a:list', 'b:read', 'c:write'];
+    const open = (implies: readonly string[]) =>
+      ({ risk: 'read', restricted: false, implies, base: true }) as const;
+    const subsets = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) =>
+      scopes.filter((_, n) => (bits & (1 << n)) !== 0),
+    );
+    let taken = 0;
+    for (const [b, c, d] of subsets.flatMap((x) =>
+      subsets.flatMap((y) => subsets.map((z) => [x, y, z] as const)),
+    )) {
+      const world: World = {
+        resources: {
+          [CONSENTED]: {
+            scopes: { 'a:list': open([]), 'b:read': open(['a:list']), 'c:write': open(['b:read']) },
+            downstream: [],
+            requireUser: false,
+          },
+        },
+        permitted: Object.fromEntries(
+          [scopes, b, c, d].map((held, n) => [AGENTS[n], { [CONSENTED]: held }]),
+        ),
+        edges: Object.fromEntries(AGENTS.map((agent) => [agent, [...AGENTS]])),
+        stopped: [],
+        consent: { scopes, helpers: 3 },
+      };
+      taken += walkAll(world, rootToken(world, 'user') as ModelToken);
+    }
+    expect(taken).toBeGreaterThan(5000);
+  });
+});
+
+/** Every order in which the four can follow each other; each hop within everyone before. */
+function walkAll(world: World, token: ModelToken): number {
+  let taken = 0;
+  for (const presenter of AGENTS) {
+    const move: Move = {
+      presenter,
+      target: CONSENTED,
+      scopes: undefined,
+      handOffTo: undefined,
+      proofExpiresAt: undefined,
+    };
+    const played = play(world, token, move);
+    if ('denied' in played || played.child.chain.length === token.chain.length) continue;
+    const facts = factsOf(world, token, move);
+    const held = heldScopes(facts.target?.scopes ?? {}, facts.presenter?.permitted ?? []);
+    expect(isSubset(played.child.scopes, token.scopes)).toBe(true);
+    expect(isSubset(played.child.scopes, held)).toBe(true);
+    taken += 1 + walkAll(world, played.child);
+  }
+  return taken;
+}
