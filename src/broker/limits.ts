@@ -5,6 +5,8 @@ export const TOKEN_TTL_MAX_SECONDS = 3600;
 export const TOKEN_TTL_MIN_SECONDS = 30;
 /** An actor token is used at once, or not at all (DESIGN §3). */
 export const ACTOR_TOKEN_TTL_SECONDS = 120;
+/** A helper takes work up at once, or not at all (DESIGN §8c). */
+export const HAND_OFF_TTL_SECONDS = 120;
 /** ASVS 10.4.3, OB9. */
 export const CODE_TTL_SECONDS = 60;
 /** The longest a delegation may last before the user is asked again. */

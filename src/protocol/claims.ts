@@ -28,6 +28,10 @@ export interface AccessTokenClaims {
   readonly auth_time?: number;
   readonly acr?: string;
   readonly cnf?: Readonly<Record<string, string>>;
+  /** Only in a hand-off token: who may take it up (RFC 8693 §4.4). */
+  readonly may_act?: { readonly sub: string; readonly iss?: string };
+  /** Only in a hand-off token: the resource it was made for. Its `aud` is the issuer. */
+  readonly hand_off?: string;
 }
 
 /** Who a token stands for: a user through an agent, an agent or service alone, or a plain client. */
@@ -58,6 +62,8 @@ const isConfirmation = (value: unknown): boolean =>
   value !== null &&
   !Array.isArray(value) &&
   Object.values(value).every(isText);
+const isActor = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && isText((value as { sub?: unknown }).sub);
 
 const REQUIRED: ReadonlyArray<readonly [string, (v: unknown) => boolean]> = [
   ['iss', isText],
@@ -77,12 +83,14 @@ const OPTIONAL: ReadonlyArray<readonly [string, (v: unknown) => boolean]> = [
   ['auth_time', isSeconds],
   ['acr', isText],
   ['cnf', isConfirmation],
+  ['may_act', isActor],
+  [CLAIM.handOff, isText],
 ];
 
 /**
  * Checks that verified JWT claims have the shape of DESIGN §3, including its invariants: `act` only
  * with `agent_scope` and `actor_proof`, `scope` within `agent_scope`, and nobody acting for
- * themselves. One `aud`, never a list.
+ * themselves; a hand-off names both its helper and its resource. One `aud`, never a list.
  *
  * Does not check the signature, issuer, audience value, time, revocation, or any right.
  */
@@ -107,6 +115,9 @@ function invariantProblem(
   claims: AccessTokenClaims,
   depthMax: number,
 ): ClaimProblem | undefined {
+  if ((claims.may_act === undefined) !== (claims.hand_off === undefined)) {
+    return { claim: CLAIM.handOff, reason: 'invariant' };
+  }
   const delegated = payload.act !== undefined;
   for (const claim of [CLAIM.agentScope, CLAIM.actorProof]) {
     if ((payload[claim] !== undefined) !== delegated) return { claim, reason: 'invariant' };

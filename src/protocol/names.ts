@@ -18,6 +18,8 @@ export const CLAIM = {
   actorProof: 'actor_proof',
   /** Clients earlier in the lineage: history, for revocation. Unregistered. */
   via: 'via',
+  /** The resource a hand-off token was made for. Unregistered. */
+  handOff: 'hand_off',
   /** draft-mora-oauth-entity-profiles-01. */
   subProfile: 'sub_profile',
 } as const;

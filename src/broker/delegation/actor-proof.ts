@@ -8,18 +8,26 @@ import type { FactsCache } from '../facts/store.js';
 import { ALIVE, aliveParams, type TokenReader } from '../tokens/access-tokens.js';
 
 export interface ActorTokenProof {
+  readonly agentId: string;
   /** The credential behind the proof. */
   readonly credentialId: string;
+  /** Seconds: when the actor token ends. */
+  readonly expiresAt: number;
   /**
-   * Uses the token up for this grant: recorded, alive, and nobody was first; the grant remembers
+   * Uses the token up: recorded, alive, and nobody was first; the grant, if it is for one, remembers
    * the credential. One statement, one winner.
    *
    * @throws OAuthError `invalid_grant`
    */
-  claim(grantId: string): Promise<void>;
+  claim(grantId?: string): Promise<void>;
 }
 
 export interface ActorProver {
+  /** @throws OAuthError `invalid_grant` for every token that does not prove some agent now */
+  identify(request: {
+    readonly actorToken: string;
+    readonly actorTokenType: string | undefined;
+  }): Promise<ActorTokenProof>;
   /** @throws OAuthError `invalid_grant` for every token that does not prove this agent now */
   prove(request: {
     readonly actorToken: string;
@@ -35,6 +43,7 @@ export type ActorTokenDenial =
   | 'wrong_audience'
   | 'not_an_agent'
   | 'carries_act'
+  | 'a_hand_off'
   | 'another_agent'
   | 'expired'
   | 'not_alive';
@@ -42,13 +51,19 @@ export type ActorTokenDenial =
 /** Pure: whether these claims, of a token we signed, are an actor token of this agent. */
 export function decideActorToken(
   claims: AccessTokenClaims,
-  expected: { readonly issuer: string; readonly agentId: string; readonly nowSeconds: number },
+  expected: {
+    readonly issuer: string;
+    /** Absent: whichever agent it names. */
+    readonly agentId?: string | undefined;
+    readonly nowSeconds: number;
+  },
 ): ActorTokenDenial | undefined {
   // Actor profile -00: a token that already speaks for somebody proves nobody (OB13).
   if (claims.act !== undefined) return 'carries_act';
+  if (claims.may_act !== undefined) return 'a_hand_off';
   if (claims.aud !== expected.issuer) return 'wrong_audience';
   if (claims.sub_profile !== 'ai_agent' || claims.sub !== claims.client_id) return 'not_an_agent';
-  if (claims.sub !== expected.agentId) return 'another_agent';
+  if (expected.agentId !== undefined && claims.sub !== expected.agentId) return 'another_agent';
   if (claims.exp <= expected.nowSeconds) return 'expired';
   return undefined;
 }
@@ -81,29 +96,38 @@ export function createActorProver(deps: {
       'actor_token does not prove the agent this authorization names',
       `actor_token: ${denial}`,
     );
+  const identify = async (request: {
+    readonly actorToken: string;
+    readonly actorTokenType: string | undefined;
+    readonly agentId?: string | undefined;
+  }): Promise<ActorTokenProof> => {
+    const { actorToken, actorTokenType, agentId } = request;
+    if (actorTokenType !== undefined && !ACCEPTED_TYPES.has(actorTokenType)) {
+      throw new OAuthError('invalid_request', 'actor_token_type is not supported');
+    }
+    const verified = await deps.reader.verify(actorToken);
+    if (verified === undefined) throw refuse('not_ours');
+    const { claims } = verified;
+    const nowSeconds = Math.floor(deps.now() / 1000);
+    const denial = decideActorToken(claims, { issuer: deps.issuer, agentId, nowSeconds });
+    if (denial !== undefined) throw refuse(denial);
+    // An agent's own token hangs on the credential that proved it: `crd_C.t1`.
+    const credentialId = claims.jti.slice(0, claims.jti.indexOf('.'));
+    return {
+      agentId: claims.sub,
+      credentialId,
+      expiresAt: claims.exp,
+      claim: async (grantId = '') => {
+        const params = [...aliveParams(verified), credentialId, grantId];
+        const [row] = await deps.db.run<{ alive: boolean; claimed: boolean }>(CLAIM_ONCE, params);
+        if (row?.alive !== true) throw refuse('not_alive');
+        if (!row.claimed) throw refuse('used');
+      },
+    };
+  };
   return {
-    prove: async ({ actorToken, actorTokenType, agentId }) => {
-      if (actorTokenType !== undefined && !ACCEPTED_TYPES.has(actorTokenType)) {
-        throw new OAuthError('invalid_request', 'actor_token_type is not supported');
-      }
-      const verified = await deps.reader.verify(actorToken);
-      if (verified === undefined) throw refuse('not_ours');
-      const { claims } = verified;
-      const nowSeconds = Math.floor(deps.now() / 1000);
-      const denial = decideActorToken(claims, { issuer: deps.issuer, agentId, nowSeconds });
-      if (denial !== undefined) throw refuse(denial);
-      // An agent's own token hangs on the credential that proved it: `crd_C.t1`.
-      const credentialId = claims.jti.slice(0, claims.jti.indexOf('.'));
-      return {
-        credentialId,
-        claim: async (grantId) => {
-          const params = [...aliveParams(verified), credentialId, grantId];
-          const [row] = await deps.db.run<{ alive: boolean; claimed: boolean }>(CLAIM_ONCE, params);
-          if (row?.alive !== true) throw refuse('not_alive');
-          if (!row.claimed) throw refuse('used');
-        },
-      };
-    },
+    identify,
+    prove: identify,
     credentialStands: async (agentId, credentialId) => {
       if (credentialId === null) return false;
       const facts = await deps.facts.current();

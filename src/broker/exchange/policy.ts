@@ -68,6 +68,8 @@ export interface Presenter extends Party, ChainActor {
   readonly permitted: readonly string[];
   /** Agents it takes work from. */
   readonly takesWorkFrom: readonly string[];
+  /** Clients that may front for it. */
+  readonly clients: readonly string[];
 }
 
 /** What the user decided, when the parent hangs on a user's consent. */
@@ -118,6 +120,7 @@ export type ExchangeDenial =
   | 'ended'
   | 'not_active'
   | 'no_actor'
+  | 'client_may_not_front'
   | 'not_in_the_story'
   | 'not_the_helper'
   | 'unknown_helper'
@@ -171,6 +174,7 @@ export function decideExchange(
   if (!facts.story.every(isActive)) return { denied: 'not_active' };
   if (facts.presenter === undefined) return { denied: 'no_actor' };
   if (!isActive(facts.presenter)) return { denied: 'not_active' };
+  if (!mayFront(facts.caller, facts.presenter)) return { denied: 'client_may_not_front' };
   const { here, target } = facts;
   if (here === undefined || target === undefined) return { denied: 'unknown_target' };
   const located = { ...facts, here, target, presenter: facts.presenter };
@@ -180,6 +184,9 @@ export function decideExchange(
   const denied = breach({ ...located, delegation: facts.delegation }, step, chain);
   return denied === undefined ? granting(located, request, step, chain) : { denied };
 }
+
+const mayFront = (caller: Party, presenter: Presenter): boolean =>
+  caller.id === presenter.id || presenter.clients.includes(caller.id);
 
 type Located = ExchangeFacts & {
   readonly here: Place;

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AdapterPayload } from 'oidc-provider';
+import { TOKEN_EXCHANGE } from '../exchange/request.js';
 import type { Facts } from '../facts/store.js';
 
 /** The engine insists that a secret exists; ours are hashes. */
@@ -38,6 +39,8 @@ export async function clientMetadata(
     grant_types: [
       ...(alone ? ['client_credentials'] : []),
       ...(isApp ? ['authorization_code', 'refresh_token'] : []),
+      // RFC 8693 §5: whoever exchanges authenticates (TX1, X20).
+      ...(row.auth === 'none' ? [] : [TOKEN_EXCHANGE]),
     ],
     response_types: isApp ? ['code'] : [],
     token_endpoint_auth_method: row.auth,

@@ -18,6 +18,8 @@ import {
   wrapRefreshToken,
 } from '../delegation/grant.js';
 import { grantStands } from '../delegation/standing.js';
+import { createTokenExchange } from '../exchange/grant.js';
+import { EXCHANGE_PARAMETERS, REPEATABLE_PARAMETERS, TOKEN_EXCHANGE } from '../exchange/request.js';
 import type { FactsCache } from '../facts/store.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { SigningKey } from '../keys/store.js';
@@ -115,6 +117,12 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
       parameters: [],
     },
   });
+  provider.registerGrantType(
+    TOKEN_EXCHANGE,
+    createTokenExchange({ ...delegation, errors: 'rfc8693' }),
+    [...EXCHANGE_PARAMETERS],
+    [...REPEATABLE_PARAMETERS],
+  );
   // The first middleware has pinned the forwarded headers to the issuer: believe them.
   provider.proxy = true;
   useHashedSecrets(provider, deps.facts);

@@ -14,6 +14,7 @@ import {
 import type { Facts, FactsCache } from '../facts/store.js';
 import { type RequestContext, requestState } from '../http/request.js';
 import type { SigningKey } from '../keys/store.js';
+import type { VerifiedToken } from './access-tokens.js';
 import type { Gate } from './gate.js';
 
 /** A decision ready for the gate: claims without time, and what they are recorded with. */
@@ -25,12 +26,17 @@ export interface Issuance {
   readonly signingAlg: SigningAlg;
   /** Credentials that stand behind this token besides its lineage. */
   readonly credentials: readonly string[];
+  /** The token it was exchanged from: what stops that one stops this one. */
+  readonly parent?: VerifiedToken | undefined;
   readonly grantId?: string | undefined;
   readonly agentId?: string | undefined;
   /** For the audit: what was asked, what fell away, by whose word. */
   readonly detail: Readonly<Record<string, unknown>>;
-  /** Error code when the gate refuses: `invalid_grant`, or `unauthorized_client` without a grant. */
-  readonly refusedCode: 'invalid_grant' | 'unauthorized_client';
+  /**
+   * Error code when the gate refuses: `invalid_grant`, `unauthorized_client` without a grant, or
+   * `invalid_request` where RFC 8693 wants it.
+   */
+  readonly refusedCode: 'invalid_grant' | 'unauthorized_client' | 'invalid_request';
 }
 
 /** Decides with the given facts; called again when they turn out to be old. */
@@ -93,7 +99,7 @@ async function passGate(
   const keys = new Set([...revocationKeys(claims), ...issuance.credentials, kid]);
   const outcome = await gate.issue({
     epoch,
-    checks: [...keys].map((key) => ({ key })),
+    checks: [...[...keys].map((key) => ({ key })), ...parentChecks(issuance.parent)],
     ttlSeconds: issuance.ttlSeconds,
     expMax: issuance.expMax,
     jti: claims.jti,
@@ -114,6 +120,12 @@ async function passGate(
     `stopped by ${outcome.stoppedBy}`,
   );
 }
+
+/** A fact that only stops what is older is compared with the parent's own time (DESIGN §6). */
+const parentChecks = (parent: VerifiedToken | undefined) =>
+  parent === undefined
+    ? []
+    : revocationKeys(parent.claims, parent.kid).map((key) => ({ key, at: parent.claims.iat }));
 
 /** The engine's token is made to say what was decided, and when, by the database's clock. */
 function stamp(

@@ -234,6 +234,7 @@ export function factsOf(world: World, token: ModelToken, move: Move): ExchangeFa
       proofExpiresAt: move.proofExpiresAt,
       permitted: permittedAt(move.presenter, move.target),
       takesWorkFrom: takesWorkFrom(move.presenter),
+      clients: [],
     },
     delegation: token.subjectProfile === 'user' ? delegationOf(world) : null,
     here: place(world, token.audience, token.subject),

@@ -1,0 +1,169 @@
+/**
+ * `urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693, DESIGN §8c). Owns the order: parse,
+ * verify what was sent into facts, decide, use up what is single-use, pass the gate, sign. What was
+ * refused costs nobody their actor token or hand-off.
+ */
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
+import type { Database } from '../db/database.js';
+import type { ActorTokenProof, ActorProver } from '../delegation/actor-proof.js';
+import type { FactsCache } from '../facts/store.js';
+import { requestState } from '../http/request.js';
+import { rethrow } from '../provider/errors.js';
+import type { TokenReader, VerifiedToken } from '../tokens/access-tokens.js';
+import type { Issuer } from '../tokens/issue.js';
+import { type ErrorProfile, exchangeError, type Refusal } from './denials.js';
+import { type Proved, placeOf } from './load.js';
+import { type ExchangeParameters, readExchange } from './request.js';
+import { readSubject, takeUp } from './store.js';
+import { createExchangeStory } from './story.js';
+
+export interface ExchangeDeps {
+  readonly db: Database;
+  readonly issuer: string;
+  readonly facts: FactsCache;
+  readonly reader: TokenReader;
+  readonly actors: ActorProver;
+  readonly tokens: Issuer;
+  readonly provider: () => Provider;
+  readonly now: () => number;
+  readonly errors: ErrorProfile;
+}
+
+export function createTokenExchange(
+  deps: ExchangeDeps,
+): (ctx: KoaContextWithOIDC) => Promise<void> {
+  return async function tokenExchangeGrant(ctx): Promise<void> {
+    const asked = await prepare(deps, ctx).catch(rethrow);
+    await answer(deps, ctx, asked);
+  };
+}
+
+/** Everything up to the gate; throws before anything leaves, uses up last. */
+async function prepare(deps: ExchangeDeps, ctx: KoaContextWithOIDC): Promise<string> {
+  const { client, params = {} } = ctx.oidc;
+  const { credentialId } = requestState(ctx);
+  if (client === undefined || credentialId === undefined) {
+    throw new OAuthError('unauthorized_client', 'token exchange needs client authentication');
+  }
+  const asked = readExchange(params);
+  const callerId = client.clientId;
+  const refuse = (refusal: Refusal): OAuthError =>
+    exchangeError(deps.errors, refusal, `caller ${callerId}`);
+  const subject = await verifySubject(deps, asked, refuse);
+  const proof = await proveActor(deps, asked, refuse);
+  const presenter = await presenterOf(deps, callerId, proof);
+  const state = await readSubject(deps.db, subject);
+  if (!state.alive) throw refuse({ denied: 'unusable_subject' });
+  const target = targetOf(deps.issuer, asked, subject);
+  const story = createExchangeStory({
+    issuer: deps.issuer,
+    subject,
+    question: {
+      claims: subject.claims,
+      state,
+      callerId,
+      presenter,
+      target,
+      helperId: asked.requestedActor,
+    },
+    request: { scopes: asked.scopes, handOffTo: asked.requestedActor },
+    credentials: [credentialId, ...(proof === undefined ? [] : [proof.credentialId])],
+    refuse,
+    refusedCode: deps.errors === 'rfc8693' ? 'invalid_request' : 'invalid_grant',
+  });
+  await story(await deps.facts.current(), []);
+  await proof?.claim().catch(() => {
+    throw refuse({ denied: 'unusable_actor' });
+  });
+  if (subject.claims.may_act !== undefined && !(await takeUp(deps.db, subject))) {
+    throw refuse({ denied: 'unusable_subject' });
+  }
+  deps.tokens.tell(ctx, story);
+  return asked.requestedActor === undefined ? target : deps.issuer;
+}
+
+/** Ours, an access token, in time; not an actor token, and bound to no key (TX4, X4). */
+async function verifySubject(
+  deps: ExchangeDeps,
+  { subjectToken }: ExchangeParameters,
+  refuse: (refusal: Refusal) => OAuthError,
+): Promise<VerifiedToken> {
+  const subject = await deps.reader.verify(subjectToken);
+  if (subject === undefined) throw refuse({ denied: 'unusable_subject' });
+  const { claims } = subject;
+  const isHandOff = claims.may_act !== undefined;
+  const forIssuer = claims.aud === deps.issuer;
+  if (
+    forIssuer !== isHandOff ||
+    claims.cnf !== undefined ||
+    claims.exp <= Math.floor(deps.now() / 1000)
+  ) {
+    throw refuse({ denied: 'unusable_subject' });
+  }
+  return subject;
+}
+
+async function proveActor(
+  deps: ExchangeDeps,
+  { actorToken }: ExchangeParameters,
+  refuse: (refusal: Refusal) => OAuthError,
+): Promise<ActorTokenProof | undefined> {
+  if (actorToken === undefined) return undefined;
+  return deps.actors.identify({ actorToken, actorTokenType: undefined }).catch((error: unknown) => {
+    throw error instanceof OAuthError ? refuse({ denied: 'unusable_actor' }) : error;
+  });
+}
+
+/** The agent an actor token proves, or the caller itself, or the agent the caller is bound to. */
+async function presenterOf(
+  deps: ExchangeDeps,
+  callerId: string,
+  proof: ActorTokenProof | undefined,
+): Promise<Proved | undefined> {
+  if (proof !== undefined) {
+    return { id: proof.agentId, proof: 'token', expiresAt: proof.expiresAt };
+  }
+  const facts = await deps.facts.current();
+  if ((await facts.agent(callerId)) !== undefined) return { id: callerId, proof: 'client_auth' };
+  const client = await facts.client(callerId);
+  if (client?.agentId) return { id: client.agentId, proof: 'client_binding' };
+  return client?.kind === 'service' ? { id: callerId, proof: 'client_auth' } : undefined;
+}
+
+/** Where the subject token is good, unless the request goes on; a hand-off may name the issuer. */
+function targetOf(
+  issuer: string,
+  { target, requestedActor }: ExchangeParameters,
+  { claims }: VerifiedToken,
+): string {
+  if (target === undefined) return placeOf(claims);
+  return requestedActor !== undefined && target === issuer ? placeOf(claims) : target;
+}
+
+/** RFC 8693 §2.2.1. The token says what was decided; the engine only writes it out. */
+async function answer(
+  deps: ExchangeDeps,
+  ctx: KoaContextWithOIDC,
+  audience: string,
+): Promise<void> {
+  const provider = deps.provider();
+  const { client } = ctx.oidc;
+  if (client === undefined) throw new Error('an exchange without a client');
+  const token = new provider.ClientCredentials({ client, scope: '' } as never);
+  const resource = await (await deps.facts.current()).resource(audience);
+  token.resourceServer = new provider.ResourceServer(audience, {
+    scope: '',
+    audience,
+    accessTokenFormat: 'jwt',
+    jwt: { sign: { alg: (resource?.signingAlg ?? 'ES256') as 'ES256' } },
+  });
+  const value = await token.save();
+  ctx.body = {
+    access_token: value,
+    issued_token_type: TOKEN_TYPE.accessToken,
+    token_type: 'Bearer',
+    expires_in: token.expiration,
+    scope: token.scope,
+  };
+}
