@@ -91,8 +91,14 @@ const SLICES: walls.SliceRules = {
     'src/broker/tokens/client-secret.ts',
     'src/broker/tokens/issue.ts',
     'src/broker/provider/errors.ts',
+    'src/broker/provider/internals.ts',
   ],
-  typeLeaves: ['src/broker/audit/', 'src/broker/provider/broker-provider.ts', 'src/broker/users/'],
+  typeLeaves: [
+    'src/broker/delegation/actor-proof.ts',
+    'src/broker/audit/',
+    'src/broker/provider/broker-provider.ts',
+    'src/broker/users/',
+  ],
   exceptions: [],
 };
 
@@ -100,6 +106,8 @@ const SLICES: walls.SliceRules = {
 const PURE = [
   'src/protocol/',
   'src/broker/delegation/policy.ts',
+  'src/broker/exchange/policy.ts',
+  'src/broker/exchange/scopes.ts',
   'src/broker/registry/fields.ts',
   'src/broker/registry/refusal.ts',
 ];

@@ -18,6 +18,7 @@ import { renderError } from './consent/views.js';
 import { type Database, NOTICE_CHANNEL } from './db/database.js';
 import { openDatabase } from './db/open.js';
 import { endGrant } from './delegation/ends.js';
+import { exchangeMetadata } from './exchange/metadata.js';
 import { createFactsCache, type FactsCache } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
 import { createFormSealer } from './http/csrf.js';
@@ -139,7 +140,7 @@ interface Parts {
 }
 
 function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRing): Engine {
-  const { issuer } = config;
+  const { issuer, exchangeErrors = 'rfc8693' } = config;
   const reader = createTokenReader({ db, issuer, keys: keys.keys });
   return createEngine({
     db,
@@ -148,6 +149,7 @@ function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRin
     facts,
     now,
     reader,
+    exchangeErrors,
     keys: keys.keys,
     tokens: createIssuer({ facts, gate: createGate(db), signingKey: keys.keyFor }),
     endGrant: async (grantId, reason, by) => {
@@ -155,7 +157,7 @@ function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRin
     },
     middleware: [
       createJwtEndpoints({ db, facts, reader, now }),
-      createDiscovery(issuer),
+      createDiscovery(issuer, exchangeMetadata(exchangeErrors)),
       createAnswers({ db }),
     ],
     onRefusal: noteRefusal,

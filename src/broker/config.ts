@@ -23,6 +23,8 @@ const environmentSchema = z.object({
   BEHALF_ACCEPT_PGLITE: z.enum(['0', '1']).default('0'),
   /** Proxies in front whose X-Forwarded-For entries are believed, counted from the right. */
   BEHALF_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
+  /** Token exchange errors: RFC 8693's, or those of draft-mcguinness-oauth-actor-profile. */
+  BEHALF_EXCHANGE_ERRORS: z.enum(['rfc8693', 'actor-profile']).default('rfc8693'),
   /** For `behalf token` only. */
   SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -44,6 +46,8 @@ export interface Config {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** How many proxies in front are believed about a client's address; none by default. */
   readonly trustedProxies?: number | undefined;
+  /** How token exchange names its errors; RFC 8693's words by default. */
+  readonly exchangeErrors?: 'rfc8693' | 'actor-profile' | undefined;
   /** The secret of `behalf token`; no other command reads it. */
   readonly debugSecret?: string | undefined;
 }
@@ -73,6 +77,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     production: env.BEHALF_ENV === 'production',
     logLevel: env.BEHALF_LOG_LEVEL,
     trustedProxies: env.BEHALF_TRUSTED_PROXIES,
+    exchangeErrors: env.BEHALF_EXCHANGE_ERRORS,
     debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');

@@ -24,6 +24,9 @@ export const CLAIM = {
   subProfile: 'sub_profile',
 } as const;
 
+/** RFC 8693 §2.1. */
+export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
 /** RFC 8693 §3 token type identifiers. */
 export const TOKEN_TYPE = {
   accessToken: 'urn:ietf:params:oauth:token-type:access_token',

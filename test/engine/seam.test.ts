@@ -74,11 +74,12 @@ describe('§9.1 the boot guard', () => {
 });
 
 describe('§9.1 no grant through which requested_actor could slip past the proof', () => {
-  it('offers three grants', async () => {
+  it('offers four grants', async () => {
     expect((await discovery()).grant_types_supported).toEqual([
       'authorization_code',
       'refresh_token',
       'client_credentials',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
     ]);
   });
 

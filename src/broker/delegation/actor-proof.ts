@@ -27,12 +27,15 @@ export interface ActorProver {
   identify(request: {
     readonly actorToken: string;
     readonly actorTokenType: string | undefined;
+    /** The key this request proved: a bound actor token counts only with it. */
+    readonly provedKey: string | undefined;
   }): Promise<ActorTokenProof>;
   /** @throws OAuthError `invalid_grant` for every token that does not prove this agent now */
   prove(request: {
     readonly actorToken: string;
     readonly actorTokenType: string | undefined;
     readonly agentId: string;
+    readonly provedKey: string | undefined;
   }): Promise<ActorTokenProof>;
   /** Whether the credential that once proved the agent is still one of its own. */
   credentialStands(agentId: string, credentialId: string | null): Promise<boolean>;
@@ -46,6 +49,7 @@ export type ActorTokenDenial =
   | 'a_hand_off'
   | 'another_agent'
   | 'expired'
+  | 'key_not_proved'
   | 'not_alive';
 
 /** Pure: whether these claims, of a token we signed, are an actor token of this agent. */
@@ -55,6 +59,7 @@ export function decideActorToken(
     readonly issuer: string;
     /** Absent: whichever agent it names. */
     readonly agentId?: string | undefined;
+    readonly provedKey?: string | undefined;
     readonly nowSeconds: number;
   },
 ): ActorTokenDenial | undefined {
@@ -65,6 +70,7 @@ export function decideActorToken(
   if (claims.sub_profile !== 'ai_agent' || claims.sub !== claims.client_id) return 'not_an_agent';
   if (expected.agentId !== undefined && claims.sub !== expected.agentId) return 'another_agent';
   if (claims.exp <= expected.nowSeconds) return 'expired';
+  if (claims.cnf !== undefined && claims.cnf.jkt !== expected.provedKey) return 'key_not_proved';
   return undefined;
 }
 
@@ -100,8 +106,9 @@ export function createActorProver(deps: {
     readonly actorToken: string;
     readonly actorTokenType: string | undefined;
     readonly agentId?: string | undefined;
+    readonly provedKey: string | undefined;
   }): Promise<ActorTokenProof> => {
-    const { actorToken, actorTokenType, agentId } = request;
+    const { actorToken, actorTokenType, agentId, provedKey } = request;
     if (actorTokenType !== undefined && !ACCEPTED_TYPES.has(actorTokenType)) {
       throw new OAuthError('invalid_request', 'actor_token_type is not supported');
     }
@@ -109,7 +116,12 @@ export function createActorProver(deps: {
     if (verified === undefined) throw refuse('not_ours');
     const { claims } = verified;
     const nowSeconds = Math.floor(deps.now() / 1000);
-    const denial = decideActorToken(claims, { issuer: deps.issuer, agentId, nowSeconds });
+    const denial = decideActorToken(claims, {
+      issuer: deps.issuer,
+      agentId,
+      provedKey,
+      nowSeconds,
+    });
     if (denial !== undefined) throw refuse(denial);
     // An agent's own token hangs on the credential that proved it: `crd_C.t1`.
     const credentialId = claims.jti.slice(0, claims.jti.indexOf('.'));

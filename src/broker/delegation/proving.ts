@@ -3,12 +3,13 @@
  * is: the agent itself, or a client that an operator bound to it. A refresh keeps the kind of proof
  * the redemption had, and a grant whose binding is gone ends: the proof it stood on is no more.
  */
-import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type ActorProof, OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import { applicationOf } from '../facts/application.js';
 import type { ClientFacts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
+import { readDpopProof } from '../provider/internals.js';
 import type { ActorProver } from './actor-proof.js';
 import { endGrant } from './ends.js';
 import { type GrantRow, rememberActorProof } from './store.js';
@@ -17,6 +18,7 @@ export interface ProvingDeps {
   readonly db: Database;
   readonly facts: FactsCache;
   readonly actors: ActorProver;
+  readonly provider: () => Provider;
 }
 
 /** A proof that holds now. */
@@ -66,7 +68,9 @@ export async function proveActor(
     throw new OAuthError('invalid_grant', 'this authorization names no agent: send no actor_token');
   }
   if (actorToken !== undefined) {
+    const key = await readDpopProof(deps.provider(), ctx);
     const { credentialId, claim } = await deps.actors.prove({
+      provedKey: key?.thumbprint,
       actorToken: String(actorToken),
       actorTokenType: params.actor_token_type as string | undefined,
       agentId: grant.agentId,

@@ -1,7 +1,7 @@
 /** From an exchange's denial to the wire: one table, exhaustive, in both modes of errors. */
 import { OAuthError, type OAuthErrorCode } from '../../protocol/index.js';
 import { explainTakenAway } from '../delegation/policy.js';
-import type { ExchangeDenial, ExchangeRefused } from './policy.js';
+import type { ExchangeDenial, ExchangeRefused } from './facts.js';
 
 /**
  * `rfc8693`: unusable tokens are `invalid_request` (RFC 8693 §2.2.2). `actor-profile`: they are
@@ -48,6 +48,11 @@ const WIRE: Record<ExchangeDenial | 'unusable_subject' | 'unusable_actor', Wire>
   target_refuses_client: TARGET,
   target_requires_user: TARGET,
   not_consented_target: TARGET,
+  key_not_proved: [
+    'invalid_request',
+    'invalid_grant',
+    'subject_token is bound to a key: send a DPoP proof',
+  ],
   widens: SCOPE('a requested scope is not one the subject_token carries'),
   nothing_left: SCOPE('nothing of what was asked can be granted'),
 };

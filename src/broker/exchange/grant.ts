@@ -10,6 +10,7 @@ import type { ActorTokenProof, ActorProver } from '../delegation/actor-proof.js'
 import type { FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
+import { readDpopProof, useDpopProof } from '../provider/internals.js';
 import type { TokenReader, VerifiedToken } from '../tokens/access-tokens.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type ErrorProfile, exchangeError, type Refusal } from './denials.js';
@@ -34,13 +35,19 @@ export function createTokenExchange(
   deps: ExchangeDeps,
 ): (ctx: KoaContextWithOIDC) => Promise<void> {
   return async function tokenExchangeGrant(ctx): Promise<void> {
-    const asked = await prepare(deps, ctx).catch(rethrow);
-    await answer(deps, ctx, asked);
+    const proof = await readDpopProof(deps.provider(), ctx);
+    const audience = await prepare(deps, ctx, proof?.thumbprint).catch(rethrow);
+    await useDpopProof(deps.provider(), ctx, proof);
+    await answer(deps, ctx, audience, proof?.thumbprint);
   };
 }
 
 /** Everything up to the gate; throws before anything leaves, uses up last. */
-async function prepare(deps: ExchangeDeps, ctx: KoaContextWithOIDC): Promise<string> {
+async function prepare(
+  deps: ExchangeDeps,
+  ctx: KoaContextWithOIDC,
+  provedKey: string | undefined,
+): Promise<string> {
   const { client, params = {} } = ctx.oidc;
   const { credentialId } = requestState(ctx);
   if (client === undefined || credentialId === undefined) {
@@ -51,7 +58,7 @@ async function prepare(deps: ExchangeDeps, ctx: KoaContextWithOIDC): Promise<str
   const refuse = (refusal: Refusal): OAuthError =>
     exchangeError(deps.errors, refusal, `caller ${callerId}`);
   const subject = await verifySubject(deps, asked, refuse);
-  const proof = await proveActor(deps, asked, refuse);
+  const proof = await proveActor(deps, asked, provedKey, refuse);
   const presenter = await presenterOf(deps, callerId, proof);
   const state = await readSubject(deps.db, subject);
   if (!state.alive) throw refuse({ denied: 'unusable_subject' });
@@ -66,6 +73,7 @@ async function prepare(deps: ExchangeDeps, ctx: KoaContextWithOIDC): Promise<str
       presenter,
       target,
       helperId: asked.requestedActor,
+      provedKey,
     },
     request: { scopes: asked.scopes, handOffTo: asked.requestedActor },
     credentials: [credentialId, ...(proof === undefined ? [] : [proof.credentialId])],
@@ -83,7 +91,7 @@ async function prepare(deps: ExchangeDeps, ctx: KoaContextWithOIDC): Promise<str
   return asked.requestedActor === undefined ? target : deps.issuer;
 }
 
-/** Ours, an access token, in time; not an actor token, and bound to no key (TX4, X4). */
+/** Ours, an access token, in time, and no actor token (TX4, X4). */
 async function verifySubject(
   deps: ExchangeDeps,
   { subjectToken }: ExchangeParameters,
@@ -94,11 +102,7 @@ async function verifySubject(
   const { claims } = subject;
   const isHandOff = claims.may_act !== undefined;
   const forIssuer = claims.aud === deps.issuer;
-  if (
-    forIssuer !== isHandOff ||
-    claims.cnf !== undefined ||
-    claims.exp <= Math.floor(deps.now() / 1000)
-  ) {
+  if (forIssuer !== isHandOff || claims.exp <= Math.floor(deps.now() / 1000)) {
     throw refuse({ denied: 'unusable_subject' });
   }
   return subject;
@@ -107,12 +111,15 @@ async function verifySubject(
 async function proveActor(
   deps: ExchangeDeps,
   { actorToken }: ExchangeParameters,
+  provedKey: string | undefined,
   refuse: (refusal: Refusal) => OAuthError,
 ): Promise<ActorTokenProof | undefined> {
   if (actorToken === undefined) return undefined;
-  return deps.actors.identify({ actorToken, actorTokenType: undefined }).catch((error: unknown) => {
-    throw error instanceof OAuthError ? refuse({ denied: 'unusable_actor' }) : error;
-  });
+  return deps.actors
+    .identify({ actorToken, actorTokenType: undefined, provedKey })
+    .catch((error: unknown) => {
+      throw error instanceof OAuthError ? refuse({ denied: 'unusable_actor' }) : error;
+    });
 }
 
 /** The agent an actor token proves, or the caller itself, or the agent the caller is bound to. */
@@ -146,6 +153,7 @@ async function answer(
   deps: ExchangeDeps,
   ctx: KoaContextWithOIDC,
   audience: string,
+  boundTo: string | undefined,
 ): Promise<void> {
   const provider = deps.provider();
   const { client } = ctx.oidc;
@@ -158,11 +166,12 @@ async function answer(
     accessTokenFormat: 'jwt',
     jwt: { sign: { alg: (resource?.signingAlg ?? 'ES256') as 'ES256' } },
   });
+  if (boundTo !== undefined) token.setThumbprint('jkt', boundTo);
   const value = await token.save();
   ctx.body = {
     access_token: value,
     issued_token_type: TOKEN_TYPE.accessToken,
-    token_type: 'Bearer',
+    token_type: token.tokenType,
     expires_in: token.expiration,
     scope: token.scope,
   };

@@ -3,7 +3,7 @@ import { type AccessTokenClaims, type ActorProof, actorChain } from '../../proto
 import { userPrincipals } from '../delegation/load.js';
 import type { Party } from '../delegation/policy.js';
 import type { Facts, ResourceFacts } from '../facts/store.js';
-import type { ChainActor, ExchangeFacts, ParentToken, Place, Presenter } from './policy.js';
+import type { ChainActor, ExchangeFacts, ParentToken, Place, Presenter } from './facts.js';
 import type { SubjectState } from './store.js';
 
 /** Who presents the token, as far as authentication or an actor token proved it. */
@@ -22,6 +22,8 @@ export interface ExchangeQuestion {
   /** Where the result is to go. */
   readonly target: string;
   readonly helperId: string | undefined;
+  /** RFC 9449 thumbprint. */
+  readonly provedKey: string | undefined;
 }
 
 const profileOf = (id: string): ChainActor['profile'] =>
@@ -41,6 +43,7 @@ export function parentOf(claims: AccessTokenClaims): ParentToken {
     actorProof: claims.actor_proof,
     expiresAt: claims.exp,
     mayAct: claims.may_act?.sub,
+    boundTo: claims.cnf?.jkt,
   };
 }
 
@@ -49,7 +52,7 @@ export const placeOf = (claims: AccessTokenClaims): string => claims.hand_off ??
 
 export async function loadExchangeFacts(
   facts: Facts,
-  { claims, state, callerId, presenter, target, helperId }: ExchangeQuestion,
+  { claims, state, callerId, presenter, target, helperId, provedKey }: ExchangeQuestion,
 ): Promise<ExchangeFacts> {
   const parent = parentOf(claims);
   const { chain } = parent;
@@ -72,6 +75,7 @@ export async function loadExchangeFacts(
     here: places[0],
     heldHere,
     target: places[1],
+    provedKey,
     helper,
   };
 }

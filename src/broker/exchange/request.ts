@@ -1,8 +1,6 @@
 /** A token exchange request as it came (RFC 8693 §2.1): read strictly, understood nowhere else. */
 import { isScopeToken, OAuthError, parseScope, TOKEN_TYPE } from '../../protocol/index.js';
 
-export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-
 /** What the grant takes besides client authentication. */
 export const EXCHANGE_PARAMETERS = [
   'subject_token',

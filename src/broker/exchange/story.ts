@@ -13,8 +13,9 @@ import { HAND_OFF_TTL_SECONDS } from '../limits.js';
 import type { VerifiedToken } from '../tokens/access-tokens.js';
 import type { Issuance, Story } from '../tokens/issue.js';
 import type { Refusal } from './denials.js';
+import type { ExchangeDecision, ExchangeRequest } from './facts.js';
 import { type ExchangeQuestion, loadExchangeFacts } from './load.js';
-import { decideExchange, type ExchangeDecision, type ExchangeRequest } from './policy.js';
+import { decideExchange } from './policy.js';
 import { lineageOf } from './store.js';
 
 export interface ExchangeStory {

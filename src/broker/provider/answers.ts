@@ -118,7 +118,7 @@ function unavailable(ctx: KoaContextWithOIDC): void {
 }
 
 /** Computed members of the engine that claim too much, and ours. */
-export function createDiscovery(issuer: string) {
+export function createDiscovery(issuer: string, more: Readonly<Record<string, unknown>> = {}) {
   return async function discovery(
     ctx: KoaContextWithOIDC,
     next: () => Promise<unknown>,
@@ -136,6 +136,7 @@ export function createDiscovery(issuer: string) {
       revocations_stream_endpoint: `${issuer}/revocations/stream`,
       decisions_endpoint: `${issuer}/decisions`,
       requested_actor_supported: true,
+      ...more,
       ui_locales_supported: Object.keys(LANGUAGES),
     };
     ctx.set('Cache-Control', 'public, max-age=300');

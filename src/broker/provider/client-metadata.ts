@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AdapterPayload } from 'oidc-provider';
-import { TOKEN_EXCHANGE } from '../exchange/request.js';
+import { TOKEN_EXCHANGE } from '../../protocol/index.js';
 import type { Facts } from '../facts/store.js';
 
 /** The engine insists that a secret exists; ours are hashes. */

@@ -163,7 +163,8 @@ function features(deps: ConfigurationDeps): NonNullable<Configuration['features'
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
-    dPoP: { enabled: false },
+    // RFC 9449: whoever sends a proof gets a token bound to its key; nonces only where a clock is off.
+    dPoP: { enabled: true, nonceSecret: deps.secrets.derive('dpop-nonces')[0] as Buffer },
     externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     introspection: {
       enabled: true,

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { TOKEN_EXCHANGE } from '../../protocol/index.js';
 import {
   createGrantLoader,
   createInteractionPolicy,
@@ -18,8 +19,9 @@ import {
   wrapRefreshToken,
 } from '../delegation/grant.js';
 import { grantStands } from '../delegation/standing.js';
+import type { ErrorProfile } from '../exchange/denials.js';
 import { createTokenExchange } from '../exchange/grant.js';
-import { EXCHANGE_PARAMETERS, REPEATABLE_PARAMETERS, TOKEN_EXCHANGE } from '../exchange/request.js';
+import { EXCHANGE_PARAMETERS, REPEATABLE_PARAMETERS } from '../exchange/request.js';
 import type { FactsCache } from '../facts/store.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { SigningKey } from '../keys/store.js';
@@ -46,6 +48,7 @@ export interface EngineDeps
   readonly reader: TokenReader;
   readonly keys: () => readonly SigningKey[];
   readonly now: () => number;
+  readonly exchangeErrors: ErrorProfile;
   /** Outermost first. */
   readonly middleware: readonly EngineMiddleware[];
   /** What the engine refused or could not do, before its answer leaves. */
@@ -119,7 +122,7 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
   });
   provider.registerGrantType(
     TOKEN_EXCHANGE,
-    createTokenExchange({ ...delegation, errors: 'rfc8693' }),
+    createTokenExchange({ ...delegation, errors: deps.exchangeErrors }),
     [...EXCHANGE_PARAMETERS],
     [...REPEATABLE_PARAMETERS],
   );

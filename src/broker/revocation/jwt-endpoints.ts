@@ -49,7 +49,7 @@ async function introspect(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token:
   if (claims.exp <= Math.floor(deps.now() / 1000)) return INACTIVE;
   if (!(await mayIntrospect(deps, ctx, claims))) return INACTIVE;
   if (!(await deps.reader.isAlive(verified))) return INACTIVE;
-  return { active: true, token_type: 'Bearer', ...claims };
+  return { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', ...claims };
 }
 
 /** A resource server about its own audience (IN1), or a client about its own token. */

@@ -49,6 +49,8 @@ export interface EngineToken {
   exp?: number;
   expiresIn?: number;
   jti: string;
+  /** RFC 7638 thumbprint of the key that the engine bound the token to (RFC 9449). */
+  readonly jkt?: string | undefined;
 }
 
 export interface Issuer {
@@ -137,5 +139,5 @@ function stamp(
   token.iat = iat;
   token.exp = exp;
   token.expiresIn = exp - iat;
-  return { ...claims, iat, exp };
+  return { ...claims, ...(token.jkt === undefined ? {} : { cnf: { jkt: token.jkt } }), iat, exp };
 }

@@ -7,18 +7,17 @@ import {
   type Party,
   type ScopeRules,
 } from '../../../src/broker/delegation/policy.js';
-import {
-  type ChainActor,
-  currentActor,
-  type Delegation,
-  decideExchange,
-  type Edge,
-  type ExchangeDecision,
-  type ExchangeFacts,
-  type ExchangeRefused,
-  type ParentToken,
-  type Place,
-} from '../../../src/broker/exchange/policy.js';
+import type {
+  ChainActor,
+  Delegation,
+  Edge,
+  ExchangeDecision,
+  ExchangeFacts,
+  ExchangeRefused,
+  ParentToken,
+  Place,
+} from '../../../src/broker/exchange/facts.js';
+import { currentActor, decideExchange } from '../../../src/broker/exchange/policy.js';
 import { closure } from '../../../src/protocol/index.js';
 
 export const USER = 'usr_u';
