@@ -6,7 +6,7 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
-import type { ActorTokenProof, ActorProver } from '../delegation/actor-proof.js';
+import type { ActorProver, ActorTokenProof } from '../delegation/actor-proof.js';
 import type { FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
