@@ -12,6 +12,7 @@ import type { Registry } from './admin/registry.js';
 import { createAdminRouter } from './admin/router.js';
 import { createAdminServices } from './admin/services.js';
 import { createDecisionRouter } from './audit/decisions.js';
+import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
 import type { Config } from './config.js';
 import { createInteractionRouter } from './consent/routes.js';
 import { renderError } from './consent/views.js';
@@ -93,7 +94,12 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const followKeys = async (): Promise<void> => {
     if (await keys.refresh()) engine.swap();
   };
-  const app = assembleApp(parts, engine, [
+  const lastUse = createLastUse({
+    db,
+    now,
+    warn: (err) => log.warn({ err }, 'when credentials were last used was not written'),
+  });
+  const app = assembleApp(parts, engine, lastUse, [
     createFeedRouter(feed),
     createDecisionRouter({ db, facts: parts.facts }),
     createAdminRouter({
@@ -124,6 +130,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
       feed.stop();
       sweeper.stop();
       await closeServer(server);
+      await lastUse.close();
       if (given.db === undefined) await db.close();
     },
   };
@@ -165,7 +172,12 @@ function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRin
   });
 }
 
-function assembleApp(parts: Parts, engine: Engine, routers: readonly Router[]): Koa {
+function assembleApp(
+  parts: Parts,
+  engine: Engine,
+  lastUse: LastUse,
+  routers: readonly Router[],
+): Koa {
   const { config, db, now, log, secrets, facts } = parts;
   const { issuer } = config;
   const interaction = createInteractionRouter({
@@ -189,6 +201,7 @@ function assembleApp(parts: Parts, engine: Engine, routers: readonly Router[]): 
     }),
   );
   app.use(serveStylesheet);
+  app.use(notingUse(lastUse));
   for (const router of [interaction, ...routers]) {
     app.use(router.routes()).use(router.allowedMethods());
   }

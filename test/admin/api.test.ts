@@ -82,6 +82,16 @@ const UNSAID = {
   takes_work_from: [],
   credentials_expire_at: null,
 };
+const CREDENTIAL = {
+  id: expect.stringMatching(/^crd_/),
+  name: null,
+  kid: null,
+  thumbprint: null,
+  created_at: instant,
+  created_by: 'admin',
+  expires_at: null,
+  last_used_at: null,
+};
 const filled = (path: string): string => path.replace(/:\w+/g, 'agt_helper');
 const inPath = encodeURIComponent;
 
@@ -145,13 +155,7 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
     const created = await call('post', '/agents', {
       body: { id, name, owner, purpose, clients, redirect_uris },
     });
-    const credential = {
-      id: expect.stringMatching(/^crd_/),
-      kind: 'secret',
-      kid: null,
-      thumbprint: null,
-      created_at: instant,
-    };
+    const credential = { ...CREDENTIAL, kind: 'secret' };
     expect(told(created)).toEqual([
       201,
       {
@@ -520,11 +524,8 @@ describe('K1: a secret is shown once', () => {
     expect(told(added)).toEqual([
       201,
       {
-        id: expect.stringMatching(/^crd_/),
+        ...CREDENTIAL,
         kind: 'secret',
-        kid: null,
-        thumbprint: null,
-        created_at: instant,
         secret: expect.stringMatching(/^[\w-]{43}$/),
       },
     ]);

@@ -22,6 +22,14 @@ const WEAK_RSA = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.e
   format: 'jwk',
 }) as PublicKey;
 const SHARED = publicKey('P-256');
+/** Points of order 1, 2 and 8, as Ed25519 writes them, and one with its sign bit set. */
+const SMALL_ORDER = [
+  `01${'00'.repeat(31)}`,
+  `ec${'ff'.repeat(30)}7f`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa',
+];
 
 describe.each(DATABASES)('the registry on %s', (_name, open) => {
   let opened: OpenedDatabase;
@@ -140,7 +148,7 @@ describe.each(DATABASES)('the registry on %s', (_name, open) => {
     });
 
     const flipped = (x: string) => `${x.startsWith('A') ? 'B' : 'A'}${x.slice(1)}`;
-    it.each([
+    it.each<readonly [string, object, string]>([
       ['a private member', { ...EC, d: 'AAAA' }, 'd: is private: send the public key only'],
       ['a private RSA member', { ...RSA, dp: 'AAAA' }, 'dp: is private: send the public key only'],
       ['an unknown member', { ...EC, x5u: 'AAAA' }, 'x5u: is not a known field'],
@@ -152,6 +160,29 @@ describe.each(DATABASES)('the registry on %s', (_name, open) => {
         'a point off its curve',
         { ...EC, x: flipped(EC.x as string) },
         'x: is not a point of P-256',
+      ],
+      [
+        'a point of small order (anybody could sign for it)',
+        { ...ED, x: Buffer.alloc(32).toString('base64url') },
+        'x: is a point of small order: anybody could sign for it',
+      ],
+      ...SMALL_ORDER.map(
+        (hex) =>
+          [
+            `the point of small order ${hex.slice(0, 8)}…`,
+            { ...ED, x: Buffer.from(hex, 'hex').toString('base64url') },
+            'x: is a point of small order: anybody could sign for it',
+          ] as const,
+      ),
+      [
+        'an Ed25519 value that is no point',
+        { ...ED, x: Buffer.from(`02${'00'.repeat(31)}`, 'hex').toString('base64url') },
+        'x: is not a point of Ed25519',
+      ],
+      [
+        'an Ed25519 point above its field',
+        { ...ED, x: Buffer.from(`ee${'ff'.repeat(30)}7f`, 'hex').toString('base64url') },
+        'x: is not a point of Ed25519',
       ],
       ['half a key', { kty: 'EC', crv: 'P-256', x: EC.x }, 'y: is missing from this EC key'],
       ['another curve', { ...EC, crv: 'Ed25519' }, 'crv: must be P-256 for a key of type EC'],
@@ -171,12 +202,12 @@ describe.each(DATABASES)('the registry on %s', (_name, open) => {
         'jwks.keys.0.crv: must be P-256 or Ed25519',
       ]);
       const keys = Array.from({ length: 11 }, () => EC);
-      const [kind] = (await create('agents', {
-        name: 'K',
-        owner: 'O',
-        jwks: { keys },
-      })) as string[];
-      expect(kind).toBe('invalid');
+      expect(await create('agents', { name: 'K', owner: 'O', jwks: { keys } })).toEqual([
+        'invalid',
+        'jwks.keys: must not hold more than 10 keys',
+      ]);
+      const [kind, first] = (await register({ ...RSA, n: 'A'.repeat(2000) })) as string[];
+      expect([kind, first?.startsWith('jwks.keys.0.n: ')]).toEqual(['invalid', true]);
     });
 
     it('a removed key is never good again, not even for who had it', async () => {
@@ -191,6 +222,10 @@ describe.each(DATABASES)('the registry on %s', (_name, open) => {
       ]);
       const one = { id: 'agt_lost', credential: added.id };
       await run('delete /agents/:id/credentials/:credential', one);
+      expect(await register(SHARED, 'agt_finder')).toEqual([
+        'conflict',
+        'jwks.keys.0: is the key of another principal: a key proves one identity only',
+      ]);
       expect(await run('post /agents/:id/credentials', at, jwk)).toEqual([
         'conflict',
         'jwk: was removed before: a removed key is never good again',

@@ -9,6 +9,7 @@ import {
 } from '../agents/schema.js';
 import type { AgentFilter } from '../agents/store.js';
 import { type NewCredential, newCredentialSchema } from '../clients/credential-schema.js';
+import type { CredentialFilter } from '../clients/credentials.js';
 import {
   type ClientPatch,
   clientPatchSchema,
@@ -17,7 +18,7 @@ import {
 } from '../clients/schema.js';
 import type { PageRequest } from '../registry/page.js';
 import { type Call, type Operation, toCamel } from './operation.js';
-import { agentQuery, pageQuery } from './query.js';
+import { agentQuery, credentialQuery, pageQuery } from './query.js';
 import * as views from './views.js';
 
 const id = ({ params }: Call): string => params.id as string;
@@ -165,7 +166,8 @@ const credentials = (noun: 'agents' | 'clients'): readonly Operation[] => [
     method: 'post',
     path: `/${noun}/:id/credentials`,
     scope: 'admin:security',
-    summary: 'Add a credential; a generated secret is in this answer only',
+    summary:
+      'Add a credential, or rotate one with an overlap; a generated secret is in this answer only',
     body: newCredentialSchema,
     view: views.newCredentialViewSchema,
     status: 201,
@@ -183,10 +185,14 @@ const credentials = (noun: 'agents' | 'clients'): readonly Operation[] => [
     path: `/${noun}/:id/credentials`,
     scope: 'admin:read',
     summary: 'List credentials, never their secrets',
+    query: credentialQuery,
     view: views.pageSchema(views.credentialViewSchema),
     status: 200,
     run: async (call) => {
-      const items = await call.services.registry[noun].listCredentials(id(call));
+      const items = await call.services.registry[noun].listCredentials(
+        id(call),
+        filters<CredentialFilter>(call),
+      );
       return views.pageView({ items, nextCursor: null }, views.credentialView);
     },
   },

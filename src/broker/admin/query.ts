@@ -21,6 +21,7 @@ export const agentQuery = strict({
   q: word,
   expiring_within_seconds: within,
 });
+export const credentialQuery = strict({ expiring_within_seconds: within });
 export const pageQuery = strict({ cursor: word, limit });
 export const userQuery = strict({ cursor: word, limit, email: word });
 export const permissionQuery = strict({ cursor: word, limit, principal: word, resource: word });

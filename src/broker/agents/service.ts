@@ -5,7 +5,12 @@
  */
 
 import type { NewCredential } from '../clients/credential-schema.js';
-import type { AddedCredential, CredentialSteps, CredentialView } from '../clients/credentials.js';
+import type {
+  AddedCredential,
+  CredentialFilter,
+  CredentialSteps,
+  CredentialView,
+} from '../clients/credentials.js';
 import type { Database, Executor } from '../db/database.js';
 import { newId } from '../ids.js';
 import {
@@ -75,9 +80,9 @@ export function createAgents(deps: AgentDeps) {
         const at = input.kind === 'jwk' ? ['jwk'] : [];
         return credentials.add(change, { noun: 'agent', id }, input, at);
       }),
-    listCredentials: async (id: string): Promise<CredentialView[]> => {
+    listCredentials: async (id: string, filter?: CredentialFilter): Promise<CredentialView[]> => {
       await requireAgent(db.orm, id);
-      return credentials.list(db.orm, id);
+      return credentials.list(db.orm, id, filter);
     },
     removeCredential: (by: string, id: string, credentialId: string): Promise<void> =>
       narrowing(db, by, async (change) => {

@@ -50,6 +50,7 @@ export function createDecisionRouter(deps: {
       ctx.set('WWW-Authenticate', 'Basic realm="behalf"');
       throw new OAuthError('invalid_client', 'client authentication failed');
     }
+    requestState(ctx).credentialId = reporter.id;
     const body = (await readBody(ctx.req, BODY_MAX_BYTES)).toString('utf8');
     const report = reportSchema.safeParse(parseJson(body));
     if (!report.success) {

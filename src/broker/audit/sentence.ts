@@ -28,7 +28,6 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     event.agentId && event.sub && event.sub !== event.agentId
       ? `${name(event.agentId)}, for ${name(event.sub)}${through},`
       : name(event.agentId || event.sub || event.clientId || event.by);
-  const because = detail.reason === undefined ? '' : `: ${text('reason')}`;
   const tool = `${text('tool')} (${safeText(list(detail.required))})`;
   switch (event.type) {
     case 'tool.allowed':
@@ -51,6 +50,28 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
       return `an authorization of ${name(event.sub)} for ${name(event.agentId || event.clientId)}${at} ended: ${text('reason')}`;
     case 'token.revoked':
       return `${name(event.by)} revoked a token of ${who}${at}`;
+    case 'sign_in.succeeded':
+      return `${name(event.sub)} signed in`;
+    case 'sign_in.failed':
+      return `a sign-in failed${event.sub ? ` for ${name(event.sub)}` : ''}: ${text('reason')}`;
+    case 'request.refused':
+      return `a request of ${name(event.clientId)} was refused${at}: ${text('reason')}`;
+    default: {
+      const known = ofRegistry(event, name(event.by), name(event.agentId || event.sub));
+      if (known !== undefined) return known;
+      return `${event.type} by ${name(event.by)}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
+    }
+  }
+}
+
+/** What administrators did. */
+function ofRegistry(event: RecordedEvent, by: string, whom: string): string | undefined {
+  const detail = event.detail ?? {};
+  const text = (key: string): string => safeText(String(detail[key] ?? ''));
+  const because = detail.reason === undefined ? '' : `: ${text('reason')}`;
+  const thing = `${text('noun')} ${text('id')}`;
+  const done = event.type.split('.')[1];
+  switch (event.type) {
     case 'agent.activated':
     case 'agent.paused':
     case 'agent.resumed':
@@ -58,23 +79,20 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     case 'agent.unblocked':
     case 'user.disabled':
     case 'user.enabled':
-      return `${name(event.agentId || event.sub)} was ${event.type.split('.')[1]} by ${name(event.by)}${because}`;
+      return `${whom} was ${done} by ${by}${because}`;
     case 'registry.created':
-      return `${name(event.by)} registered ${text('noun')} ${text('id')}`;
+      return `${by} registered ${thing}`;
     case 'registry.changed':
-      return `${name(event.by)} changed ${text('noun')} ${text('id')}: ${safeText(list(detail.fields))}`;
+      return `${by} changed ${thing}: ${safeText(list(detail.fields))}`;
     case 'registry.retired':
-      return `${name(event.by)} retired ${text('noun')} ${text('id')}${because}`;
+      return `${by} retired ${thing}${because}`;
+    case 'credential.added':
+    case 'credential.removed':
+      return `${by} ${done} credential ${text('credential')} of ${thing}`;
     case 'world.applied':
-      return `${name(event.by)} applied a world file: ${text('created')} created, ${text('changed')} changed`;
-    case 'sign_in.succeeded':
-      return `${name(event.sub)} signed in`;
-    case 'sign_in.failed':
-      return `a sign-in failed${event.sub ? ` for ${name(event.sub)}` : ''}: ${text('reason')}`;
-    case 'request.refused':
-      return `a request of ${name(event.clientId)} was refused${at}: ${text('reason')}`;
+      return `${by} applied a world file: ${text('created')} created, ${text('changed')} changed`;
     default:
-      return `${event.type} by ${name(event.by)}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
+      return undefined;
   }
 }
 

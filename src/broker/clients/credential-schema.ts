@@ -1,6 +1,6 @@
 /** Input shapes of credentials: one secret (ours) or one public key (theirs). */
 import { z } from 'zod';
-import { plainAscii, strict } from '../registry/fields.js';
+import { displayText, NAME_CHARS_MAX, plainAscii, strict } from '../registry/fields.js';
 
 /** JWK members that would give the key away (RFC 7517 §9.2, RFC 7518 §6). */
 const PRIVATE_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
@@ -47,11 +47,32 @@ export const publicJwkSchema = z.strictObject(
 export const PUBLIC_KEYS_MAX = 10;
 export const SECRETS_MAX = 5;
 
-export const jwksSchema = strict({ keys: z.array(publicJwkSchema).max(PUBLIC_KEYS_MAX) });
+export const jwksSchema = strict({
+  keys: z
+    .array(publicJwkSchema)
+    .max(PUBLIC_KEYS_MAX, `must not hold more than ${PUBLIC_KEYS_MAX} keys`),
+});
+
+/** Together with those that have expired and were never removed. */
+export const CREDENTIALS_MAX = 50;
+const OVERLAP_SECONDS_MAX = 90 * 24 * 3600;
+
+const kept = {
+  /** What operators call it. */
+  name: displayText(NAME_CHARS_MAX).optional(),
+  /** Proves nothing from then on. */
+  expiresAt: z.iso
+    .datetime({ offset: true, error: 'must be a time as ISO 8601 writes it, with its zone' })
+    .optional(),
+  /** Rotation: the credential this one takes the place of … */
+  replaces: plainAscii(200).optional(),
+  /** … and how long that one stays good beside it. */
+  overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).optional(),
+};
 
 export const newCredentialSchema = z.discriminatedUnion('kind', [
-  strict({ kind: z.literal('secret') }),
-  strict({ kind: z.literal('jwk'), jwk: publicJwkSchema }),
+  strict({ kind: z.literal('secret'), ...kept }),
+  strict({ kind: z.literal('jwk'), jwk: publicJwkSchema, ...kept }),
 ]);
 
 export type PublicJwk = z.infer<typeof publicJwkSchema>;
@@ -61,9 +82,13 @@ export type NewCredential = z.infer<typeof newCredentialSchema>;
 export const credentialViewSchema = z.object({
   id: z.string(),
   kind: z.enum(['secret', 'jwk']),
+  name: z.string().nullable(),
   kid: z.string().nullable(),
   thumbprint: z.string().nullable(),
   created_at: z.string(),
+  created_by: z.string().nullable(),
+  expires_at: z.string().nullable(),
+  last_used_at: z.string().nullable(),
 });
 
 /** The only answers that ever hold a secret, and only once. */

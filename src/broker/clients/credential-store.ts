@@ -1,26 +1,43 @@
 /** SQL of credentials. Single statements, each atomic by itself; callers bring the transaction. */
-import { type AnyColumn, and, asc, eq, isNull, type SQL, sql } from 'drizzle-orm';
+import { type AnyColumn, and, asc, eq, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm';
 import { credentials } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 import { databaseNow } from '../registry/change.js';
 
 export type CredentialRow = typeof credentials.$inferSelect;
+/** By the database's clock. */
+export type KnownCredential = CredentialRow & { readonly expired: boolean };
 export type NewCredentialRow = typeof credentials.$inferInsert;
 
-/** Credentials not removed, oldest first. Bounded by what may be added. */
-export const liveCredentials = (db: Executor, principal: string): Promise<CredentialRow[]> =>
+const known = {
+  ...getTableColumns(credentials),
+  expired: sql<boolean>`coalesce(${credentials.expiresAt} <= clock_timestamp(), false)`,
+};
+
+/** Credentials not removed, expired ones included, oldest first. Bounded by what may be added. */
+export const liveCredentials = (
+  db: Executor,
+  principal: string,
+  expiringWithinSeconds?: number,
+): Promise<KnownCredential[]> =>
   db
-    .select()
+    .select(known)
     .from(credentials)
-    .where(and(eq(credentials.principal, principal), isNull(credentials.removedAt)))
+    .where(
+      and(
+        eq(credentials.principal, principal),
+        isNull(credentials.removedAt),
+        expiringWithinSeconds === undefined ? undefined : isEnding(expiringWithinSeconds),
+      ),
+    )
     .orderBy(asc(credentials.createdAt), asc(credentials.id));
 
 export async function insertCredential(
   db: Executor,
   row: NewCredentialRow,
-): Promise<CredentialRow> {
-  const [inserted] = await db.insert(credentials).values(row).returning();
-  return inserted as CredentialRow;
+): Promise<KnownCredential> {
+  const [inserted] = await db.insert(credentials).values(row).returning(known);
+  return inserted as KnownCredential;
 }
 
 /** Marks a live credential of this principal removed; `undefined` if there is none such. */
@@ -43,6 +60,19 @@ export async function removeCredentialRow(
   return removed;
 }
 
+/** Brings a credential's end nearer, never further away. */
+export async function endCredentialWithin(
+  db: Executor,
+  id: string,
+  seconds: number,
+): Promise<void> {
+  const end = sql`clock_timestamp() + make_interval(secs => ${seconds})`;
+  await db
+    .update(credentials)
+    .set({ expiresAt: sql`least(${credentials.expiresAt}, ${end})` as unknown as Date })
+    .where(eq(credentials.id, id));
+}
+
 /** Changes what is said of a key (its name, its algorithm), never the key. */
 export async function describeKey(
   db: Executor,
@@ -55,6 +85,11 @@ export async function describeKey(
 /** Every use ever made of this key, by anyone, removed ones included. */
 export const usesOfKey = (db: Executor, thumbprint: string): Promise<CredentialRow[]> =>
   db.select().from(credentials).where(eq(credentials.thumbprint, thumbprint)).limit(10);
+
+/** Still good, but not for long. */
+const isEnding = (seconds: number): SQL =>
+  sql`${credentials.expiresAt} > clock_timestamp()
+    and ${credentials.expiresAt} <= clock_timestamp() + make_interval(secs => ${seconds})`;
 
 const unexpired = (principal: AnyColumn): SQL =>
   sql`${credentials.principal} = ${principal} and ${credentials.removedAt} is null
@@ -69,4 +104,4 @@ export const nextExpiry = (principal: AnyColumn) =>
 /** Principals one of whose credentials expires soon. */
 export const expiresWithin = (principal: AnyColumn, seconds: number): SQL =>
   sql`exists (select 1 from ${credentials} where ${unexpired(principal)}
-    and ${credentials.expiresAt} <= clock_timestamp() + make_interval(secs => ${seconds}))`;
+    and ${isEnding(seconds)})`;

@@ -3,46 +3,24 @@
  * once and kept as a hash; a key is public, good (`public-key.ts`) and nobody else's. Removing one
  * stops every token it obtained. Reads no request and knows no agent or client beyond its id.
  */
-import { calculateJwkThumbprint, type JWK } from 'jose';
 import type { Executor } from '../db/database.js';
-import { newId, newSecret } from '../ids.js';
-import { type Change, databaseNow, isSame } from '../registry/change.js';
+import { type Change, isSame } from '../registry/change.js';
 import { conflict, type FieldPath, invalid, notFound } from '../registry/refusal.js';
 import {
-  type Jwks,
-  type NewCredential,
-  PUBLIC_KEYS_MAX,
-  type PublicJwk,
-  SECRETS_MAX,
-} from './credential-schema.js';
-import {
-  type CredentialRow,
-  describeKey,
-  insertCredential,
-  liveCredentials,
-  removeCredentialRow,
-  usesOfKey,
-} from './credential-store.js';
-import { publicKeyProblems } from './public-key.js';
+  type AddedCredential,
+  type CredentialOwner,
+  type CredentialView,
+  issue,
+  viewOf,
+} from './credential-issue.js';
+import { thumbprintOf } from './credential-keys.js';
+import type { Jwks, NewCredential } from './credential-schema.js';
+import { describeKey, liveCredentials, removeCredentialRow } from './credential-store.js';
 
-/** A credential as administrators see it. */
-export interface CredentialView {
-  readonly id: string;
-  readonly kind: 'secret' | 'jwk';
-  readonly kid: string | null;
-  readonly thumbprint: string | null;
-  readonly createdAt: Date;
-}
+export type { AddedCredential, CredentialOwner, CredentialView } from './credential-issue.js';
 
-/** The one moment at which a secret is known. */
-export interface AddedCredential extends CredentialView {
-  readonly secret?: string;
-}
-
-/** The principal a credential belongs to, and the audit column that finds it. */
-export interface CredentialOwner {
-  readonly noun: 'agent' | 'client';
-  readonly id: string;
+export interface CredentialFilter {
+  readonly expiringWithinSeconds?: number | undefined;
 }
 
 /** How an agent or client proves itself at the token endpoint. */
@@ -60,11 +38,17 @@ export function createCredentialSteps(deps: { readonly hashSecret: (secret: stri
       jwks: Jwks | undefined,
     ) => issueFirst(deps, change, owner, auth, jwks),
     hasSecret: async (db: Executor, principal: string): Promise<boolean> =>
-      (await liveCredentials(db, principal)).some(({ kind }) => kind === 'secret'),
+      (await liveCredentials(db, principal)).some(
+        ({ kind, expired }) => kind === 'secret' && !expired,
+      ),
     add: (change: Change, owner: CredentialOwner, input: NewCredential, at: FieldPath = []) =>
       add(deps, change, owner, input, at),
-    list: async (db: Executor, principal: string): Promise<CredentialView[]> =>
-      (await liveCredentials(db, principal)).map(viewOf),
+    list: async (
+      db: Executor,
+      principal: string,
+      filter: CredentialFilter = {},
+    ): Promise<CredentialView[]> =>
+      (await liveCredentials(db, principal, filter.expiringWithinSeconds)).map(viewOf),
     remove,
     removeAll,
     syncKeys: (change: Change, owner: CredentialOwner, jwks: Jwks, at: FieldPath) =>
@@ -73,14 +57,6 @@ export function createCredentialSteps(deps: { readonly hashSecret: (secret: stri
 }
 
 type Deps = Parameters<typeof createCredentialSteps>[0];
-
-const viewOf = (row: CredentialRow): CredentialView => ({
-  id: row.id,
-  kind: row.kind as CredentialView['kind'],
-  kid: typeof row.jwk?.kid === 'string' ? row.jwk.kid : null,
-  thumbprint: row.thumbprint,
-  createdAt: row.createdAt,
-});
 
 const auditColumn = (owner: CredentialOwner) =>
   owner.noun === 'agent' ? { agentId: owner.id } : { clientId: owner.id };
@@ -107,28 +83,6 @@ async function issueFirst(
   return issue(deps, change, owner, { kind: 'secret' }, []);
 }
 
-async function issue(
-  { hashSecret }: Deps,
-  { tx }: Change,
-  owner: CredentialOwner,
-  input: NewCredential,
-  at: FieldPath,
-): Promise<AddedCredential> {
-  const live = await liveCredentials(tx, owner.id);
-  const max = input.kind === 'secret' ? SECRETS_MAX : PUBLIC_KEYS_MAX;
-  if (live.filter(({ kind }) => kind === input.kind).length >= max) {
-    throw conflict(at, `${owner.id} already has ${max} credentials of this kind: remove one first`);
-  }
-  const row = { id: newId('crd'), principal: owner.id, kind: input.kind, createdAt: databaseNow };
-  if (input.kind === 'secret') {
-    const secret = newSecret();
-    const added = await insertCredential(tx, { ...row, secretHash: hashSecret(secret) });
-    return { ...viewOf(added), secret };
-  }
-  const thumbprint = await checkKey(tx, owner.id, input.jwk, live, at);
-  return viewOf(await insertCredential(tx, { ...row, jwk: input.jwk, thumbprint }));
-}
-
 async function add(
   deps: Deps,
   change: Change,
@@ -137,39 +91,19 @@ async function add(
   at: FieldPath,
 ): Promise<AddedCredential> {
   const added = await issue(deps, change, owner, input, at);
-  const detail = { noun: owner.noun, id: owner.id, credential: added.id, kind: added.kind };
+  const detail = {
+    noun: owner.noun,
+    id: owner.id,
+    credential: added.id,
+    kind: added.kind,
+    ...(added.name === null ? {} : { name: added.name }),
+    ...(added.expiresAt === null ? {} : { expires_at: added.expiresAt.toISOString() }),
+    ...(input.replaces === undefined
+      ? {}
+      : { replaces: input.replaces, overlap_seconds: input.overlapSeconds }),
+  };
   await change.record({ type: 'credential.added', ...auditColumn(owner), detail });
   return added;
-}
-
-/** A good key, under a name of its own, that nobody else has and nobody ever lost. */
-async function checkKey(
-  tx: Executor,
-  principal: string,
-  jwk: PublicJwk,
-  live: readonly CredentialRow[],
-  at: FieldPath,
-): Promise<string> {
-  const problems = publicKeyProblems(jwk);
-  if (problems.length > 0) {
-    throw invalid(...problems.map(({ path, message }) => ({ path: [...at, ...path], message })));
-  }
-  if (jwk.kid !== undefined && live.some((row) => row.jwk?.kid === jwk.kid)) {
-    throw conflict([...at, 'kid'], 'is the name of another key of the same principal');
-  }
-  const thumbprint = await calculateJwkThumbprint(jwk as JWK, 'sha256');
-  for (const use of await usesOfKey(tx, thumbprint)) {
-    if (use.principal !== principal) {
-      throw conflict(at, 'is the key of another principal: a key proves one identity only');
-    }
-    throw conflict(
-      at,
-      use.removedAt === null
-        ? 'is already registered'
-        : 'was removed before: a removed key is never good again',
-    );
-  }
-  return thumbprint;
 }
 
 /** Removes one credential: what it obtained dies with it. Narrowing. */
@@ -231,12 +165,4 @@ async function syncKeys(
     await add(deps, change, owner, { kind: 'jwk', jwk }, [...at, 'keys', index]);
   }
   return described || gone.length > 0 || wanted.size > 0;
-}
-
-async function thumbprintOf(jwk: PublicJwk, at: FieldPath): Promise<string> {
-  const problems = publicKeyProblems(jwk);
-  if (problems.length > 0) {
-    throw invalid(...problems.map(({ path, message }) => ({ path: [...at, ...path], message })));
-  }
-  return calculateJwkThumbprint(jwk as JWK, 'sha256');
 }

@@ -5,6 +5,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { FieldProblem } from '../registry/refusal.js';
 import type { PublicJwk } from './credential-schema.js';
+import { ed25519Problem } from './ed25519.js';
 
 const RSA_BITS_MIN = 2048;
 const RSA_BITS_MAX = 8192;
@@ -77,7 +78,12 @@ function curveProblems(jwk: PublicJwk): FieldProblem[] {
     const key = createPublicKey({ key: { kty, crv, x, y } as never, format: 'jwk' });
     const exported = key.export({ format: 'jwk' });
     // Another spelling of the same point would have another thumbprint.
-    if (exported.x === x && exported.y === y) return [];
+    const spelled = exported.x === x && exported.y === y;
+    const problem = kty === 'OKP' && spelled ? ed25519Problem(x ?? '') : undefined;
+    if (problem === 'small_order') {
+      return [{ path: ['x'], message: 'is a point of small order: anybody could sign for it' }];
+    }
+    if (spelled && problem === undefined) return [];
   } catch {
     // Not a point of the curve: told below.
   }

@@ -19,6 +19,7 @@ import type { NewCredential } from './credential-schema.js';
 import type {
   AddedCredential,
   AuthMethod,
+  CredentialFilter,
   CredentialSteps,
   CredentialView,
 } from './credentials.js';
@@ -72,9 +73,9 @@ export function createClients(deps: ClientDeps) {
         const at = input.kind === 'jwk' ? ['jwk'] : [];
         return credentials.add(change, { noun: 'client', id }, input, at);
       }),
-    listCredentials: async (id: string): Promise<CredentialView[]> => {
+    listCredentials: async (id: string, filter?: CredentialFilter): Promise<CredentialView[]> => {
       await requireClient(db.orm, id);
-      return credentials.list(db.orm, id);
+      return credentials.list(db.orm, id, filter);
     },
     removeCredential: (by: string, id: string, credentialId: string): Promise<void> =>
       narrowing(db, by, async (change) => {

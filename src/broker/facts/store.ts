@@ -25,7 +25,7 @@ export interface Facts {
   readonly epoch: number;
   agent(id: string): Promise<AgentFacts | undefined>;
   client(id: string): Promise<ClientFacts | undefined>;
-  /** Credentials not removed. */
+  /** Credentials neither removed nor expired: the others prove nothing, wherever they are shown. */
   credentials(principal: string): Promise<readonly CredentialFacts[]>;
   resource(identifier: string): Promise<ResourceFacts | undefined>;
   user(id: string): Promise<UserFacts | undefined>;
@@ -62,7 +62,7 @@ export function createFactsCache(db: Database, now: () => number = Date.now): Fa
     const epoch = Number(row?.epoch);
     // A slow answer never replaces a newer generation: epochs only grow.
     if (generation === undefined || generation.epoch < epoch) {
-      generation = createGeneration(db, epoch);
+      generation = createGeneration(db, epoch, now);
     }
     checkedAtMs = startedAtMs;
     return generation;
@@ -114,8 +114,16 @@ function only<T>(
   return async (id) => (id.startsWith(prefix) ? known(id) : undefined);
 }
 
-function createGeneration(db: Database, epoch: number): Facts {
+function createGeneration(db: Database, epoch: number, now: () => number): Facts {
   const { orm } = db;
+  const credentialsOf = memo<readonly CredentialFacts[]>(
+    async (principal) =>
+      orm
+        .select()
+        .from(credentials)
+        .where(and(eq(credentials.principal, principal), isNull(credentials.removedAt))),
+    [],
+  );
   const permittedAt = memo(async (key: string) => {
     const [resource = '', ...principals] = JSON.parse(key) as string[];
     const rows = await orm
@@ -139,14 +147,10 @@ function createGeneration(db: Database, epoch: number): Facts {
       const [row] = await orm.select().from(resources).where(eq(resources.identifier, id));
       return row?.status === 'active' ? row : undefined;
     }, undefined),
-    credentials: memo(
-      async (principal) =>
-        orm
-          .select()
-          .from(credentials)
-          .where(and(eq(credentials.principal, principal), isNull(credentials.removedAt))),
-      [],
-    ),
+    credentials: async (principal) =>
+      (await credentialsOf(principal)).filter(
+        ({ expiresAt }) => expiresAt === null || expiresAt.getTime() > now(),
+      ),
     permitted: (principals, resource) => permittedAt(JSON.stringify([resource, ...principals])),
     resourcesOf: memo(async (principal) => {
       const rows = await orm
