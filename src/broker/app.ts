@@ -26,8 +26,10 @@ import { createFormSealer } from './http/csrf.js';
 import { createProblemPage } from './http/problem-page.js';
 import { closeServer, createHttpServer, listen, serveStylesheet } from './http/server.js';
 import { createKeyRing, type KeyRing } from './keys/ring.js';
-import { createSecrets, developmentSecret, type Secrets } from './keys/secrets.js';
-import { createAnswers, createDiscovery, noteRefusal } from './provider/answers.js';
+import { developmentSecret, type Secrets } from './keys/secrets.js';
+import { keyDepsOf, secretsOf } from './keys/settings.js';
+import { KEY_UPKEEP_MS } from './limits.js';
+import { createAnswers, createDiscovery, createJwks, noteRefusal } from './provider/answers.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { createFeed } from './revocation/feed.js';
 import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
@@ -81,19 +83,16 @@ export async function createBroker(config: Config, given: BrokerDeps = {}): Prom
 async function assemble(config: Config, db: Database, given: BrokerDeps): Promise<Broker> {
   const now = given.now ?? Date.now;
   const log = pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout);
-  const secrets = createSecrets(
-    config.secret ?? (await developmentSecret(config.dataDir, 'secret')),
-    config.previousSecret,
-  );
+  const secrets = await secretsOf(config);
   const adminToken = config.adminToken ?? (await developmentSecret(config.dataDir, 'admin-token'));
   const parts: Parts = { config, db, now, log, secrets, facts: createFactsCache(db, now) };
-  const services = createAdminServices(db, config.issuer);
-  const keys = await createKeyRing(db, secrets);
+  const services = createAdminServices(db, config.issuer, keyDepsOf(config));
+  const keys = await createKeyRing({ db, secrets, service: services.keys });
   const engine = assembleEngine(parts, keys);
+  keys.onChange(engine.swap);
   const feed = createFeed({ db, issuer: config.issuer });
-  const followKeys = async (): Promise<void> => {
-    if (await keys.refresh()) engine.swap();
-  };
+  const followKeys = (): Promise<void> =>
+    keys.refresh().catch((err) => log.warn({ err }, 'the signing keys were not refreshed'));
   const lastUse = createLastUse({
     db,
     now,
@@ -113,8 +112,9 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   await feed.start();
   await db.listen(NOTICE_CHANNEL, () => {
     parts.facts.noticeChange();
-    followKeys().catch((err) => log.warn({ err }, 'the signing keys were not refreshed'));
+    void followKeys();
   });
+  const upkeep = setInterval(() => void followKeys(), KEY_UPKEEP_MS).unref();
   const sweeper = startSweeper(db, log, now);
   const handle = app.callback();
   const server = createHttpServer((req, res) => void handle(req, res));
@@ -129,6 +129,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     close: async () => {
       feed.stop();
       sweeper.stop();
+      clearInterval(upkeep);
       await closeServer(server);
       await lastUse.close();
       if (given.db === undefined) await db.close();
@@ -148,7 +149,7 @@ interface Parts {
 
 function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRing): Engine {
   const { issuer, exchangeErrors = 'rfc8693' } = config;
-  const reader = createTokenReader({ db, issuer, keys: keys.keys });
+  const reader = createTokenReader({ db, issuer, keys: () => keys.current().published });
   return createEngine({
     db,
     issuer,
@@ -157,14 +158,20 @@ function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRin
     now,
     reader,
     exchangeErrors,
-    keys: keys.keys,
-    tokens: createIssuer({ facts, gate: createGate(db), signingKey: keys.keyFor }),
+    keys: keys.current,
+    tokens: createIssuer({
+      facts,
+      gate: createGate(db),
+      signingKey: keys.keyFor,
+      refreshKeys: keys.refresh,
+    }),
     endGrant: async (grantId, reason, by) => {
       await endGrant(db, grantId, reason, by);
     },
     middleware: [
       createJwtEndpoints({ db, facts, reader, now }),
       createDiscovery(issuer, exchangeMetadata(exchangeErrors)),
+      createJwks(() => keys.current().published),
       createAnswers({ db }),
     ],
     onRefusal: noteRefusal,
@@ -185,7 +192,7 @@ function assembleApp(
     issuer,
     facts,
     provider: engine.current,
-    forms: createFormSealer(secrets.derive('forms')[0] as Buffer),
+    forms: createFormSealer(...(secrets.derive('forms') as [Buffer, ...Buffer[]])),
     signIn: createSignIn({ db, now }),
     renderSignIn,
     now,

@@ -3,6 +3,7 @@
  * refuses to start on any development default, and says everything that is wrong at once.
  */
 import { z } from 'zod';
+import { KEY_LEAD_SECONDS, KEY_ROTATION_DAYS } from './limits.js';
 
 const text = z.string().min(1);
 const SECRET_CHARS_MIN = 32;
@@ -25,6 +26,10 @@ const environmentSchema = z.object({
   BEHALF_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
   /** Token exchange errors: RFC 8693's, or those of draft-mcguinness-oauth-actor-profile. */
   BEHALF_EXCHANGE_ERRORS: z.enum(['rfc8693', 'actor-profile']).default('rfc8693'),
+  /** How long a signing key signs before the next takes over; 0: until `behalf keys rotate`. */
+  BEHALF_KEY_ROTATION_DAYS: z.coerce.number().int().min(0).max(3650).default(KEY_ROTATION_DAYS),
+  /** How long a signing key is published before it signs: no verifier may cache keys for longer. */
+  BEHALF_KEY_LEAD_SECONDS: z.coerce.number().int().min(60).max(604_800).default(KEY_LEAD_SECONDS),
   /** For `behalf token` only. */
   SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -48,6 +53,9 @@ export interface Config {
   readonly trustedProxies?: number | undefined;
   /** How token exchange names its errors; RFC 8693's words by default. */
   readonly exchangeErrors?: 'rfc8693' | 'actor-profile' | undefined;
+  /** 0: never by itself. */
+  readonly keyRotationDays?: number | undefined;
+  readonly keyLeadSeconds?: number | undefined;
   /** The secret of `behalf token`; no other command reads it. */
   readonly debugSecret?: string | undefined;
 }
@@ -78,6 +86,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     logLevel: env.BEHALF_LOG_LEVEL,
     trustedProxies: env.BEHALF_TRUSTED_PROXIES,
     exchangeErrors: env.BEHALF_EXCHANGE_ERRORS,
+    keyRotationDays: env.BEHALF_KEY_ROTATION_DAYS,
+    keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,
     debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');

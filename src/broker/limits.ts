@@ -20,3 +20,14 @@ export const INTERACTION_TTL_SECONDS = 15 * 60;
 export const SESSION_TTL_SECONDS = 14 * 24 * 3600;
 /** Never outlives its grant; rotation starts it again. */
 export const REFRESH_TOKEN_TTL_SECONDS = 14 * 24 * 3600;
+/** How long anybody may keep the published keys (RFC 9111) without asking again. */
+export const JWKS_MAX_AGE_SECONDS = 300;
+/**
+ * A signing key is published this long before it signs: a verifier keeps keys for 600 s (ours, and
+ * jose's), which it may have had from a cache that kept them for `JWKS_MAX_AGE_SECONDS`; the rest is
+ * for clocks and for processes slow to hear of the key.
+ */
+export const KEY_LEAD_SECONDS = 1200;
+export const KEY_ROTATION_DAYS = 90;
+/** How often a process looks whether keys are due, or changed without its hearing of it. */
+export const KEY_UPKEEP_MS = 60_000;

@@ -89,19 +89,19 @@ describe('RFC 8414 discovery (DI1, DI2, DI3, DI4, DI5)', () => {
     }
   });
 
-  it('publishes public keys only, one algorithm each (KY2, J13)', async () => {
-    const { body } = await get('/.well-known/jwks.json');
-    expect(body.keys).toEqual([
-      {
-        kty: 'EC',
-        crv: 'P-256',
-        alg: 'ES256',
-        use: 'sig',
-        kid: expect.any(String),
-        x: expect.any(String),
-        y: expect.any(String),
-      },
-    ]);
+  it('publishes public keys only, one algorithm each: the one that signs and the next (KY2, J13)', async () => {
+    const { body, headers } = await get('/.well-known/jwks.json');
+    const key = {
+      kty: 'EC',
+      crv: 'P-256',
+      alg: 'ES256',
+      use: 'sig',
+      kid: expect.any(String),
+      x: expect.any(String),
+      y: expect.any(String),
+    };
+    expect(body.keys).toEqual([key, key]);
+    expect(headers.get('cache-control')).toBe('public, max-age=300');
   });
 
   it('keeps the issuer whatever the request claims to have come through (DESIGN §9.6, P7)', async () => {

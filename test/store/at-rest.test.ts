@@ -11,7 +11,8 @@ import {
 } from '../../examples/demo/walk-pages.js';
 import { createBroker } from '../../src/broker/app.js';
 import { createSecrets, hashSecret, secretMatches } from '../../src/broker/keys/secrets.js';
-import { loadSigningKeys } from '../../src/broker/keys/store.js';
+import { createKeyService } from '../../src/broker/keys/service.js';
+import { loadKeys } from '../../src/broker/keys/store.js';
 import {
   ADMIN_TOKEN,
   actorToken,
@@ -30,6 +31,7 @@ import {
   testConfig,
 } from '../support/broker.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+import { publishedKids } from '../support/keys.js';
 import { AGENT, ANA, BEN, CALLBACK, FILES, HOST } from '../support/world.js';
 
 /** Every row of every table, as text. */
@@ -100,7 +102,7 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
     password: BEN.password,
   });
   const cookies = [...authorized.browser.cookies.values(), ...open.cookies.values()];
-  const keys = await loadSigningKeys(t.opened.db, createSecrets(ROOT_SECRET));
+  const { published: keys } = await loadKeys(t.opened.db, createSecrets(ROOT_SECRET));
   return {
     'redeemed code': authorized.code,
     'code not yet redeemed': waiting.code,
@@ -217,6 +219,17 @@ describe.each(DATABASES)('a stolen database, %s', (_name, open) => {
   });
 });
 
+/** Up to the consent page. */
+async function signInAs(
+  browser: ReturnType<typeof createBrowserless>,
+  t: TestBroker,
+  person: { readonly email: string; readonly password: string },
+): Promise<Page> {
+  const page = await browser.open(authorizeUrl(t, pkce().challenge));
+  const { email, password } = person;
+  return browser.submit(formTo(page, '/sign-in'), { email, password });
+}
+
 describe('BEHALF_SECRET (DESIGN §9.7)', () => {
   const NEW_SECRET = 'another-root-for-tests-0123456789abcdef';
   let opened: OpenedDatabase;
@@ -226,6 +239,15 @@ describe('BEHALF_SECRET (DESIGN §9.7)', () => {
     t = await startTestBroker({ opened });
   });
   afterAll(() => t.close());
+
+  const keyServiceUnder = (secret: string, previous?: string) =>
+    createKeyService({
+      db: opened.db,
+      secrets: async () => createSecrets(secret, previous),
+      rules: { rotationDays: 0, leadSeconds: 0 },
+    });
+  const resealUnder = (secret: string, previous: string) =>
+    keyServiceUnder(secret, previous).reseal();
 
   const start = async (secret: string, previousSecret?: string) => {
     const port = await freePort();
@@ -237,16 +259,21 @@ describe('BEHALF_SECRET (DESIGN §9.7)', () => {
 
   it('opens the private keys, and no other root does: the start is refused with a sentence', async () => {
     await expect(start(NEW_SECRET)).rejects.toThrow(
-      'a sealed value (signing-keys) does not open: BEHALF_SECRET is not the one that sealed it',
+      'the signing keys in the database were sealed under another BEHALF_SECRET: start with that one, or name it in BEHALF_SECRET_PREVIOUS',
     );
     const again = await start(ROOT_SECRET);
     await again.broker.close();
   });
 
-  it('can be changed: what the previous root sealed still opens, and tokens go on being verifiable', async () => {
+  it('can be changed: the start seals the keys anew, tokens go on being verifiable, and the previous one is needed no more', async () => {
     const before = await postToken(t, AGENT, { grant_type: 'client_credentials', resource: FILES });
-    const { broker, issuer } = await start(NEW_SECRET, ROOT_SECRET);
+    const kids = await publishedKids(t);
+    const change = await start(NEW_SECRET, ROOT_SECRET);
+    await change.broker.close();
+    await expect(start(ROOT_SECRET)).rejects.toThrow('sealed under another BEHALF_SECRET');
+    const { broker, issuer } = await start(NEW_SECRET);
     try {
+      expect(await publishedKids({ issuer })).toEqual(kids);
       const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
       await jwtVerify(before.body.access_token, keys, { issuer: t.issuer });
       const after = await postForm(
@@ -257,7 +284,18 @@ describe('BEHALF_SECRET (DESIGN §9.7)', () => {
       await jwtVerify(after.body.access_token, keys, { issuer });
     } finally {
       await broker.close();
+      await resealUnder(ROOT_SECRET, NEW_SECRET);
     }
+  });
+
+  it('can be changed by `keys reseal` too, beside a process that runs, which seals each key once', async () => {
+    const service = keyServiceUnder(NEW_SECRET, ROOT_SECRET);
+    const sealed = (await t.opened.db.run('select kid from signing_keys')).length;
+    expect([await service.reseal(), await service.reseal()]).toEqual([sealed, 0]);
+    await expect(
+      keyServiceUnder('a-third-root-for-tests-0123456789abcdef').reseal(),
+    ).rejects.toThrow('sealed under another BEHALF_SECRET');
+    expect(await resealUnder(ROOT_SECRET, NEW_SECRET)).toBe(sealed);
   });
 
   it('leaves a sign-in that began under the previous root able to finish under the new one', async () => {
@@ -276,6 +314,8 @@ describe('BEHALF_SECRET (DESIGN §9.7)', () => {
     await begin.listen();
     const page = await browser.open(authorizeUrl(world, pkce().challenge));
     expect(page.status).toBe(200);
+    const ben = createBrowserless(config.issuer);
+    const asking = await signInAs(ben, world, BEN);
     await begin.close();
     const finish = await createBroker(
       { ...config, ...second },
@@ -288,7 +328,13 @@ describe('BEHALF_SECRET (DESIGN §9.7)', () => {
       password: ANA.password,
     });
     expect(consent.html).toContain('files:write');
+    // A page that was open during the change can be sent, and its session goes on.
+    const decided = await ben.submit(formTo(asking, '/decision'), { decision: 'allow' });
+    expect(new URL(decided.url).searchParams.get('code')).toEqual(expect.any(String));
+    const silent = await ben.open(authorizeUrl(world, pkce().challenge, { prompt: 'none' }));
+    expect(new URL(silent.url).searchParams.get('code')).toEqual(expect.any(String));
     await finish.close();
+    await resealUnder(ROOT_SECRET, NEW_SECRET);
   });
 
   it('seals each value for one purpose, differently each time, and notices every changed bit', () => {

@@ -47,14 +47,22 @@ export interface TestBroker {
 }
 
 export async function startTestBroker(
-  options: { readonly opened?: OpenedDatabase; readonly deps?: BrokerDeps } = {},
+  options: {
+    readonly opened?: OpenedDatabase;
+    readonly deps?: BrokerDeps;
+    readonly config?: Partial<Config>;
+  } = {},
 ): Promise<TestBroker> {
   const opened = options.opened ?? (await openTestPostgres());
   const secrets = await seedWorld(opened.db);
   const port = await freePort();
   const logged: string[] = [];
   const logTo = { write: (line: string) => void logged.push(line) };
-  const broker = await createBroker(testConfig(port), { db: opened.db, logTo, ...options.deps });
+  const broker = await createBroker(testConfig(port, options.config), {
+    db: opened.db,
+    logTo,
+    ...options.deps,
+  });
   await broker.listen();
   return {
     broker,

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import type { AuditFilter, RecordedEvent } from '../audit/store.js';
 import type { DelegationFilter } from '../delegation/queries.js';
 import type { ConsentRow, GrantRow } from '../delegation/store.js';
+import type { KeyService } from '../keys/service.js';
 import { isSpecialKey } from '../registry/fields.js';
 import {
   type FieldPath,
@@ -28,6 +29,7 @@ export interface AdminServices {
   /** False when it was not live. */
   readonly endConsent: (id: string, reason: string, by: string) => Promise<boolean>;
   readonly endGrant: (id: string, reason: string, by: string) => Promise<boolean>;
+  readonly keys: KeyService;
   readonly planWorld: (text: string) => Promise<Broken | Planned>;
   readonly applyWorld: (text: string, by: string) => Promise<Broken | Applied>;
 }

@@ -1,5 +1,6 @@
 /** Every operation of the admin API. */
 import { HISTORY_OPERATIONS } from './history-operations.js';
+import { KEY_OPERATIONS } from './key-operations.js';
 import type { Operation } from './operation.js';
 import { PEOPLE_OPERATIONS } from './people-operations.js';
 import { PRINCIPAL_OPERATIONS } from './principal-operations.js';
@@ -11,5 +12,6 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
   ...PEOPLE_OPERATIONS,
   ...RESOURCE_OPERATIONS,
   ...HISTORY_OPERATIONS,
+  ...KEY_OPERATIONS,
   ...WORLD_OPERATIONS,
 ];

@@ -5,12 +5,24 @@ import type { Database } from '../db/database.js';
 import { endConsent, endGrant } from '../delegation/ends.js';
 import { listConsents, listGrants } from '../delegation/queries.js';
 import { hashSecret } from '../keys/secrets.js';
+import { createKeyService, type KeyDeps } from '../keys/service.js';
+import { KEY_LEAD_SECONDS } from '../limits.js';
 import { hashPassword, verifyPassword } from '../users/password.js';
 import { applyWorld, planWorld } from '../world/service.js';
 import type { AdminServices } from './operation.js';
 import { createRegistry } from './registry.js';
 
-export function createAdminServices(db: Database, issuer: string): AdminServices {
+/** Signing keys need the root secret: who was given none can list them, and nothing else. */
+const WITHOUT_SECRET: Omit<KeyDeps, 'db'> = {
+  secrets: () => Promise.reject(new Error('the root secret is not at hand')),
+  rules: { rotationDays: 0, leadSeconds: KEY_LEAD_SECONDS },
+};
+
+export function createAdminServices(
+  db: Database,
+  issuer: string,
+  keys: Omit<KeyDeps, 'db'> = WITHOUT_SECRET,
+): AdminServices {
   const registry = createRegistry({ db, issuer, hashSecret, hashPassword });
   const world = { db, registry, hashPassword, verifyPassword };
   return {
@@ -21,6 +33,7 @@ export function createAdminServices(db: Database, issuer: string): AdminServices
     listGrants: (filter) => listGrants(db.orm, filter),
     endConsent: (id, reason, by) => endConsent(db, id, reason, by),
     endGrant: (id, reason, by) => endGrant(db, id, reason, by),
+    keys: createKeyService({ db, ...keys }),
     planWorld: (text) => planWorld(world, text),
     applyWorld: (text, by) => applyWorld(world, text, { by }),
   };

@@ -70,6 +70,7 @@ function ofRegistry(event: RecordedEvent, by: string, whom: string): string | un
   const text = (key: string): string => safeText(String(detail[key] ?? ''));
   const because = detail.reason === undefined ? '' : `: ${text('reason')}`;
   const thing = `${text('noun')} ${text('id')}`;
+  const key = `${text('kid')} (${text('alg')})`;
   const done = event.type.split('.')[1];
   switch (event.type) {
     case 'agent.activated':
@@ -91,6 +92,14 @@ function ofRegistry(event: RecordedEvent, by: string, whom: string): string | un
       return `${by} ${done} credential ${text('credential')} of ${thing}`;
     case 'world.applied':
       return `${by} applied a world file: ${text('created')} created, ${text('changed')} changed`;
+    case 'key.published':
+      return `${by} published the next signing key ${key}`;
+    case 'key.activated':
+      return `${by} let the signing key ${key} take over`;
+    case 'key.retired':
+      return detail.compromised === true
+        ? `${by} retired the compromised signing key ${key}${because}`
+        : `the signing key ${key} retired: what it signed has run out`;
     default:
       return undefined;
   }

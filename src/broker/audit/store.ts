@@ -36,6 +36,9 @@ export type AuditType =
   | 'registry.retired'
   | 'credential.added'
   | 'credential.removed'
+  | 'key.published'
+  | 'key.activated'
+  | 'key.retired'
   | 'world.applied';
 
 export interface AuditEvent {

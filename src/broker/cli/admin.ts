@@ -12,6 +12,7 @@ import { createAdminServices } from '../admin/services.js';
 import type { Config } from '../config.js';
 import { isLocked } from '../db/directory-lock.js';
 import { openDatabase } from '../db/open.js';
+import { keyDepsOf } from '../keys/settings.js';
 
 export interface Admin {
   /** Runs an operation; the path as the API has it, without prefix. */
@@ -37,7 +38,7 @@ export async function openAdmin(config: Config): Promise<Admin> {
 
 async function localAdmin(config: Config): Promise<Admin> {
   const db = await openDatabase(config);
-  const services = createAdminServices(db, config.issuer);
+  const services = createAdminServices(db, config.issuer, keyDepsOf(config));
   return {
     call: async (method, path, { body, query } = {}) => {
       const [operation, params] = findOperation(method, path);

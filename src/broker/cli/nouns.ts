@@ -1,6 +1,7 @@
 /** Every noun of the command line. */
+import { KEY_NOUNS } from './key-nouns.js';
 import type { Noun } from './noun.js';
 import { PRINCIPAL_NOUNS } from './principal-nouns.js';
 import { RESOURCE_NOUNS } from './resource-nouns.js';
 
-export const NOUNS: readonly Noun[] = [...PRINCIPAL_NOUNS, ...RESOURCE_NOUNS];
+export const NOUNS: readonly Noun[] = [...PRINCIPAL_NOUNS, ...RESOURCE_NOUNS, ...KEY_NOUNS];

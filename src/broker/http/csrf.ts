@@ -18,12 +18,18 @@ const KEY_BYTES_MIN = 32;
 /** SHA-256 in base64url. */
 const MAC_CHARS = 43;
 
-/** @throws RangeError when the key is shorter than 256 bits */
-export function createFormSealer(key: Buffer): FormSealer {
-  if (key.length < KEY_BYTES_MIN) throw new RangeError('a form key needs at least 256 bits');
+/**
+ * @param previous what pages shown before a change of the root secret were sealed with
+ * @throws RangeError when a key is shorter than 256 bits
+ */
+export function createFormSealer(key: Buffer, ...previous: readonly Buffer[]): FormSealer {
+  const keys = [key, ...previous];
+  if (keys.some(({ length }) => length < KEY_BYTES_MIN)) {
+    throw new RangeError('a form key needs at least 256 bits');
+  }
   // Both parts are length-safe inside one JSON array: no purpose can run into a body.
-  const macOf = (purpose: string, body: string): string =>
-    createHmac('sha256', key)
+  const macOf = (purpose: string, body: string, by = key): string =>
+    createHmac('sha256', by)
       .update(JSON.stringify([purpose, body]))
       .digest('base64url');
   return {
@@ -41,9 +47,11 @@ export function createFormSealer(key: Buffer): FormSealer {
       const body = sealed.slice(0, dot);
       // Compared as text: base64url has several spellings of the same bytes, and one is ours.
       const presented = Buffer.from(sealed.slice(dot + 1));
-      const expected = Buffer.from(macOf(purpose, body));
-      if (presented.length !== expected.length || !timingSafeEqual(presented, expected))
-        return undefined;
+      const isOurs = (by: Buffer): boolean => {
+        const expected = Buffer.from(macOf(purpose, body, by));
+        return presented.length === expected.length && timingSafeEqual(presented, expected);
+      };
+      if (!keys.some(isOurs)) return undefined;
       const { value, exp } = JSON.parse(Buffer.from(body, 'base64url').toString()) as Content;
       return exp > nowMs ? value : undefined;
     },

@@ -22,6 +22,10 @@ export interface Secrets {
   seal(label: SecretLabel, plaintext: string): string;
   /** @throws Error when neither root opens it, or it was altered */
   open(label: SecretLabel, sealed: string): string;
+  /** The same under the current root; undefined when it is already. @throws Error like `open` */
+  reseal(label: SecretLabel, sealed: string): string | undefined;
+  /** Whether the root is being changed. */
+  readonly hasPrevious: boolean;
 }
 
 const IV_BYTES = 12;
@@ -40,24 +44,32 @@ export function createSecrets(root: string, previousRoot?: string): Secrets {
     cache.set(label, keys);
     return keys;
   };
+  const seal = (label: SecretLabel, plaintext: string): string => {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', derive(label)[0] as Buffer, iv);
+    const sealed = Buffer.concat([iv, cipher.update(plaintext, 'utf8'), cipher.final()]);
+    return Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64url');
+  };
+  const open = (label: SecretLabel, sealed: string): string => {
+    const bytes = Buffer.from(sealed, 'base64url');
+    for (const key of derive(label)) {
+      const plaintext = tryOpen(key, bytes);
+      if (plaintext !== undefined) return plaintext;
+    }
+    throw new Error(
+      `a sealed value (${label}) does not open: BEHALF_SECRET is not the one that sealed it`,
+    );
+  };
   return {
     derive,
-    seal: (label, plaintext) => {
-      const iv = randomBytes(IV_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', derive(label)[0] as Buffer, iv);
-      const sealed = Buffer.concat([iv, cipher.update(plaintext, 'utf8'), cipher.final()]);
-      return Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64url');
+    seal,
+    open,
+    reseal: (label, sealed) => {
+      const isCurrent =
+        tryOpen(derive(label)[0] as Buffer, Buffer.from(sealed, 'base64url')) !== undefined;
+      return isCurrent ? undefined : seal(label, open(label, sealed));
     },
-    open: (label, sealed) => {
-      const bytes = Buffer.from(sealed, 'base64url');
-      for (const key of derive(label)) {
-        const plaintext = tryOpen(key, bytes);
-        if (plaintext !== undefined) return plaintext;
-      }
-      throw new Error(
-        `a sealed value (${label}) does not open: BEHALF_SECRET is not the one that sealed it`,
-      );
-    },
+    hasPrevious: previousRoot !== undefined,
   };
 }
 

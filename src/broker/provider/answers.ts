@@ -7,6 +7,7 @@ import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, isUnavailable } from '../db/database.js';
 import { requestState } from '../http/request.js';
 import { LANGUAGES } from '../http/texts/index.js';
+import { JWKS_MAX_AGE_SECONDS } from '../limits.js';
 
 /** Seconds. */
 export const RETRY_AFTER_SECONDS = 1;
@@ -140,5 +141,17 @@ export function createDiscovery(issuer: string, more: Readonly<Record<string, un
       ui_locales_supported: Object.keys(LANGUAGES),
     };
     ctx.set('Cache-Control', 'public, max-age=300');
+  };
+}
+
+/** The published keys: without those kept for old ID tokens only, and cacheable for a short while. */
+export function createJwks(published: () => ReadonlyArray<{ readonly kid: string }>) {
+  return async function jwks(ctx: KoaContextWithOIDC, next: () => Promise<unknown>): Promise<void> {
+    await next();
+    if (ctx.oidc?.route !== 'jwks' || ctx.status !== 200) return;
+    const kids = new Set(published().map(({ kid }) => kid));
+    const { keys } = ctx.body as { keys: ReadonlyArray<{ readonly kid: string }> };
+    ctx.body = { keys: keys.filter(({ kid }) => kids.has(kid)) };
+    ctx.set('Cache-Control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`);
   };
 }

@@ -4,7 +4,7 @@ import { errors } from 'oidc-provider';
 import { PASSWORD_ACR } from '../acr.js';
 import type { FactsCache } from '../facts/store.js';
 import type { Secrets } from '../keys/secrets.js';
-import type { SigningKey } from '../keys/store.js';
+import type { LoadedKeys, VerificationKey } from '../keys/store.js';
 import {
   ACCESS_TOKEN_TTL_SECONDS,
   ACTOR_TOKEN_TTL_SECONDS,
@@ -25,7 +25,7 @@ export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
   readonly issuer: string;
   readonly facts: FactsCache;
   readonly secrets: Secrets;
-  readonly keys: readonly SigningKey[];
+  readonly keys: LoadedKeys;
   readonly tokens: Issuer;
   readonly now: () => number;
   readonly findClient: AdapterDeps['findClient'];
@@ -48,7 +48,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
   return {
     ...VOCABULARY,
     adapter: createAdapterFactory(deps),
-    jwks: { keys: signingFirst(deps.keys).map((key) => new BrokerSigningKey(key)) as never[] },
+    jwks: { keys: engineKeys(deps.keys) as never[] },
     routes: ROUTES,
     ttl: LIVES,
     cookies: cookies(deps),
@@ -142,9 +142,13 @@ function cookies(deps: ConfigurationDeps): NonNullable<Configuration['cookies']>
   };
 }
 
-/** The engine signs with the first key of an algorithm: a retired one must never be that. */
-const signingFirst = (keys: readonly SigningKey[]): SigningKey[] =>
-  [...keys].sort((a, b) => Number(b.state === 'active') - Number(a.state === 'active'));
+/** The engine signs with the first key of an algorithm: only the active one may be that. */
+const engineKeys = ({ published, hints }: LoadedKeys): BrokerSigningKey[] => {
+  const isActive = ({ state }: VerificationKey): number => Number(state === 'active');
+  return [...published, ...hints]
+    .sort((a, b) => isActive(b) - isActive(a))
+    .map((key) => new BrokerSigningKey(key));
+};
 
 const CLOCK_TOLERANCE_SECONDS = 5;
 

@@ -24,7 +24,7 @@ import { createTokenExchange } from '../exchange/grant.js';
 import { EXCHANGE_PARAMETERS, REPEATABLE_PARAMETERS } from '../exchange/request.js';
 import type { FactsCache } from '../facts/store.js';
 import type { Secrets } from '../keys/secrets.js';
-import type { SigningKey } from '../keys/store.js';
+import type { LoadedKeys } from '../keys/store.js';
 import type { TokenReader } from '../tokens/access-tokens.js';
 import { wrapClientCredentials } from '../tokens/grant.js';
 import type { Issuer } from '../tokens/issue.js';
@@ -46,7 +46,7 @@ export interface EngineDeps
   readonly facts: FactsCache;
   readonly tokens: Issuer;
   readonly reader: TokenReader;
-  readonly keys: () => readonly SigningKey[];
+  readonly keys: () => LoadedKeys;
   readonly now: () => number;
   readonly exchangeErrors: ErrorProfile;
   /** Outermost first. */

@@ -1,13 +1,18 @@
 /** Signs with a bare `KeyObject`, synchronously: the fastest way in one process (performance.md §1). */
 import { constants, type KeyObject, sign } from 'node:crypto';
 import { ExternalSigningKey } from 'oidc-provider';
-import type { SigningKey } from '../keys/store.js';
+import type { SigningKey, VerificationKey } from '../keys/store.js';
 import { derToP1363 } from './ecdsa.js';
+
+/** A retired key is there for what it signed long ago, and signs nothing. */
+type EngineKey = SigningKey | VerificationKey;
 
 /** RFC 7518 §3.5: as long as the hash. */
 const PSS_SALT_BYTES = 32;
 
-function signWith({ alg, privateKey }: SigningKey, data: Uint8Array): Uint8Array {
+function signWith(key: EngineKey, data: Uint8Array): Uint8Array {
+  if (!('privateKey' in key)) throw new Error(`the signing key ${key.kid} is retired`);
+  const { alg, privateKey } = key;
   switch (alg) {
     case 'ES256':
       return derToP1363(sign('sha256', data, privateKey));
@@ -26,9 +31,9 @@ function signWith({ alg, privateKey }: SigningKey, data: Uint8Array): Uint8Array
 
 /** The engine's external-signing hook over one of our keys. */
 export class BrokerSigningKey extends ExternalSigningKey {
-  readonly #key: SigningKey;
+  readonly #key: EngineKey;
 
-  constructor(key: SigningKey) {
+  constructor(key: EngineKey) {
     super();
     this.#key = key;
   }
@@ -37,7 +42,7 @@ export class BrokerSigningKey extends ExternalSigningKey {
     return this.#key.kid;
   }
 
-  override get alg(): SigningKey['alg'] {
+  override get alg(): EngineKey['alg'] {
     return this.#key.alg;
   }
 

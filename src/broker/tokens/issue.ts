@@ -51,6 +51,7 @@ export interface EngineToken {
   jti: string;
   /** RFC 7638 thumbprint of the key that the engine bound the token to (RFC 9449). */
   readonly jkt?: string | undefined;
+  resourceServer?: { jwt?: { sign?: unknown } } | undefined;
 }
 
 export interface Issuer {
@@ -66,6 +67,8 @@ interface IssuerDeps {
   readonly facts: FactsCache;
   readonly gate: Gate;
   readonly signingKey: (alg: SigningAlg) => SigningKey;
+  /** Learns of a key that was retired a moment ago. */
+  readonly refreshKeys: () => Promise<void>;
 }
 
 export function createIssuer(deps: IssuerDeps): Issuer {
@@ -89,16 +92,23 @@ export function createIssuer(deps: IssuerDeps): Issuer {
   };
 }
 
+/** Recorded: the times stamped, and the key to sign with. */
+interface Passed {
+  readonly iat: number;
+  readonly exp: number;
+  readonly kid: string;
+}
+
 /** @throws OAuthError when something the token hangs on was stopped */
 async function passGate(
-  { gate, signingKey }: IssuerDeps,
+  { gate, signingKey, refreshKeys }: IssuerDeps,
   issuance: Issuance,
   epoch: number,
   requestId: string,
-): Promise<'stale' | { readonly iat: number; readonly exp: number }> {
+): Promise<'stale' | Passed> {
   const { claims } = issuance;
-  const kid = kidKey(signingKey(issuance.signingAlg).kid);
-  const keys = new Set([...revocationKeys(claims), ...issuance.credentials, kid]);
+  const { kid } = signingKey(issuance.signingAlg);
+  const keys = new Set([...revocationKeys(claims), ...issuance.credentials, kidKey(kid)]);
   const outcome = await gate.issue({
     epoch,
     checks: [...[...keys].map((key) => ({ key })), ...parentChecks(issuance.parent)],
@@ -115,7 +125,12 @@ async function passGate(
     detail: { ...issuance.detail, scope: claims.scope ?? '' },
   });
   if (outcome.outcome === 'stale') return 'stale';
-  if (outcome.outcome === 'issued') return outcome;
+  if (outcome.outcome === 'issued') return { ...outcome, kid };
+  if (outcome.stoppedBy === kidKey(kid)) {
+    // Retired in an emergency before this process heard of it: another key signs.
+    await refreshKeys();
+    if (signingKey(issuance.signingAlg).kid !== kid) return 'stale';
+  }
   throw new OAuthError(
     issuance.refusedCode,
     'what this token would hang on was stopped',
@@ -129,12 +144,16 @@ const parentChecks = (parent: VerifiedToken | undefined) =>
     ? []
     : revocationKeys(parent.claims, parent.kid).map((key) => ({ key, at: parent.claims.iat }));
 
-/** The engine's token is made to say what was decided, and when, by the database's clock. */
+/**
+ * The engine's token is made to say what was decided, and when, by the database's clock; and to be
+ * signed with the key that passed the gate, though the engine may have been built before it signed.
+ */
 function stamp(
   token: EngineToken,
-  { claims }: Issuance,
-  { iat, exp }: { readonly iat: number; readonly exp: number },
+  { claims, signingAlg: alg }: Issuance,
+  { iat, exp, kid }: Passed,
 ): AccessTokenClaims {
+  if (token.resourceServer?.jwt !== undefined) token.resourceServer.jwt.sign = { alg, kid };
   token.scope = claims.scope;
   token.iat = iat;
   token.exp = exp;

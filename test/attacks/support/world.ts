@@ -3,7 +3,7 @@
 import { createRegistry, type Registry } from '../../../src/broker/admin/registry.js';
 import type { Database } from '../../../src/broker/db/database.js';
 import { createSecrets, hashSecret } from '../../../src/broker/keys/secrets.js';
-import { loadSigningKeys, type SigningKey } from '../../../src/broker/keys/store.js';
+import { loadKeys, type SigningKey } from '../../../src/broker/keys/store.js';
 import { hashPassword } from '../../../src/broker/users/password.js';
 import { ADMIN_TOKEN, basic, freePort, ROOT_SECRET } from '../../support/broker.js';
 import { openTestPostgres } from '../../support/databases.js';
@@ -153,7 +153,8 @@ function handles(world: () => AttackWorld, broker: BrokerProcess) {
     setClock: (seconds: number) => broker.setClock(seconds * 1000),
     output: broker.output,
     signingKey: async () => {
-      const [key] = await loadSigningKeys(world().db, createSecrets(ROOT_SECRET));
+      const { published } = await loadKeys(world().db, createSecrets(ROOT_SECRET));
+      const key = published.find(({ state }) => state === 'active');
       if (key === undefined) throw new Error('there is no signing key');
       return key;
     },
