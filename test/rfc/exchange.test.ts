@@ -53,16 +53,24 @@ beforeAll(async () => {
 
 afterAll(() => t.close());
 
+async function changeDownstream(downstream: (typeof tables.resources.$inferInsert)['downstream']) {
+  const { orm } = t.opened.db;
+  await orm
+    .update(tables.resources)
+    .set({ downstream })
+    .where(eq(tables.resources.identifier, FILES));
+  await orm.update(tables.policyEpoch).set({ epoch: sql`epoch + 1` });
+}
+
 /** Ana's token for her agent; how many helpers she allowed. */
 async function userToken(helpers = 0): Promise<string> {
   const authorized = await authorize(t);
   const answer = await redeem(t, authorized);
   expect(answer.status).toBe(200);
   const [consent = ''] = String(claimsOf(answer.body.access_token).jti).split('.');
-  const downstream = [{ resource: NOTES, scopes: { 'files:read': ['notes:read'] } }];
   await t.opened.db.orm
     .update(tables.consents)
-    .set({ helpers, terms: { downstream } })
+    .set({ helpers })
     .where(eq(tables.consents.id, consent));
   return answer.body.access_token;
 }
@@ -192,6 +200,32 @@ describe('DESIGN §8c the resource’s own service goes on', () => {
       agent_scope: 'notes:read',
       act: { sub: FILES_CLIENT, sub_profile: 'service', act: claimsOf(subject).act },
     });
+  });
+
+  it('not by an edge that came after the consent: nobody showed it to the user', async () => {
+    const subject = await userToken(0);
+    const later = { resource: 'https://later.example', name: 'Later', client: 'cli_later' };
+    await t.opened.db.orm.insert(tables.resources).values({
+      identifier: later.resource,
+      name: later.name,
+      scopes: {
+        'notes:read': { title: 'Read', risk: 'read', restricted: false, implies: [], base: true },
+      },
+    });
+    const shown = { resource: NOTES, scopes: { 'files:read': ['notes:read'] } };
+    const added = { resource: later.resource, scopes: { 'files:read': ['notes:read'] } };
+    await changeDownstream([shown, added]);
+    await t.opened.db.orm
+      .insert(tables.permissions)
+      .values([{ principal: FILES_CLIENT, resource: later.resource, scopes: ['notes:read'] }]);
+    const answer = await exchange(FILES_CLIENT, {
+      subject_token: subject,
+      resource: later.resource,
+    });
+    expect([answer.status, answer.body.error]).toEqual([400, 'invalid_target']);
+    const known = await exchange(FILES_CLIENT, { subject_token: subject, resource: NOTES });
+    expect(known.status).toBe(200);
+    await changeDownstream([shown]);
   });
 
   it('nowhere without an edge, and nobody else goes anywhere: invalid_target (TX14, X2)', async () => {

@@ -195,3 +195,20 @@ export const widenedTerms = (kept: Terms | undefined, now: Terms): Terms => ({
   ...now,
   scopes: { ...kept?.scopes, ...now.scopes },
 });
+
+/** Where the page said the resource's server may go on, and with what: none from before terms were kept. */
+export function agreedEdges(consent: KeptTerms): readonly AgreedEdge[] {
+  const edges = new Map<string, Record<string, readonly string[]>>();
+  for (const [scope, { downstream }] of Object.entries(keptTerms(consent)?.scopes ?? {})) {
+    for (const [resource, { scopes }] of Object.entries(downstream)) {
+      edges.set(resource, { ...edges.get(resource), [scope]: Object.keys(scopes) });
+    }
+  }
+  return [...edges].map(([resource, scopes]) => ({ resource, scopes }));
+}
+
+export interface AgreedEdge {
+  readonly resource: string;
+  /** scope here → scopes there */
+  readonly scopes: Readonly<Record<string, readonly string[]>>;
+}

@@ -2,8 +2,8 @@
  * What a subject token hangs on, in one statement: whether it was recorded and nothing in its
  * lineage was stopped, and the grant it came from. And the single use of a hand-off token.
  */
-import type { DownstreamRow } from '../../../schema/index.js';
 import type { Database } from '../db/database.js';
+import { type AgreedEdge, agreedEdges } from '../delegation/terms.js';
 import { ALIVE, aliveParams, type VerifiedToken } from '../tokens/access-tokens.js';
 
 /** The grant and consent a token hangs on, live. */
@@ -12,7 +12,7 @@ export interface GrantStory {
   readonly clientId: string;
   readonly helpers: number;
   readonly resource: string;
-  readonly downstream: readonly DownstreamRow[];
+  readonly downstream: readonly AgreedEdge[];
   /** Seconds. */
   readonly expiresAt: number;
 }
@@ -28,7 +28,7 @@ with alive as (${ALIVE})
 select (select alive from alive) as alive, live.*
 from (select 1) as one
 left join lateral (
-  select g.agent_id, g.client_id, c.helpers, g.resource, c.terms,
+  select g.agent_id, g.client_id, c.helpers, g.resource, c.terms, c.terms_hash,
     extract(epoch from least(g.expires_at, c.expires_at))::bigint as expires_at
   from grants g join consents c on c.id = g.consent_id
   where g.id = $10 and c.id = $11 and g.ended_at is null and c.ended_at is null
@@ -41,7 +41,8 @@ interface SubjectRow {
   readonly client_id: string;
   readonly helpers: number;
   readonly resource: string;
-  readonly terms: { readonly downstream?: readonly DownstreamRow[] };
+  readonly terms: Readonly<Record<string, unknown>>;
+  readonly terms_hash: string;
   readonly expires_at: string | number;
 }
 
@@ -66,7 +67,7 @@ export async function readSubject(db: Database, token: VerifiedToken): Promise<S
       clientId: row.client_id,
       helpers: row.helpers,
       resource: row.resource,
-      downstream: row.terms.downstream ?? [],
+      downstream: agreedEdges({ terms: row.terms, termsHash: row.terms_hash }),
       expiresAt: Number(row.expires_at),
     },
   };
