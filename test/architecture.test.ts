@@ -78,6 +78,9 @@ const SLICES: walls.SliceRules = {
     'src/broker/clients/redirect-uri-schema.ts',
     'src/broker/resources/schema.ts',
     'src/broker/users/schema.ts',
+    // Who is signed in where: written at sign-in, read by the engine and by the user's own pages.
+    'src/broker/sessions/policy.ts',
+    'src/broker/sessions/store.ts',
     // Consents and grants, and the one function that decides about them.
     'src/broker/delegation/policy.ts',
     'src/broker/delegation/coverage.ts',

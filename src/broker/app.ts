@@ -34,6 +34,7 @@ import { createEngine, type Engine } from './provider/engine.js';
 import { createFeed } from './revocation/feed.js';
 import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
 import { createFeedRouter } from './revocation/routes.js';
+import { createSignOutRecorder } from './sessions/sign-out.js';
 import { startSweeper } from './sweeper.js';
 import { createTokenReader } from './tokens/access-tokens.js';
 import { createGate } from './tokens/gate.js';
@@ -173,6 +174,7 @@ function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRin
       createDiscovery(issuer, exchangeMetadata(exchangeErrors)),
       createJwks(() => keys.current().published),
       createAnswers({ db }),
+      createSignOutRecorder(db),
     ],
     onRefusal: noteRefusal,
     ...createProblemPage({ renderError, renderSignOut }).engine,

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Database } from './db/database.js';
 import { sweepArtifacts } from './provider/adapter.js';
 import { forgetFacts } from './revocation/store.js';
+import { forgetSessions } from './sessions/store.js';
 import { forgetSignInFailures } from './users/throttle.js';
 
 const EVERY_MS = 60_000;
@@ -14,6 +15,7 @@ export function startSweeper(db: Database, log: Logger, now: () => number): { st
   const forget: readonly (() => Promise<number>)[] = [
     () => sweepArtifacts(db, ROWS_MAX),
     () => forgetFacts(db.orm, ROWS_MAX),
+    () => forgetSessions(db, ROWS_MAX),
     () => forgetSignInFailures(db, now(), ROWS_MAX),
   ];
   let stopped = false;

@@ -53,7 +53,7 @@ describe.each(DATABASES)('signing in, on %s', (_name, open) => {
   });
 
   const attempt = (email: string, password: string, address = HOME) =>
-    signIn({ email, password, address });
+    signIn({ email, password, place: { userAgent: 'Test', address }, lifeSeconds: 60 });
   const fail = async (email: string, times: number, address = HOME) => {
     for (let n = 0; n < times; n += 1) {
       expect(await attempt(email, 'wrong', address)).toEqual({ ok: false, problem: 'wrong' });
@@ -69,13 +69,18 @@ describe.each(DATABASES)('signing in, on %s', (_name, open) => {
     problem: 'throttled',
     retryAfterSeconds,
   });
-  const ANA = { ok: true, userId: 'usr_ana', name: 'ana' };
+  const ANA = { ok: true, userId: 'usr_ana', sessionId: expect.stringMatching(/^ses_/) };
 
   it('takes the right password for an address, however it is written', async () => {
     expect(await attempt('ana@example.com', PASSWORD)).toEqual(ANA);
     expect(await attempt(' ANA@Example.COM ', PASSWORD)).toEqual(ANA);
     expect(await attempt('ａｎａ@example.com', PASSWORD)).toEqual(ANA);
-    const succeeded = { type: 'sign_in.succeeded', by: 'usr_ana', sub: 'usr_ana', detail: {} };
+    const succeeded = {
+      type: 'sign_in.succeeded',
+      by: 'usr_ana',
+      sub: 'usr_ana',
+      detail: { session: ANA.sessionId },
+    };
     expect(await events()).toEqual([succeeded, succeeded, succeeded]);
   });
 

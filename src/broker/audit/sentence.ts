@@ -54,6 +54,8 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
       return `${name(event.sub)} signed in`;
     case 'sign_in.failed':
       return `a sign-in failed${event.sub ? ` for ${name(event.sub)}` : ''}: ${text('reason')}`;
+    case 'session.ended':
+      return `a session of ${name(event.sub)} ended: ${text('reason')}`;
     case 'request.refused':
       return `a request of ${name(event.clientId)} was refused${at}: ${text('reason')}`;
     default: {

@@ -12,6 +12,7 @@ export type AuditType =
   | 'token.refused'
   | 'sign_in.succeeded'
   | 'sign_in.failed'
+  | 'session.ended'
   | 'consent.granted'
   | 'consent.denied'
   | 'consent.ended'

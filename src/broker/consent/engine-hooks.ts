@@ -18,7 +18,7 @@ import {
 } from '../delegation/store.js';
 import { clientHash, keptTermsFacts, termsFacts } from '../delegation/terms.js';
 import { applicationOf } from '../facts/application.js';
-import type { Facts, FactsCache, UserFacts } from '../facts/store.js';
+import type { FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import {
@@ -31,6 +31,7 @@ import {
   readAuthorizationRequest,
   subjectOf,
 } from './request.js';
+import { hasJoined, isOver } from './signed-in.js';
 import { currentTerms } from './terms.js';
 
 export interface ConsentHookDeps {
@@ -79,7 +80,7 @@ function isEmptyParameter(ctx: KoaContextWithOIDC, name: string): boolean {
 
 /** The engine's policy with one question left about consent: is there a grant for this request? */
 export function createInteractionPolicy(
-  deps: Pick<ConsentHookDeps, 'facts'>,
+  deps: Pick<ConsentHookDeps, 'db' | 'facts'>,
 ): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base();
   policy
@@ -89,7 +90,9 @@ export function createInteractionPolicy(
         'session_ended',
         'End-User authentication is required',
         'login_required',
-        async ({ oidc: { session } }) => isOver(await deps.facts.current(), session),
+        async (ctx) =>
+          (await isOver(await deps.facts.current(), ctx.oidc.session)) ||
+          !(await hasJoined(deps.db, ctx)),
       ),
     );
   const consent = policy.get('consent');
@@ -105,21 +108,6 @@ export function createInteractionPolicy(
     }),
   );
   return policy;
-}
-
-/**
- * Whether somebody who proved who they are at a time (seconds) is still signed in: not when the
- * user was stopped or changed the password since (DESIGN §6: nothing old revives).
- */
-export const isSignedInSince = (user: UserFacts | undefined, seconds: number): boolean =>
-  user?.status === 'active' && Math.floor(user.notBefore.getTime() / 1000) < seconds;
-
-async function isOver(
-  facts: Facts,
-  session: { accountId?: string | undefined; loginTs?: number | undefined } | undefined,
-): Promise<boolean> {
-  if (session?.accountId === undefined) return false;
-  return !isSignedInSince(await facts.user(session.accountId), session.loginTs ?? 0);
 }
 
 /** A fresh grant under a covering consent, or the one just approved; otherwise none. */

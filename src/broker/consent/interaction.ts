@@ -1,6 +1,6 @@
 /** What the stages of an interaction share: the browser it belongs to, its forms, the way on. */
 import type { Context } from 'koa';
-import type { Interaction, Provider } from 'oidc-provider';
+import type { Interaction, InteractionResults, Provider } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
@@ -31,6 +31,20 @@ export async function currentInteraction(
     throw new OAuthError('invalid_request', 'this page belongs to another browser or has expired');
   }
   return interaction;
+}
+
+/**
+ * Keeps what came of a stage, and says where the engine takes it up. The interaction was just read:
+ * the engine's own `interactionResult` would read it, and its session, once more.
+ */
+export async function keepResult(
+  interaction: Interaction,
+  result: InteractionResults,
+): Promise<string> {
+  const merged = 'error' in result ? result : { ...interaction.lastSubmission, ...result };
+  Object.assign(interaction, { result: merged });
+  await interaction.persist();
+  return interaction.returnTo;
 }
 
 /** Cross-site posts never get here with the cookie; these two close what is left (I1, I11). */

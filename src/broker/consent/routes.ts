@@ -17,8 +17,16 @@ import { pageHeaders } from '../http/headers.js';
 import { languageOf } from '../http/language.js';
 import { requestState } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
-import { coveringConsent, isSignedInSince, saveEngineGrant } from './engine-hooks.js';
-import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from './interaction.js';
+import { isSignedInSince } from '../sessions/policy.js';
+import { sessionStands } from '../sessions/store.js';
+import { coveringConsent, saveEngineGrant } from './engine-hooks.js';
+import {
+  currentInteraction,
+  type InteractionDeps,
+  keepResult,
+  readOwnForm,
+  redirect,
+} from './interaction.js';
 import { chosenLifeSeconds, consentPage, grantable, PURPOSE_SHOWN, type Shown } from './offer.js';
 import {
   type AuthorizationRequest,
@@ -58,12 +66,19 @@ async function recordRefusals(
   }
 }
 
+/** As `sign-in-stage.ts` keeps it. */
+interface Login {
+  readonly accountId: string;
+  readonly ts: number;
+  readonly session: string;
+}
+
 /**
  * Who has signed in: just now on our page, or earlier in this session when only consent is asked.
  * Nobody, when the user was stopped or changed the password since.
  */
 async function signedInUser(facts: Facts, interaction: Interaction): Promise<string | undefined> {
-  const { login } = (interaction.result ?? {}) as { login?: { accountId: string; ts: number } };
+  const { login } = (interaction.result ?? {}) as unknown as { login?: Login };
   const bySession =
     interaction.prompt.name === 'login' ? undefined : interaction.session?.accountId;
   const userId = login?.accountId ?? bySession;
@@ -71,6 +86,12 @@ async function signedInUser(facts: Facts, interaction: Interaction): Promise<str
   // The engine looked at the session when the interaction began.
   const since = login?.ts ?? (interaction as unknown as { iat: number }).iat;
   return isSignedInSince(await facts.user(userId), since) ? userId : undefined;
+}
+
+/** An earlier session is looked at whenever the interaction is read; a sign-in just now is not. */
+async function stillSignedIn({ db }: InteractionDeps, { result }: Interaction): Promise<boolean> {
+  const { login } = (result ?? {}) as unknown as { login?: Login };
+  return login === undefined || sessionStands(db, login.session);
 }
 
 async function showStage(deps: InteractionDeps, ctx: Context): Promise<void> {
@@ -155,6 +176,8 @@ async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void
   const facts = await deps.facts.fresh();
   const userId = await signedInUser(facts, interaction);
   if (userId === undefined) return redirect(ctx, `/interaction/${interaction.uid}`);
+  // Signed out elsewhere since: nothing is decided for whoever sits there now.
+  if (!(await stillSignedIn(deps, interaction))) return showSignIn(deps, ctx, interaction);
   const shown = deps.forms.open(PURPOSE_SHOWN, form.get('shown') ?? '', deps.now()) as
     | Shown
     | undefined;
@@ -194,9 +217,9 @@ async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void
     requestState(ctx).id,
   );
   await saveEngineGrant(deps.provider(), grant, deps.now());
-  const { login } = (interaction.result ?? {}) as { login?: { accountId: string } };
+  const { login } = interaction.result ?? {};
   const result = { ...(login === undefined ? {} : { login }), consent: { grantId: grant.id } };
-  redirect(ctx, await deps.provider().interactionResult(ctx.req, ctx.res, result));
+  redirect(ctx, await keepResult(interaction, result));
 }
 
 async function deny(

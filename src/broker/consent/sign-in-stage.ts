@@ -6,9 +6,15 @@ import { PASSWORD_ACR } from '../acr.js';
 import { applicationOf } from '../facts/application.js';
 import { pageHeaders } from '../http/headers.js';
 import { languageOf } from '../http/language.js';
-import { addressOf } from '../http/request.js';
+import { placeOf } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
-import { currentInteraction, type InteractionDeps, readOwnForm, redirect } from './interaction.js';
+import {
+  currentInteraction,
+  type InteractionDeps,
+  keepResult,
+  readOwnForm,
+  redirect,
+} from './interaction.js';
 import { PURPOSE_SIGN_IN } from './offer.js';
 import { actorOf } from './request.js';
 
@@ -63,7 +69,9 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
   const outcome = await deps.signIn({
     email,
     password: form.get('password') ?? '',
-    address: addressOf(ctx.req),
+    place: placeOf(ctx.req),
+    // Until the engine takes it up.
+    lifeSeconds: INTERACTION_TTL_SECONDS,
   });
   if (!outcome.ok) {
     const { problem, retryAfterSeconds } = outcome;
@@ -75,8 +83,9 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
   }
   // The time of the proof, not of what comes of it later.
   const ts = Math.floor(deps.now() / 1000);
-  const login = { accountId: outcome.userId, acr: PASSWORD_ACR, amr: ['pwd'], ts };
-  await deps.provider().interactionResult(ctx.req, ctx.res, { login });
+  const { userId, sessionId: session } = outcome;
+  const login = { accountId: userId, acr: PASSWORD_ACR, amr: ['pwd'], ts, session };
+  await keepResult(interaction, { login });
   redirect(ctx, `/interaction/${interaction.uid}`);
 }
 

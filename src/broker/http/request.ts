@@ -61,3 +61,11 @@ const ADDRESS_CHARS_MAX = 64;
 
 export const addressOf = (req: IncomingMessage): string =>
   addresses.get(req) ?? req.socket.remoteAddress ?? '';
+
+/** Where a request came from, as the person behind it would recognise it. */
+export const placeOf = (
+  req: IncomingMessage,
+): { readonly userAgent: string | undefined; readonly address: string } => ({
+  userAgent: req.headers['user-agent'],
+  address: addressOf(req),
+});

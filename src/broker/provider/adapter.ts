@@ -4,9 +4,9 @@
  * a row count (the engine itself finds, checks, then writes: threats.md §0.1). Registrations come
  * from the registry, not from here.
  */
-import { createHash } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
+import { artifactKey } from '../artifact-key.js';
 import type { Database } from '../db/database.js';
 import { requestState } from '../http/request.js';
 import type { Secrets } from '../keys/secrets.js';
@@ -35,9 +35,6 @@ const SEALED_MODELS = new Set(['Interaction', 'PushedAuthorizationRequest']);
 /** For what the engine stores without a life (nothing today): kept for a year, not for ever. */
 const LIFE_DEFAULT_SECONDS = 365 * 24 * 3600;
 
-const hash = (model: string, value: string): string =>
-  createHash('sha256').update(`${model}\n${value}`).digest('base64url');
-
 const FIND = `
 select a.payload, a.consumed_at,
        extract(epoch from clock_timestamp() - a.consumed_at)::float8 * 1000 as used_ago_ms,
@@ -47,9 +44,30 @@ left join grants g on g.id = a.grant_id
 left join consents c on c.id = g.consent_id
 where a.model = $1 and `;
 
+/** Signed in is only whom a live row of `user_sessions` says so of (`sessions/store.ts`). */
+const FIND_SESSION = `
+select a.payload, a.consumed_at, null::float8 as used_ago_ms,
+       (a.payload ? 'accountId' and (s.id is null or s.ended_at is not null)) as ended
+from artifacts a
+left join user_sessions s on s.uid = a.uid
+where a.model = $1 and `;
+
 const UPSERT = `
 insert into artifacts (model, id, payload, grant_id, uid, expires_at)
 values ($1, $2, $3::text::jsonb, $4, $5, clock_timestamp() + make_interval(secs => $6::float8))
+on conflict (model, id) do update
+set payload = excluded.payload, expires_at = excluded.expires_at`;
+
+/** A session that is used was seen, to the minute; one that was ended is not written again. */
+const UPSERT_SESSION = `
+with seen as (
+  update user_sessions
+  set last_seen_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => $6::float8)
+  where uid = $5 and ended_at is null and last_seen_at < clock_timestamp() - interval '1 minute'
+)
+insert into artifacts (model, id, payload, grant_id, uid, expires_at)
+select $1, $2, $3::text::jsonb, $4, $5, clock_timestamp() + make_interval(secs => $6::float8)
+where not exists (select from user_sessions where uid = $5 and ended_at is not null)
 on conflict (model, id) do update
 set payload = excluded.payload, expires_at = excluded.expires_at`;
 
@@ -85,6 +103,8 @@ function clientAdapter({ findClient }: AdapterDeps): Adapter {
 
 function artifactAdapter({ db, secrets, endGrant, now }: AdapterDeps, model: string): Adapter {
   const codec = createCodec(secrets, model);
+  const isSession = model === 'Session';
+  const find = isSession ? FIND_SESSION : FIND;
   const once = async (
     text: string,
     params: readonly unknown[],
@@ -94,9 +114,9 @@ function artifactAdapter({ db, secrets, endGrant, now }: AdapterDeps, model: str
     if (rows.length === 0) throw lost();
   };
   const read = async (column: 'id' | 'uid', value: string): Promise<ArtifactRow | undefined> => {
-    const [row] = await db.run<ArtifactRow>(`${FIND} a.${column} = $2`, [
+    const [row] = await db.run<ArtifactRow>(`${find} a.${column} = $2`, [
       model,
-      hash(model, value),
+      artifactKey(model, value),
     ]);
     if (row !== undefined && READ_TWICE.has(model)) noteUse(row, now());
     return row;
@@ -108,21 +128,22 @@ function artifactAdapter({ db, secrets, endGrant, now }: AdapterDeps, model: str
     upsert: async (id, payload, expiresIn) => {
       const params = [
         model,
-        hash(model, id),
+        artifactKey(model, id),
         codec.toRow(payload),
         payload.grantId ?? (model === 'Grant' ? id : null),
-        model === 'Session' ? hash(model, payload.uid as string) : null,
+        isSession ? artifactKey(model, payload.uid as string) : null,
         expiresIn ?? LIFE_DEFAULT_SECONDS,
       ];
-      if (model !== 'ReplayDetection') await db.run(UPSERT, params);
+      if (model !== 'ReplayDetection') await db.run(isSession ? UPSERT_SESSION : UPSERT, params);
       else await once(INSERT_ONCE, params, replayed);
     },
-    consume: (id) => once(CONSUME, [model, hash(model, id)], LOST_TO_ANOTHER[model] ?? codeLost),
+    consume: (id) =>
+      once(CONSUME, [model, artifactKey(model, id)], LOST_TO_ANOTHER[model] ?? codeLost),
     destroy: async (id) => {
       if (model === 'Grant') {
         return endGrant(id, 'revoked', Provider.ctx?.oidc?.client?.clientId ?? 'system');
       }
-      const params = [model, hash(model, id)];
+      const params = [model, artifactKey(model, id)];
       if (model === 'Interaction') await once(DESTROY, params, interactionGone);
       else await db.run(DESTROY, params);
     },

@@ -1,10 +1,11 @@
 /**
  * Signing in with an address and a password. One answer for everything that is not a success, in
  * the same time: no such account, no password, wrong password, disabled (M4, no enumeration).
- * Decides who somebody is; starts no session.
+ * Decides who somebody is and notes the proof; the browser's session is the engine's.
  */
 import { type AuditEvent, record } from '../audit/store.js';
 import type { Database } from '../db/database.js';
+import { openSession, type Place } from '../sessions/store.js';
 import { createWorkQueue, verifyPassword, type WorkQueue } from './password.js';
 import { emailKeyOf } from './schema.js';
 import { findUserByEmail, type UserRow } from './store.js';
@@ -13,12 +14,16 @@ import { createThrottle, type Throttle } from './throttle.js';
 export interface SignInRequest {
   readonly email: string;
   readonly password: string;
-  /** The network address the request came from; empty when unknown. */
-  readonly address: string;
+  /** Where the request came from; an unknown address is empty. */
+  readonly place: Place;
+  /** How long the proof holds, or the session it is for. */
+  readonly lifeSeconds: number;
+  /** The browser's session, when there is one already (`sessions/store.ts`). */
+  readonly key?: string;
 }
 
 export type SignInOutcome =
-  | { readonly ok: true; readonly userId: string; readonly name: string }
+  | { readonly ok: true; readonly userId: string; readonly sessionId: string }
   | {
       readonly ok: false;
       readonly problem: 'wrong' | 'throttled';
@@ -61,7 +66,8 @@ async function signIn(
   { db, throttle, queue }: Parts,
   request: SignInRequest,
 ): Promise<SignInOutcome> {
-  const { password, address } = request;
+  const { password, place, lifeSeconds, key } = request;
+  const { address } = place;
   const email = request.email.trim();
   const who = { accountKey: emailKeyOf(email.slice(0, EMAIL_CHARS_MAX + 1)), address };
   const admission = await throttle.attempt(who);
@@ -74,9 +80,9 @@ async function signIn(
     await record(db.orm, failed(user, fits, admission.failures));
     return { ok: false, problem: 'wrong' };
   }
-  await record(db.orm, { type: 'sign_in.succeeded', by: user.id, sub: user.id });
+  const sessionId = await openSession(db, { userId: user.id, place, lifeSeconds, key });
   await throttle.succeeded(who);
-  return { ok: true, userId: user.id, name: user.name };
+  return { ok: true, userId: user.id, sessionId };
 }
 
 /** PostgreSQL text holds no NUL: what has one is nobody's address. */
