@@ -33,6 +33,7 @@ describe('DESIGN §12 environment', () => {
       logLevel: 'info',
       debugSecret: undefined,
       trustedProxies: 0,
+      shutdownDelaySeconds: 0,
       keyRotationDays: 90,
       keyLeadSeconds: 1200,
     });

@@ -4,6 +4,7 @@
  * hold several brokers.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { type Logger, pino } from 'pino';
@@ -23,6 +24,7 @@ import { exchangeMetadata } from './exchange/metadata.js';
 import { createFactsCache, type FactsCache } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
 import { createFormSealer } from './http/csrf.js';
+import { createHealth, type Health } from './http/health.js';
 import { createProblemPage } from './http/problem-page.js';
 import { closeServer, createHttpServer, listen, serveStylesheet } from './http/server.js';
 import { createKeyRing, type KeyRing } from './keys/ring.js';
@@ -66,7 +68,7 @@ export interface Broker {
   handle(req: IncomingMessage, res: ServerResponse): void;
   /** Listens on the configured host and port. */
   listen(): Promise<{ url: string; port: number }>;
-  /** Stops taking requests, lets those in flight finish, closes what it opened. */
+  /** Says it is not ready, stops taking requests, lets those in flight finish, closes what it opened. */
   close(): Promise<void>;
 }
 
@@ -99,7 +101,8 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     now,
     warn: (err) => log.warn({ err }, 'when credentials were last used was not written'),
   });
-  const app = assembleApp(parts, engine, lastUse, [
+  const health = createHealth({ db, now });
+  const app = assembleApp({ ...parts, health, lastUse }, engine, [
     createFeedRouter(feed),
     createDecisionRouter({ db, facts: parts.facts }),
     createAdminRouter({
@@ -118,7 +121,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const upkeep = setInterval(() => void followKeys(), KEY_UPKEEP_MS).unref();
   const sweeper = startSweeper(db, log, now);
   const handle = app.callback();
-  const server = createHttpServer((req, res) => void handle(req, res));
+  const { server, endConnections } = createHttpServer((req, res) => void handle(req, res));
   return {
     config,
     db,
@@ -128,6 +131,9 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     handle: (req, res) => void handle(req, res),
     listen: () => listen(server, config),
     close: async () => {
+      health.drain();
+      endConnections();
+      if (server.listening) await sleep((config.shutdownDelaySeconds ?? 0) * 1000);
       feed.stop();
       sweeper.stop();
       clearInterval(upkeep);
@@ -181,13 +187,13 @@ function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRin
   });
 }
 
-function assembleApp(
-  parts: Parts,
-  engine: Engine,
-  lastUse: LastUse,
-  routers: readonly Router[],
-): Koa {
-  const { config, db, now, log, secrets, facts } = parts;
+interface AppParts extends Parts {
+  readonly health: Health;
+  readonly lastUse: LastUse;
+}
+
+function assembleApp(parts: AppParts, engine: Engine, routers: readonly Router[]): Koa {
+  const { config, db, now, log, secrets, facts, health, lastUse } = parts;
   const { issuer } = config;
   const interaction = createInteractionRouter({
     db,
@@ -200,6 +206,7 @@ function assembleApp(
     now,
   });
   const app = new Koa();
+  app.use(health.middleware);
   app.use(pinHost(issuer, config.trustedProxies));
   app.use(
     createBoundary({

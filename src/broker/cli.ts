@@ -46,14 +46,18 @@ async function serve(): Promise<void> {
     throw error;
   });
   process.stderr.write(`behalf: ${config.issuer} (listening on ${config.host}:${port})\n`);
+  let stopping = false;
   const stop = (): void => {
+    // Whoever asks twice does not want to wait.
+    if (stopping) process.exit(1);
+    stopping = true;
     broker.close().then(
       () => process.exit(0),
       () => process.exit(1),
     );
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
 }
 
 async function migrate(): Promise<void> {

@@ -26,6 +26,8 @@ const environmentSchema = z.object({
   BEHALF_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
   /** Token exchange errors: RFC 8693's, or those of draft-mcguinness-oauth-actor-profile. */
   BEHALF_EXCHANGE_ERRORS: z.enum(['rfc8693', 'actor-profile']).default('rfc8693'),
+  /** After a signal: how long `/readyz` fails before no more connections are accepted. */
+  BEHALF_SHUTDOWN_DELAY_SECONDS: z.coerce.number().int().min(0).max(300).default(0),
   /** How long a signing key signs before the next takes over; 0: until `behalf keys rotate`. */
   BEHALF_KEY_ROTATION_DAYS: z.coerce.number().int().min(0).max(3650).default(KEY_ROTATION_DAYS),
   /** How long a signing key is published before it signs: no verifier may cache keys for longer. */
@@ -53,6 +55,7 @@ export interface Config {
   readonly trustedProxies?: number | undefined;
   /** How token exchange names its errors; RFC 8693's words by default. */
   readonly exchangeErrors?: 'rfc8693' | 'actor-profile' | undefined;
+  readonly shutdownDelaySeconds?: number | undefined;
   /** 0: never by itself. */
   readonly keyRotationDays?: number | undefined;
   readonly keyLeadSeconds?: number | undefined;
@@ -86,6 +89,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     logLevel: env.BEHALF_LOG_LEVEL,
     trustedProxies: env.BEHALF_TRUSTED_PROXIES,
     exchangeErrors: env.BEHALF_EXCHANGE_ERRORS,
+    shutdownDelaySeconds: env.BEHALF_SHUTDOWN_DELAY_SECONDS,
     keyRotationDays: env.BEHALF_KEY_ROTATION_DAYS,
     keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,
     debugSecret: env.SECRET,

@@ -1,5 +1,5 @@
 /** The Node server around the application: its limits, its start, its end. */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Context } from 'koa';
 import type { Config } from '../config.js';
@@ -16,8 +16,29 @@ const SERVER_LIMITS = {
   maxHeaderSize: 16 * 1024,
 };
 
-export const createHttpServer = (listener: RequestListener): Server =>
-  createServer(SERVER_LIMITS, listener);
+export interface HttpServer {
+  readonly server: Server;
+  /** Every answer from now on ends its connection, those under way included. */
+  endConnections(): void;
+}
+
+export function createHttpServer(listener: RequestListener): HttpServer {
+  const underWay = new Set<ServerResponse>();
+  let ending = false;
+  const server = createServer(SERVER_LIMITS, (req, res) => {
+    if (ending) res.setHeader('Connection', 'close');
+    underWay.add(res);
+    res.once('close', () => underWay.delete(res));
+    listener(req, res);
+  });
+  return {
+    server,
+    endConnections: () => {
+      ending = true;
+      for (const res of underWay) if (!res.headersSent) res.setHeader('Connection', 'close');
+    },
+  };
+}
 
 export function serveStylesheet(
   ctx: Context,
@@ -41,6 +62,7 @@ export function listen(server: Server, config: Config): Promise<{ url: string; p
   });
 }
 
+/** Accepts nobody any more; who is inside has `DRAIN_MS` to finish. */
 export async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -13,7 +13,7 @@ import { type FactRow, factsAfter, lastFactId } from './store.js';
 export interface Feed {
   /** Every fact alive, and the cursor to follow from. */
   snapshot(): Promise<{ issuer: string; cursor: number; facts: WireFact[] }>;
-  /** Streams from a cursor until the other side hangs up. False: too many are listening. */
+  /** Streams from a cursor until the other side hangs up. False: too many are listening, or it ended. */
   follow(response: ServerResponse, after: number): boolean;
   start(): Promise<void>;
   stop(): void;
@@ -49,6 +49,7 @@ export function createFeed(deps: FeedDeps): Feed {
   const followers: Followers = new Map();
   const wake = oneAtATime(() => deliver(deps, followers));
   let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
   return {
     snapshot: async () => {
       // Read before the facts: what comes in between is told twice rather than never.
@@ -56,7 +57,7 @@ export function createFeed(deps: FeedDeps): Feed {
       return { issuer: deps.issuer, cursor, facts: await allAfter(deps, 0) };
     },
     follow: (response, after) => {
-      if (followers.size >= FOLLOWERS_MAX) return false;
+      if (stopped || followers.size >= FOLLOWERS_MAX) return false;
       followers.set(response, { cursor: after });
       response.on('close', () => followers.delete(response));
       wake();
@@ -68,6 +69,7 @@ export function createFeed(deps: FeedDeps): Feed {
       timer.unref();
     },
     stop: () => {
+      stopped = true;
       clearInterval(timer);
       for (const response of followers.keys()) response.end();
       followers.clear();
