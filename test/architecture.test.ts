@@ -67,6 +67,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/http/',
     'src/broker/audit/store.ts',
     'src/broker/revocation/store.ts',
+    'src/broker/revocation/receipt.ts',
     'src/broker/facts/',
     'src/broker/keys/',
     // The words every registry slice speaks: fields, refusals, changes, pages of a list; and the

@@ -637,6 +637,7 @@ describe('consents, grants and the audit over the API', () => {
       expires_at: instant,
       ended_at: null,
       ended_reason: null,
+      ended_by: null,
     };
     const whole = ['files:list', 'files:read', 'files:write'];
     expect(live.body.items[0]).toEqual({
@@ -644,33 +645,58 @@ describe('consents, grants and the audit over the API', () => {
       id: grant,
       consent_id: consent,
       scopes: expect.arrayContaining(['files:write']),
+      actor_proof: 'token',
+      actor_credential_id: 'crd_helper',
+      auth_time: expect.toBeOneOf([instant, null]),
+      acr: null,
     });
+    expect(told(await call('get', `/grants/${grant}`))).toEqual([200, live.body.items[0]]);
+    expect(told(await call('get', '/grants/gnt_none'))).toEqual(
+      missing('there is no grant "gnt_none"'),
+    );
     const over = async (noun: string) =>
       (await call('get', `/${noun}?live=false`)).body.items.map(({ id }: { id: string }) => id);
     expect(await over('grants')).not.toContain(grant);
     expect(await over('consents')).not.toContain(consent);
     const consents = await call('get', '/consents?limit=1');
     expect(consents.body.items).toEqual([
-      { ...shown, id: consent, offered: expect.any(Array), granted: expect.any(Array) },
+      { ...shown, id: consent, offered: expect.any(Array), granted: expect.any(Array), helpers: 0 },
     ]);
-    expect(whole).toEqual(expect.arrayContaining(consents.body.items[0].granted));
-    const end = { body: { reason: 'done with it' } };
-    expect(told(await call('post', `/grants/${grant}/end`, end))).toEqual([204, undefined]);
-    expect(told(await call('post', `/grants/${grant}/end`, end))).toEqual(
-      missing(`there is no live grant "${grant}"`),
+    expect(told(await call('get', `/consents/${consent}`))).toEqual([
+      200,
+      { ...consents.body.items[0], terms: expect.any(Object) },
+    ]);
+    expect(told(await call('get', '/consents/cns_none'))).toEqual(
+      missing('there is no consent "cns_none"'),
     );
+    expect(whole).toEqual(expect.arrayContaining(consents.body.items[0].granted));
+    const end = `/grants/${grant}?reason=${inPath('done with it')}`;
+    expect(told(await call('delete', end))).toEqual([
+      200,
+      {
+        receipt: {
+          ended_at: instant,
+          access_tokens: 1,
+          refresh_tokens: 1,
+          grants: 1,
+          consents: 0,
+        },
+      },
+    ]);
+    expect(told(await call('delete', end))).toEqual(missing(`there is no live grant "${grant}"`));
     const ended = (await call('get', '/grants?live=false')).body.items;
     expect(ended.find(({ id }: { id: string }) => id === grant)).toMatchObject({
       ended_at: instant,
       ended_reason: 'done with it',
+      ended_by: 'admin',
     });
-    expect(told(await call('post', `/consents/${consent}/end`, { body: {} }))).toEqual([
-      204,
-      undefined,
-    ]);
+    expect((await call('delete', `/consents/${consent}`)).body.receipt.consents).toBe(1);
+    expect(told(await call('delete', `/consents/${consent}`))).toEqual(
+      missing(`there is no live consent "${consent}"`),
+    );
     expect((await call('get', `/consents?user=${ANA.id}&live=true`)).body.items).toEqual([]);
     expect(await over('consents')).toContain(consent);
-    expect(await endGrant(t.opened.db, grant, 'again', 'admin')).toBe(false);
+    expect(await endGrant(t.opened.db, grant, 'again', 'admin')).toBeUndefined();
     const introspected = await postForm(
       `${t.issuer}/introspect`,
       { token: body.access_token },

@@ -518,7 +518,9 @@ describe('stops (DESIGN §6)', () => {
   it('ends refresh and live tokens when a consent is withdrawn (RV3)', async () => {
     const { body } = await redeem(t, await authorize(t));
     const [consent] = (claimsOf(body.access_token).jti as string).split('.');
-    expect(await endConsent(t.opened.db, consent as string, 'withdrawn', ANA.id)).toBe(true);
+    expect(await endConsent(t.opened.db, consent as string, 'withdrawn', ANA.id)).toMatchObject({
+      consents: 1,
+    });
     expect(await introspect(body.access_token)).toEqual({ active: false });
     const again = await postToken(t, HOST, {
       grant_type: 'refresh_token',

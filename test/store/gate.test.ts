@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { record } from '../../src/broker/audit/store.js';
 import type { Database } from '../../src/broker/db/database.js';
 import { openPostgres } from '../../src/broker/db/postgres.js';
+import { newTokenSegment } from '../../src/broker/ids.js';
+import { narrowing, stoppingAtOnce, widening } from '../../src/broker/registry/change.js';
 import { narrow } from '../../src/broker/revocation/store.js';
 import { createGate, type WouldBeToken } from '../../src/broker/tokens/gate.js';
-import { factStops } from '../../src/protocol/index.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
 
 const token = (jti: string, more: Partial<WouldBeToken> = {}): WouldBeToken => ({
@@ -102,7 +103,36 @@ describe('DESIGN §5 no token slips past a stop (X22, RV8) on PostgreSQL', () =>
   });
   afterAll(() => opened.close());
 
-  it('issues nothing that is not dead after a concurrent revocation was acknowledged, in 200 trials', async () => {
+  type StopNow = (db: Database, key: string) => Promise<unknown>;
+  it.each<[string, StopNow]>([
+    [
+      'a short stop, which closes the gate first',
+      (db, key) =>
+        narrow(db, async (tx) => {
+          // A statement before the fact, so that the two transactions truly overlap.
+          await record(tx, { type: 'consent.ended', by: 'usr_a' });
+          return { stops: [{ key, always: true, reason: 'test', by: 'usr_a' }], result: undefined };
+        }),
+    ],
+    [
+      'a change of the registry, which closes it last',
+      (db, key) =>
+        narrowing(db, 'usr_a', async (change) => {
+          await change.record({ type: 'registry.changed' });
+          change.stop({ key, always: true, reason: 'test' });
+        }),
+    ],
+    [
+      'a stop beside a long change, with its receipt',
+      (db, key) =>
+        stoppingAtOnce(db, 'usr_a', async (change) => {
+          await change.record({ type: 'registry.changed' });
+          const ends = { kind: 'consents', ids: [key] } as const;
+          change.stop({ key, always: true, reason: 'test', ends });
+        }),
+    ],
+  ])('issues nothing that is not dead after %s was acknowledged, in 200 trials', async (_how, stopNow) => {
+    await opened.db.run('delete from revocations');
     const other = await openPostgres({ url: opened.url as string });
     const gates = [createGate(opened.db), createGate(other)];
     let missed = 0;
@@ -110,34 +140,84 @@ describe('DESIGN §5 no token slips past a stop (X22, RV8) on PostgreSQL', () =>
     for (let trial = 0; trial < TRIALS; trial += 1) {
       const key = `cns_${trial}`;
       const epoch = await currentEpoch(opened.db);
-      const stop = narrow(other, async (tx) => {
-        // A statement before the fact, so that the two transactions truly overlap.
-        await record(tx, { type: 'consent.ended', by: 'usr_a' });
-        return { stops: [{ key, always: true, reason: 'test', by: 'usr_a' }], result: undefined };
+      const stop = stopNow(other, key);
+      const racing = { over: false };
+      const issues = gates.map(async (gate) => {
+        const issued: string[] = [];
+        // One after the other, so that some meet every moment of the stop.
+        do {
+          const jti = `${key}.gnt_x.${newTokenSegment()}`;
+          if ((await gate.issue(token(jti, { epoch }))).outcome === 'issued') issued.push(jti);
+        } while (!racing.over);
+        return issued;
       });
-      const issues = gates.map((gate, n) => gate.issue(token(`${key}.gnt_x.t${n}`, { epoch })));
       await stop;
-      const outcomes = await Promise.all(issues);
-      const [fact] = await opened.db.run<{ revoked_at: Date; always: boolean }>(
-        'select revoked_at, always from revocations where key = $1',
-        [key],
+      racing.over = true;
+      const issued = (await Promise.all(issues)).flat();
+      issuedBefore += issued.length;
+      // Issued before the stop: then the fact, which a verifier reads, stops it.
+      const slipped = await opened.db.run(
+        `select e.jti from audit_events e, revocations f
+         where f.key = $1 and e.jti = any($2::text[]) and e.at > f.revoked_at`,
+        [key, issued],
       );
-      for (const outcome of outcomes) {
-        if (outcome.outcome !== 'issued') continue;
-        issuedBefore += 1;
-        // Issued before the stop: then the fact, which a verifier reads, stops it.
-        const revokedAtMs = (fact?.revoked_at as Date).getTime();
-        if (!factStops({ revokedAtMs, always: false }, outcome.iat)) missed += 1;
-      }
+      missed += slipped.length;
       // After the acknowledgement nothing is issued at all.
       const late = await gates[0]?.issue(
-        token(`${key}.gnt_x.late`, { epoch: await currentEpoch(opened.db) }),
+        token(`${key}.gnt_x.${newTokenSegment()}`, { epoch: await currentEpoch(opened.db) }),
       );
       expect(late).toEqual({ outcome: 'refused', stoppedBy: key });
     }
     await other.close();
     expect(missed).toBe(0);
     expect(issuedBefore).toBeGreaterThan(0);
+  });
+
+  it('a long change holds up no token and no end of a consent; what was decided before it is stale after', async () => {
+    const gate = createGate(opened.db);
+    const other = await openPostgres({ url: opened.url as string });
+    const epoch = await currentEpoch(opened.db);
+    const steps = await narrowing(other, 'admin', async (change) => {
+      await change.record({ type: 'registry.changed' });
+      change.stop({ key: 'agt_long', always: true, reason: 'test' });
+      // All of this on other connections, while the change is open.
+      const before = await gate.issue(token('cns_long.gnt_x.t1', { epoch }));
+      await narrow(opened.db, async () => ({
+        stops: [{ key: 'cns_short', always: true, reason: 'test', by: 'usr_a' }],
+        result: undefined,
+      }));
+      const now = await currentEpoch(opened.db);
+      const stopped = await gate.issue(token('cns_short.gnt_x.t1', { epoch: now }));
+      return { before, stopped, now };
+    });
+    await other.close();
+    expect(steps).toEqual({
+      before: { outcome: 'issued', iat: expect.any(Number), exp: expect.any(Number) },
+      stopped: { outcome: 'refused', stoppedBy: 'cns_short' },
+      now: epoch + 1,
+    });
+    expect(await gate.issue(token('cns_long.gnt_x.t2', { epoch: steps.now }))).toEqual({
+      outcome: 'stale',
+    });
+    const late = { epoch: steps.now + 1, checks: [{ key: 'agt_long' }] };
+    expect(await gate.issue(token('cns_long.gnt_x.t3', late))).toEqual({
+      outcome: 'refused',
+      stoppedBy: 'agt_long',
+    });
+  });
+
+  it('changes of the registry wait for each other, also those that only add', async () => {
+    const other = await openPostgres({ url: opened.url as string });
+    const order: string[] = [];
+    let second: Promise<void> | undefined;
+    await narrowing(opened.db, 'admin', async (change) => {
+      second = widening(other, 'admin', async () => void order.push('second'));
+      for (let n = 0; n < 20; n += 1) await change.record({ type: 'registry.changed' });
+      order.push('first');
+    });
+    await second;
+    await other.close();
+    expect(order).toEqual(['first', 'second']);
   });
 
   it('would slip past without the lock: INSERT … WHERE NOT EXISTS under READ COMMITTED does', async () => {

@@ -15,6 +15,7 @@ import {
   problemsOf,
   throwIfAny,
 } from '../registry/refusal.js';
+import type { Receipt } from '../revocation/receipt.js';
 import type { Applied, Broken, Planned } from '../world/service.js';
 import type { Registry } from './registry.js';
 import type { AdminScope } from './scopes.js';
@@ -26,9 +27,11 @@ export interface AdminServices {
   readonly sentences: (events: readonly RecordedEvent[]) => Promise<readonly string[]>;
   readonly listConsents: (filter: DelegationFilter) => Promise<readonly ConsentRow[]>;
   readonly listGrants: (filter: DelegationFilter) => Promise<readonly GrantRow[]>;
-  /** False when it was not live. */
-  readonly endConsent: (id: string, reason: string, by: string) => Promise<boolean>;
-  readonly endGrant: (id: string, reason: string, by: string) => Promise<boolean>;
+  readonly findConsent: (id: string) => Promise<ConsentRow | undefined>;
+  readonly findGrant: (id: string) => Promise<GrantRow | undefined>;
+  /** Undefined when it was not live. */
+  readonly endConsent: (id: string, reason: string, by: string) => Promise<Receipt | undefined>;
+  readonly endGrant: (id: string, reason: string, by: string) => Promise<Receipt | undefined>;
   readonly keys: KeyService;
   readonly planWorld: (text: string) => Promise<Broken | Planned>;
   readonly applyWorld: (text: string, by: string) => Promise<Broken | Applied>;

@@ -1,4 +1,5 @@
 /** Every operation of the admin API. */
+import { DELEGATION_OPERATIONS } from './delegation-operations.js';
 import { HISTORY_OPERATIONS } from './history-operations.js';
 import { KEY_OPERATIONS } from './key-operations.js';
 import type { Operation } from './operation.js';
@@ -11,6 +12,7 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
   ...PRINCIPAL_OPERATIONS,
   ...PEOPLE_OPERATIONS,
   ...RESOURCE_OPERATIONS,
+  ...DELEGATION_OPERATIONS,
   ...HISTORY_OPERATIONS,
   ...KEY_OPERATIONS,
   ...WORLD_OPERATIONS,

@@ -1,7 +1,7 @@
 /** Query parameters of lists: bounded, and refused when unknown. */
 import { z } from 'zod';
 import { agentStates } from '../agents/schema.js';
-import { strict } from '../registry/fields.js';
+import { displayText, strict, TEXT_CHARS_MAX } from '../registry/fields.js';
 import { PAGE_MAX } from '../registry/page.js';
 
 const limit = z.coerce.number().int().min(1).max(PAGE_MAX).optional();
@@ -32,8 +32,12 @@ export const delegationQuery = strict({
   user: word,
   agent: word,
   client: word,
+  resource: word,
   live,
 });
+export const grantQuery = strict({ ...delegationQuery.shape, consent: word });
+/** Why something is ended; in the query, because a DELETE has no body (RFC 9110 §9.3.5). */
+export const endQuery = strict({ reason: displayText(TEXT_CHARS_MAX).optional() });
 export const auditQuery = strict({
   cursor: word,
   limit,

@@ -3,7 +3,7 @@ import { sentences } from '../audit/sentence.js';
 import { listEvents } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import { endConsent, endGrant } from '../delegation/ends.js';
-import { listConsents, listGrants } from '../delegation/queries.js';
+import { findConsent, findGrant, listConsents, listGrants } from '../delegation/queries.js';
 import { hashSecret } from '../keys/secrets.js';
 import { createKeyService, type KeyDeps } from '../keys/service.js';
 import { KEY_LEAD_SECONDS } from '../limits.js';
@@ -31,6 +31,8 @@ export function createAdminServices(
     sentences: (events) => sentences(events, registry.namesOf),
     listConsents: (filter) => listConsents(db.orm, filter),
     listGrants: (filter) => listGrants(db.orm, filter),
+    findConsent: (id) => findConsent(db.orm, id),
+    findGrant: (id) => findGrant(db.orm, id),
     endConsent: (id, reason, by) => endConsent(db, id, reason, by),
     endGrant: (id, reason, by) => endGrant(db, id, reason, by),
     keys: createKeyService({ db, ...keys }),

@@ -8,6 +8,7 @@ import { clientViewSchema, createdClientViewSchema } from '../clients/schema.js'
 import { permissionViewSchema, roleViewSchema } from '../permissions/schema.js';
 import type { Page } from '../registry/page.js';
 import { resourceViewSchema } from '../resources/schema.js';
+import type { Receipt } from '../revocation/receipt.js';
 import { userViewSchema } from '../users/schema.js';
 import { toWire } from './operation.js';
 
@@ -50,10 +51,16 @@ export const consentViewSchema = z.object({
   resource: z.string(),
   offered: z.array(z.string()),
   granted: z.array(z.string()),
+  helpers: z.number(),
   created_at: z.string(),
   expires_at: z.string(),
   ended_at: z.string().nullable(),
   ended_reason: z.string().nullable(),
+  ended_by: z.string().nullable(),
+});
+/** Also what the page said when it was agreed to: too much for a list. */
+export const wholeConsentViewSchema = consentViewSchema.extend({
+  terms: z.record(z.string(), z.unknown()),
 });
 export const grantViewSchema = z.object({
   id: z.string(),
@@ -63,11 +70,25 @@ export const grantViewSchema = z.object({
   agent_id: z.string(),
   resource: z.string(),
   scopes: z.array(z.string()),
+  actor_proof: z.string().nullable(),
+  actor_credential_id: z.string().nullable(),
+  auth_time: z.string().nullable(),
+  acr: z.string().nullable(),
   created_at: z.string(),
   expires_at: z.string(),
   ended_at: z.string().nullable(),
   ended_reason: z.string().nullable(),
+  ended_by: z.string().nullable(),
 });
+/** What a stop ended. */
+export const receiptViewSchema = z.object({
+  ended_at: z.string(),
+  access_tokens: z.number().int(),
+  refresh_tokens: z.number().int(),
+  grants: z.number().int(),
+  consents: z.number().int(),
+});
+export const receiptAnswerSchema = z.object({ receipt: receiptViewSchema });
 export const eventViewSchema = z.object({
   id: z.number(),
   at: z.string(),
@@ -85,7 +106,10 @@ export const eventViewSchema = z.object({
 });
 
 export const consentView = view(consentViewSchema);
+export const wholeConsentView = view(wholeConsentViewSchema);
 export const grantView = view(grantViewSchema);
+export const receiptView = view(receiptViewSchema);
+export const receiptAnswer = (receipt: Receipt) => ({ receipt: receiptView(receipt) });
 export const eventView = (event: RecordedEvent, sentence: string): Record<string, unknown> => ({
   ...toWire(event as unknown as Row, Object.keys(eventViewSchema.shape)),
   sentence,

@@ -6,6 +6,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
 import { record } from '../audit/store.js';
 import type { Database, Executor } from '../db/database.js';
+import { type Receipt, receiptFor } from '../revocation/receipt.js';
 import { narrow } from '../revocation/store.js';
 import type { ConsentRow } from './store.js';
 
@@ -17,7 +18,11 @@ export async function markConsentEnded(
 ) {
   await tx
     .update(consents)
-    .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason: reason })
+    .set({
+      endedAt: sql`clock_timestamp()` as unknown as Date,
+      endedReason: reason,
+      endedBy: by,
+    })
     .where(eq(consents.id, consent.id));
   await record(tx, {
     type: 'consent.ended',
@@ -31,31 +36,42 @@ export async function markConsentEnded(
   return { key: consent.id, always: true, reason, by };
 }
 
-/** Withdraws a consent and all it gave; false when it was not live. */
+/** Withdraws a consent and all it gave; undefined when it was not live. */
 export const endConsent = (
   db: Database,
   id: string,
   reason: string,
   by: string,
-): Promise<boolean> =>
+): Promise<Receipt | undefined> =>
   narrow(db, async (tx) => {
     const [consent] = await tx
       .select()
       .from(consents)
       .where(and(eq(consents.id, id), isNull(consents.endedAt)));
-    if (consent === undefined) return { stops: [], result: false };
-    return { stops: [await markConsentEnded(tx, consent, reason, by)], result: true };
+    if (consent === undefined) return { stops: [], result: undefined };
+    const stop = await markConsentEnded(tx, consent, reason, by);
+    const result = await receiptFor(tx, [{ kind: 'consents', ids: [id] }]);
+    return { stops: [stop], result };
   });
 
-/** Ends one authorization and all it gave; false when it was not live. */
-export const endGrant = (db: Database, id: string, reason: string, by: string): Promise<boolean> =>
+/** Ends one authorization and all it gave; undefined when it was not live. */
+export const endGrant = (
+  db: Database,
+  id: string,
+  reason: string,
+  by: string,
+): Promise<Receipt | undefined> =>
   narrow(db, async (tx) => {
     const [grant] = await tx
       .update(grants)
-      .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason: reason })
+      .set({
+        endedAt: sql`clock_timestamp()` as unknown as Date,
+        endedReason: reason,
+        endedBy: by,
+      })
       .where(and(eq(grants.id, id), isNull(grants.endedAt)))
       .returning();
-    if (grant === undefined) return { stops: [], result: false };
+    if (grant === undefined) return { stops: [], result: undefined };
     await record(tx, {
       type: 'grant.ended',
       by,
@@ -68,6 +84,6 @@ export const endGrant = (db: Database, id: string, reason: string, by: string): 
     });
     return {
       stops: [{ key: `${grant.consentId}.${grant.id}`, always: true, reason, by }],
-      result: true,
+      result: await receiptFor(tx, [{ kind: 'grant', id }]),
     };
   });

@@ -8,6 +8,9 @@ export interface DelegationFilter {
   readonly userId?: string | undefined;
   readonly agentId?: string | undefined;
   readonly clientId?: string | undefined;
+  readonly resource?: string | undefined;
+  /** Of grants: the one they hang on. */
+  readonly consentId?: string | undefined;
   /** True: neither ended nor expired; false: one of the two; absent: both kinds. */
   readonly live?: boolean | undefined;
   /** The last one of the page before. */
@@ -37,11 +40,27 @@ export async function listGrants(db: Executor, filter: DelegationFilter): Promis
     .limit(Math.min(filter.limit ?? 50, PAGE_MAX));
 }
 
+/** Whatever became of it. */
+export async function findConsent(db: Executor, id: string): Promise<ConsentRow | undefined> {
+  const [row] = await db.select().from(consents).where(eq(consents.id, id));
+  return row;
+}
+
+/** Whatever became of it. */
+export async function findGrant(db: Executor, id: string): Promise<GrantRow | undefined> {
+  const [row] = await db.select().from(grants).where(eq(grants.id, id));
+  return row;
+}
+
 function conditions(table: typeof consents | typeof grants, filter: DelegationFilter) {
   return and(
     filter.userId === undefined ? undefined : eq(table.userId, filter.userId),
     filter.agentId === undefined ? undefined : eq(table.agentId, filter.agentId),
     filter.clientId === undefined ? undefined : eq(table.clientId, filter.clientId),
+    filter.resource === undefined ? undefined : eq(table.resource, filter.resource),
+    filter.consentId === undefined || !('consentId' in table)
+      ? undefined
+      : eq(table.consentId, filter.consentId),
     filter.live === undefined ? undefined : eq(isLive(table), filter.live),
     filter.before === undefined ? undefined : olderThan(table, filter.before),
   );

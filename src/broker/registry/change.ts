@@ -1,14 +1,15 @@
 /**
  * A change to the registry: one transaction, its audit events, the facts it amounts to, and the
  * policy epoch. Steps (functions that take a `Change`) compose: one of them is an API call, many of
- * them a world file. All changes wait for each other on the epoch's row, so a step may read, decide
- * and write without a race.
+ * them a world file. All changes wait for each other on the registry's lock, so a step may read,
+ * decide and write without a race. Locks are taken in one order: registry, rows, gate, epoch; so a
+ * long change holds up neither tokens nor the ends of consents and grants.
  */
 import { sql } from 'drizzle-orm';
-import { policyEpoch } from '../../../schema/index.js';
 import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, type Executor, isDuplicate } from '../db/database.js';
-import { bumpEpoch, narrow, type Stop } from '../revocation/store.js';
+import { type Ended, type Receipt, receiptFor } from '../revocation/receipt.js';
+import { bumpEpoch, closeGate, conclude, type Stop } from '../revocation/store.js';
 
 export interface Change {
   readonly tx: Executor;
@@ -16,8 +17,11 @@ export interface Change {
   readonly by: string;
   /** Appends one audit event on this transaction. */
   record(event: Omit<AuditEvent, 'by'>): Promise<void>;
-  /** Stops what hangs on a key when the change commits. Only in a change that may narrow. */
-  stop(stop: Omit<Stop, 'by'>): void;
+  /**
+   * Stops what hangs on a key when the change commits. Only in a change that may narrow. `ends` is
+   * for the receipt: whose end it is.
+   */
+  stop(stop: Omit<Stop, 'by'> & { readonly ends?: Ended | undefined }): void;
 }
 
 export type Step<T> = (change: Change) => Promise<T>;
@@ -32,25 +36,77 @@ const changeOn = (tx: Executor, by: string, stop: Change['stop']): Change => ({
   stop,
 });
 
+/** First half of the advisory lock of changes to the registry; the second is the schema's hash. */
+const REGISTRY_LOCK = 0x6265_6772;
+
+async function lockRegistry(tx: Executor): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${REGISTRY_LOCK}, hashtext(current_schema()))`);
+}
+
 /** For a change that takes nothing away from anyone: no lock on the gate. */
 export const widening: RunStep = (db, by, step) =>
   db.transaction(async (tx) => {
-    await bumpEpoch(tx);
-    return step(
+    await lockRegistry(tx);
+    const result = await step(
       changeOn(tx, by, () => {
         throw new Error('a change that stops something must be narrowing');
       }),
     );
+    await bumpEpoch(tx);
+    return result;
   });
 
-/** For a change that may take something away: under the gate's exclusive lock, facts at the end. */
+/**
+ * For a change that may take something away. The gate closes when the work is done, and only for as
+ * long as facts and epoch take: a token that passes it before was recorded before, so the facts,
+ * stamped afterwards, stop it; one that comes after finds the new epoch and is decided again.
+ */
 export const narrowing: RunStep = (db, by, step) =>
-  narrow(db, async (tx) => {
-    await tx.select().from(policyEpoch).for('update');
-    const stops: Stop[] = [];
-    const result = await step(changeOn(tx, by, (stop) => void stops.push({ ...stop, by })));
-    return { stops, result };
+  db.transaction(async (tx) => {
+    await lockRegistry(tx);
+    const { stops, result } = await collect(tx, by, step);
+    await closeGate(tx);
+    await conclude(tx, stops);
+    return result;
   });
+
+/** What a change came to, and what it ended. */
+export interface Stopped<T> {
+  readonly result: T;
+  readonly receipt: Receipt;
+}
+
+/** A narrowing change that says what it ended. */
+export const stopping = <T>(db: Database, by: string, step: Step<T>): Promise<Stopped<T>> =>
+  db.transaction(async (tx) => {
+    await lockRegistry(tx);
+    return counted(tx, by, step);
+  });
+
+/**
+ * The same, beside a long change rather than after it. Only for a step that locks the row it reads
+ * and decides on.
+ */
+export const stoppingAtOnce = <T>(db: Database, by: string, step: Step<T>): Promise<Stopped<T>> =>
+  db.transaction((tx) => counted(tx, by, step));
+
+async function counted<T>(tx: Executor, by: string, step: Step<T>): Promise<Stopped<T>> {
+  const { stops, ended, result } = await collect(tx, by, step);
+  await closeGate(tx);
+  const receipt = await receiptFor(tx, ended);
+  await conclude(tx, stops);
+  return { result, receipt };
+}
+
+async function collect<T>(tx: Executor, by: string, step: Step<T>) {
+  const stops: Stop[] = [];
+  const ended: Ended[] = [];
+  const stop: Change['stop'] = ({ ends, ...fact }) => {
+    stops.push({ ...fact, by });
+    if (ends !== undefined) ended.push(ends);
+  };
+  return { result: await step(changeOn(tx, by, stop)), stops, ended };
+}
 
 /** First half of the advisory lock of long changes; the second is the schema's hash. */
 const LONG_LOCK = 0x6265_6c67;
@@ -71,8 +127,8 @@ export const oneAtATime = (db: Database): Database => ({
 });
 
 /**
- * Runs a step to see what it would do, and takes everything back: no event, no fact, no epoch. It
- * does not wait on the epoch's row: a stop that had to wait for it would hold the gate meanwhile.
+ * Runs a step to see what it would do, and takes everything back: no event, no fact, no epoch. Other
+ * changes do not wait for it: it takes neither the registry's lock nor the gate's.
  */
 export const rehearsing: RunStep = async (db, by, step) => {
   for (let rehearsal = 1; ; rehearsal += 1) {

@@ -1,9 +1,9 @@
 /**
  * Stops (DESIGN §6). A stop is one short transaction: the caller's durable end, a fact for
  * self-contained tokens, the audit event. It takes the gate's lock exclusively before it stamps its
- * time, so no token in flight can slip past it. Never a cascade.
+ * time and commits, so no token in flight can slip past it. Never a cascade.
  */
-import { and, asc, eq, gt, lt, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, lt, sql } from 'drizzle-orm';
 import { policyEpoch, revocations } from '../../../schema/index.js';
 import type { Database, Executor } from '../db/database.js';
 import { NOTICE_CHANNEL } from '../db/database.js';
@@ -23,40 +23,62 @@ export interface Stop {
 }
 
 /**
- * Runs a change that narrows: `work` first gets the gate's exclusive lock, then makes its durable
- * changes and returns the facts they amount to. All of it commits together; the policy epoch counts
- * up, so no decision made under older facts is issued afterwards.
+ * Nothing is issued from here until the transaction ends: what was issued before is recorded, and
+ * what comes after reads this transaction's epoch and facts.
+ */
+export async function closeGate(tx: Executor): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${GATE_LOCK}, hashtext(current_schema()))`);
+}
+
+/** Stamps and writes facts, and counts the epoch up. The gate must be closed. */
+export async function conclude(tx: Executor, stops: readonly Stop[]): Promise<void> {
+  await bumpEpoch(tx, await insertFacts(tx, stops));
+}
+
+/**
+ * Runs a short change that narrows: `work` finds the gate closed, makes its durable changes and
+ * returns the facts they amount to. All of it commits together; the policy epoch counts up, so no
+ * decision made under older facts is issued afterwards. What `work` writes (consents, grants, what
+ * hangs on them) must be nothing that somebody holds who waits for the gate: see `registry/change.ts`
+ * for the others.
  */
 export async function narrow<T>(
   db: Database,
   work: (tx: Executor) => Promise<{ readonly stops: readonly Stop[]; readonly result: T }>,
 ): Promise<T> {
   return db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${GATE_LOCK}, hashtext(current_schema()))`);
+    await closeGate(tx);
     const { stops, result } = await work(tx);
-    let lastFact: number | undefined;
-    for (const stop of stops) lastFact = await insertFact(tx, stop);
-    await bumpEpoch(tx, lastFact);
+    await conclude(tx, stops);
     return result;
   });
 }
 
-/** The newest fact about a key is the one that counts: lifting a block leaves "only what is older". */
-async function insertFact(tx: Executor, stop: Stop): Promise<number | undefined> {
-  await tx.delete(revocations).where(eq(revocations.key, stop.key));
-  const [fact] = await tx
+/**
+ * The newest fact about a key is the one that counts: lifting a block leaves "only what is older".
+ * @returns the newest fact's id
+ */
+async function insertFacts(tx: Executor, stops: readonly Stop[]): Promise<number | undefined> {
+  const newest = [...new Map(stops.map((stop) => [stop.key, stop])).values()];
+  if (newest.length === 0) return undefined;
+  await tx.delete(revocations).where(
+    inArray(
+      revocations.key,
+      newest.map(({ key }) => key),
+    ),
+  );
+  const until = sql`clock_timestamp() + make_interval(secs => ${FACT_LIFE_SECONDS})`;
+  const facts = await tx
     .insert(revocations)
-    .values({
-      key: stop.key,
-      always: stop.always,
-      revokedAt: stop.at ?? (sql`clock_timestamp()` as unknown as Date),
-      until:
-        sql`clock_timestamp() + make_interval(secs => ${FACT_LIFE_SECONDS})` as unknown as Date,
-      reason: stop.reason,
-      by: stop.by,
-    })
+    .values(
+      newest.map(({ at, ...stop }) => ({
+        ...stop,
+        revokedAt: at ?? (sql`clock_timestamp()` as unknown as Date),
+        until: until as unknown as Date,
+      })),
+    )
     .returning({ id: revocations.id });
-  return fact?.id;
+  return Math.max(...facts.map(({ id }) => id));
 }
 
 /** Tells every process that decisions made so far must be made again. Cheap; on every change. */
