@@ -8,11 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { type Logger, pino } from 'pino';
+import { createAdminApi } from './admin/assemble.js';
 import type { AdminServices } from './admin/operation.js';
 import type { Registry } from './admin/registry.js';
-import { createAdminRouter } from './admin/router.js';
+import { createAdminResource } from './admin/resource.js';
 import { createAdminServices } from './admin/services.js';
 import { createDecisionRouter } from './audit/decisions.js';
+import { createRefusalLog, type RefusalLog } from './audit/refusals.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
 import type { Config } from './config.js';
 import { createInteractionRouter } from './consent/routes.js';
@@ -43,6 +45,7 @@ import { createGate } from './tokens/gate.js';
 import { createIssuer } from './tokens/issue.js';
 import { createSignIn } from './users/sign-in.js';
 import { renderSignIn, renderSignOut } from './users/sign-in-views.js';
+import { networkOf } from './users/throttle.js';
 
 export interface BrokerDeps {
   /** Milliseconds. */
@@ -88,8 +91,17 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const log = pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout);
   const secrets = await secretsOf(config);
   const adminToken = config.adminToken ?? (await developmentSecret(config.dataDir, 'admin-token'));
-  const parts: Parts = { config, db, now, log, secrets, facts: createFactsCache(db, now) };
-  const services = createAdminServices(db, config.issuer, keyDepsOf(config));
+  const parts: Parts = {
+    config,
+    db,
+    now,
+    log,
+    secrets,
+    facts: createFactsCache(db, now, [createAdminResource(config.issuer)]),
+    refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
+  };
+  const servicesOn = (on: Database) => createAdminServices(on, config.issuer, keyDepsOf(config));
+  const services = servicesOn(db);
   const keys = await createKeyRing({ db, secrets, service: services.keys });
   const engine = assembleEngine(parts, keys);
   keys.onChange(engine.swap);
@@ -105,10 +117,16 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const app = assembleApp({ ...parts, health, lastUse }, engine, [
     createFeedRouter(feed),
     createDecisionRouter({ db, facts: parts.facts }),
-    createAdminRouter({
-      services,
+    createAdminApi({
+      ...parts,
       issuer: config.issuer,
+      servicesOn,
       adminToken,
+      reader: createTokenReader({
+        db,
+        issuer: config.issuer,
+        keys: () => keys.current().published,
+      }),
       onChange: followKeys,
     }),
   ]);
@@ -119,7 +137,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     void followKeys();
   });
   const upkeep = setInterval(() => void followKeys(), KEY_UPKEEP_MS).unref();
-  const sweeper = startSweeper(db, log, now);
+  const sweeper = startSweeper(db, log, now, [parts.refusals.flush]);
   const handle = app.callback();
   const { server, endConnections } = createHttpServer((req, res) => void handle(req, res));
   return {
@@ -152,9 +170,11 @@ interface Parts {
   readonly log: Logger;
   readonly secrets: Secrets;
   readonly facts: FactsCache;
+  readonly refusals: RefusalLog;
 }
 
-function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRing): Engine {
+function assembleEngine(parts: Parts, keys: KeyRing): Engine {
+  const { config, db, now, secrets, facts, refusals } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
   const reader = createTokenReader({ db, issuer, keys: () => keys.current().published });
   return createEngine({
@@ -179,7 +199,7 @@ function assembleEngine({ config, db, now, secrets, facts }: Parts, keys: KeyRin
       createJwtEndpoints({ db, facts, reader, now }),
       createDiscovery(issuer, exchangeMetadata(exchangeErrors)),
       createJwks(() => keys.current().published),
-      createAnswers({ db }),
+      createAnswers({ db, refusals }),
       createSignOutRecorder(db),
     ],
     onRefusal: noteRefusal,

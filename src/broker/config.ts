@@ -32,6 +32,11 @@ const environmentSchema = z.object({
   BEHALF_KEY_ROTATION_DAYS: z.coerce.number().int().min(0).max(3650).default(KEY_ROTATION_DAYS),
   /** How long a signing key is published before it signs: no verifier may cache keys for longer. */
   BEHALF_KEY_LEAD_SECONDS: z.coerce.number().int().min(60).max(604_800).default(KEY_LEAD_SECONDS),
+  /** Refusals of unknown callers written one by one to the audit, for a network and minute. */
+  BEHALF_AUDIT_REFUSALS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).optional(),
+  /** For commands that go to a running broker's admin API: a service or agent that may administer. */
+  BEHALF_ADMIN_CLIENT_ID: text.optional(),
+  BEHALF_ADMIN_CLIENT_SECRET: text.optional(),
   /** For `behalf token` only. */
   SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -59,6 +64,10 @@ export interface Config {
   /** 0: never by itself. */
   readonly keyRotationDays?: number | undefined;
   readonly keyLeadSeconds?: number | undefined;
+  /** More refusals than this, of unknown callers from one network in one minute, are only counted. */
+  readonly refusalsPerMinute?: number | undefined;
+  /** Who a command is at a running broker's admin API; absent: the bearer of `adminToken`. */
+  readonly adminClient?: { readonly id: string; readonly secret: string } | undefined;
   /** The secret of `behalf token`; no other command reads it. */
   readonly debugSecret?: string | undefined;
 }
@@ -92,12 +101,19 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     shutdownDelaySeconds: env.BEHALF_SHUTDOWN_DELAY_SECONDS,
     keyRotationDays: env.BEHALF_KEY_ROTATION_DAYS,
     keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,
+    refusalsPerMinute: env.BEHALF_AUDIT_REFUSALS_PER_MINUTE,
+    adminClient: adminClient(env),
     debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');
   if (problems.length > 0) throw configError(problems);
   return config;
 }
+
+const adminClient = (env: z.infer<typeof environmentSchema>): Config['adminClient'] => {
+  const { BEHALF_ADMIN_CLIENT_ID: id, BEHALF_ADMIN_CLIENT_SECRET: secret } = env;
+  return id === undefined || secret === undefined ? undefined : { id, secret };
+};
 
 /** The rules a table can hold; also used by tests. */
 export function configProblems(config: Config, acceptPglite: boolean): string[] {

@@ -11,7 +11,13 @@ const ROWS_MAX = 1000;
 /** Together with ROWS_MAX, more a minute than a flood of unauthenticated requests can write. */
 const ROUNDS_MAX = 100;
 
-export function startSweeper(db: Database, log: Logger, now: () => number): { stop(): void } {
+export function startSweeper(
+  db: Database,
+  log: Logger,
+  now: () => number,
+  /** What else is due once a minute. */
+  chores: readonly (() => Promise<void>)[] = [],
+): { stop(): void } {
   const forget: readonly (() => Promise<number>)[] = [
     () => sweepArtifacts(db, ROWS_MAX),
     () => forgetFacts(db.orm, ROWS_MAX),
@@ -20,6 +26,7 @@ export function startSweeper(db: Database, log: Logger, now: () => number): { st
   ];
   let stopped = false;
   const sweep = async (): Promise<void> => {
+    for (const chore of chores) await chore();
     for (const some of forget) {
       for (let round = 0; round < ROUNDS_MAX && !stopped; round += 1) {
         if ((await some()) < ROWS_MAX) break;

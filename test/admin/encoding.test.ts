@@ -1,33 +1,16 @@
 // The admin API reads UTF-8 and nothing else (P5, P9): what is stored is what was sent.
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import Koa from 'koa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAdminRouter } from '../../src/broker/admin/router.js';
-import { createAdminServices } from '../../src/broker/admin/services.js';
-import { type OpenedDatabase, openTestPglite } from '../support/databases.js';
+import { ADMIN_TOKEN, startTestBroker, type TestBroker } from '../support/broker.js';
+import { openTestPglite } from '../support/databases.js';
 
-const ISSUER = 'http://localhost:4000';
-const ADMIN_TOKEN = 'a'.repeat(43);
-let opened: OpenedDatabase;
-let server: Server;
-
+let t: TestBroker;
 beforeAll(async () => {
-  opened = await openTestPglite();
-  const services = createAdminServices(opened.db, ISSUER);
-  const onChange = async () => undefined;
-  const deps = { services, issuer: ISSUER, adminToken: ADMIN_TOKEN, onChange };
-  server = createServer(new Koa().use(createAdminRouter(deps).routes()).callback());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t = await startTestBroker({ opened: await openTestPglite() });
 });
-afterAll(async () => {
-  server.close();
-  await opened.close();
-});
+afterAll(() => t.close());
 
 async function create(body: Uint8Array<ArrayBuffer>, type: string): Promise<[number, unknown]> {
-  const { port } = server.address() as AddressInfo;
-  const response = await fetch(`http://127.0.0.1:${port}/admin/v1/roles`, {
+  const response = await fetch(`${t.issuer}/admin/v1/roles`, {
     method: 'POST',
     headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': type },
     body,

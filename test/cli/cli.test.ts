@@ -160,6 +160,31 @@ describe('DESIGN §12: behalf, while serve holds the directory', () => {
     ]);
   });
 
+  it('goes on as an administrator of its own once the bootstrap token has ended', async () => {
+    const { agt_scribe: secret } = JSON.parse(readFileSync(join(cwd, 'mine.json'), 'utf8'));
+    const file = join(cwd, 'administrators.yaml');
+    const resource = `${environment.BEHALF_ISSUER}/admin`;
+    const scopes = '[admin:write, admin:security]';
+    const permission = `{ principal: agt_scribe, resource: '${resource}', scopes: ${scopes} }`;
+    writeFileSync(file, `permissions: [${permission}]`);
+    const line = `permission agt_scribe at ${resource}\n`;
+    expect((await behalf(['apply', file])).out).toBe(`create     ${line}`);
+    const me = { BEHALF_ADMIN_CLIENT_ID: 'agt_scribe', BEHALF_ADMIN_CLIENT_SECRET: secret };
+    // The second needs a scope more for what the file may say, and gets it.
+    const [ended, listed, applied] = await Promise.all([
+      behalf(['agent', 'list']),
+      behalf(['--json', 'agent', 'list'], me),
+      behalf(['apply', file], me),
+    ]);
+    expect(ended).toEqual({
+      code: 1,
+      out: '',
+      err: 'behalf: The bootstrap token has ended: somebody holds admin:security. Send an access token for the admin API\n',
+    });
+    expect([listed.code, JSON.parse(listed.out).items.length]).toEqual([0, 1]);
+    expect(applied).toEqual({ code: 0, out: `unchanged  ${line}`, err: '' });
+  });
+
   it('serve ends with 0 on SIGTERM', async () => {
     server.removeAllListeners('close');
     const ended = new Promise((resolve) => server.once('close', (code) => resolve(code)));

@@ -33,6 +33,8 @@ export const testConfig = (port: number, more: Partial<Config> = {}): Config => 
   adminToken: ADMIN_TOKEN,
   production: false,
   logLevel: 'info',
+  // Tests look for the refusals they cause.
+  refusalsPerMinute: 100_000,
   ...more,
 });
 

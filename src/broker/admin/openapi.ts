@@ -48,6 +48,8 @@ function describe(operation: Operation): JsonSchema {
   const json = (schema: JsonSchema) => ({ content: { 'application/json': { schema } } });
   return {
     summary: operation.summary,
+    // OpenAPI 3.1: scopes of a bearer token are told as roles.
+    security: [{ bearer: [operation.scope] }],
     parameters: [
       ...parametersIn(operation.path).map((name) => ({
         name,

@@ -18,11 +18,15 @@ import {
 import type { Receipt } from '../revocation/receipt.js';
 import type { Applied, Broken, Planned } from '../world/service.js';
 import type { Registry } from './registry.js';
-import type { AdminScope } from './scopes.js';
+import { type AdminScope, forbidden } from './scopes.js';
 
 /** What the operations stand on; the rest of the broker is handed over. */
 export interface AdminServices {
   readonly registry: Registry;
+  /** `aud` of tokens for this API. */
+  readonly adminResource: string;
+  /** Whether a permission of any of these roles makes administrators. */
+  readonly rolesAdminister: (roles: readonly string[]) => Promise<boolean>;
   readonly listEvents: (filter: AuditFilter) => Promise<readonly RecordedEvent[]>;
   readonly sentences: (events: readonly RecordedEvent[]) => Promise<readonly string[]>;
   readonly listConsents: (filter: DelegationFilter) => Promise<readonly ConsentRow[]>;
@@ -39,6 +43,8 @@ export interface AdminServices {
 
 export interface Call {
   readonly services: AdminServices;
+  /** Whether the caller holds a scope. */
+  readonly holds: (scope: AdminScope) => boolean;
   /** Who asks; goes into the audit. */
   readonly by: string;
   readonly params: Readonly<Record<string, string>>;
@@ -53,6 +59,8 @@ export interface Operation {
   readonly path: string;
   /** What the caller must hold. Said for each operation, never derived: forgetting it does not compile. */
   readonly scope: AdminScope;
+  /** What a call needs besides, for what it says: a password is a credential, some roles administer. */
+  readonly alsoNeeds?: (call: Call) => Promise<AdminScope | undefined>;
   readonly summary: string;
   /** Fields in camelCase; snake_case on the wire. */
   readonly body?: z.ZodType;
@@ -99,16 +107,19 @@ export function toWire(
 /**
  * Checks what came in and runs the operation; the API and the CLI both come through here.
  *
- * @throws Refusal naming every wrong field
+ * @throws Refusal naming every wrong field, or what answers 403 when the caller may not say that
  */
-export function runOperation(
+export async function runOperation(
   operation: Operation,
   call: Omit<Call, 'body'> & { readonly body: unknown },
 ): Promise<unknown> {
   refuseNul({ ...call.params, ...call.query });
   const query = operation.query === undefined ? {} : parse(operation.query, call.query);
   const body = operation.body === undefined ? undefined : parseBody(operation.body, call.body);
-  return operation.run({ ...call, query: query as Call['query'], body: body as never });
+  const parsed: Call = { ...call, query: query as Call['query'], body: body as never };
+  const needed = await operation.alsoNeeds?.(parsed);
+  if (needed !== undefined && !call.holds(needed)) throw forbidden(needed);
+  return operation.run(parsed);
 }
 
 /** PostgreSQL keeps no NUL: what holds one names nothing (P9). */

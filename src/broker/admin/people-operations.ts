@@ -15,12 +15,24 @@ const id = ({ params }: Call): string => params.id as string;
 const page = ({ query }: Call) => query as z.infer<typeof pageQuery>;
 const body = <T>(call: Call): T => call.body as T;
 
+/** Who signs in as whom, and who may at all, is security; so are the roles of administrators. */
+const userNeeds = async (call: Call): Promise<'admin:security' | undefined> => {
+  const { password, email, status, roles } = body<UserPatch>(call);
+  if ([password, email, status].some((field) => field !== undefined)) return 'admin:security';
+  if (roles === undefined) return undefined;
+  const { roles: before } = await call.services.registry.users.get(id(call));
+  return rolesNeed(call, [...roles, ...before]);
+};
+const rolesNeed = async ({ services }: Call, roles: readonly string[]) =>
+  (await services.rolesAdminister(roles)) ? 'admin:security' : undefined;
+
 const users: readonly Operation[] = [
   {
     method: 'post',
     path: '/users',
     scope: 'admin:write',
     summary: 'Register a user',
+    alsoNeeds: async (call) => rolesNeed(call, body<NewUser>(call).roles ?? []),
     body: newUserSchema,
     view: views.userViewSchema,
     status: 201,
@@ -55,6 +67,7 @@ const users: readonly Operation[] = [
     path: '/users/:id',
     scope: 'admin:write',
     summary: 'Change, disable or enable a user',
+    alsoNeeds: userNeeds,
     body: userPatchSchema,
     view: views.userViewSchema,
     status: 200,

@@ -4,6 +4,7 @@ import { OAuthError } from '../../protocol/index.js';
 import { isUnavailable } from '../db/database.js';
 import { isRefusal, type RefusalKind } from '../registry/refusal.js';
 import { toSnake } from './operation.js';
+import { missingScope } from './scopes.js';
 
 export interface Problem {
   readonly status: number;
@@ -32,6 +33,8 @@ export const httpProblem = (status: number, title: string): Error =>
 /** Undefined for what nobody foresaw: the boundary answers and logs that. */
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof Error && 'problem' in error) return error.problem as Problem;
+  const scope = missingScope(error);
+  if (scope !== undefined) return { status: 403, title: `This needs ${scope}` };
   if (isRefusal(error)) {
     const [status, title] = STATUS[error.refusal];
     const fields = error.problems.filter(({ path }) => path.length > 0);

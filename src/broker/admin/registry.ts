@@ -9,12 +9,15 @@ import { createCredentialSteps } from '../clients/credentials.js';
 import { createClients } from '../clients/service.js';
 import { clientNames, findClient } from '../clients/store.js';
 import type { Database, Executor } from '../db/database.js';
+import type { ResourceFacts } from '../facts/store.js';
 import { createRoles, unknownRoles } from '../permissions/roles.js';
 import { createPermissions } from '../permissions/service.js';
-import { createResources } from '../resources/service.js';
+import { conflict } from '../registry/refusal.js';
+import { createResources, type Resources } from '../resources/service.js';
 import { findResource, resourceNames } from '../resources/store.js';
 import { createUsers } from '../users/service.js';
 import { findUser, findUserByEmail, userNames } from '../users/store.js';
+import { createAdminResource } from './resource.js';
 
 export interface RegistryDeps {
   readonly db: Database;
@@ -32,7 +35,15 @@ export function createRegistry({ db, issuer, hashSecret, hashPassword }: Registr
   const agents = createAgents({ db, credentials, unknownClients: clients.steps.unknown });
   const roles = createRoles({ db });
   const users = createUsers({ db, hashPassword, unknownRoles });
-  const permissions = createPermissions({ db, agentExists, clientKind, userIdOf, scopesOf });
+  const builtIn = createAdminResource(issuer);
+  const permissions = createPermissions({
+    db,
+    agentExists,
+    clientKind,
+    userIdOf,
+    scopesOf: async (tx, resource) =>
+      resource === builtIn.identifier ? Object.keys(builtIn.scopes) : scopesOf(tx, resource),
+  });
   const resources = createResources({
     db,
     issuer,
@@ -43,13 +54,30 @@ export function createRegistry({ db, issuer, hashSecret, hashPassword }: Registr
   return {
     agents,
     clients,
-    resources,
+    resources: withBuiltIn(resources, builtIn),
     users,
     roles,
     permissions,
     credentials,
     /** The names behind ids, for audit sentences; ids that name nothing are left out. */
-    namesOf: (ids: readonly string[]) => namesOf(db.orm, ids),
+    namesOf: async (ids: readonly string[]) =>
+      new Map([...(await namesOf(db.orm, ids)), [builtIn.identifier, builtIn.name]]),
+  };
+}
+
+/** Shown like any other; what it says is the program's to say. */
+function withBuiltIn(resources: Resources, builtIn: ResourceFacts): Resources {
+  const { identifier: own } = builtIn;
+  const unlessOwn = <T>(identifier: string, change: () => Promise<T>): Promise<T> =>
+    identifier === own
+      ? Promise.reject(conflict(['identifier'], `${own} is built in and stays as it is`))
+      : change();
+  return {
+    ...resources,
+    get: async (identifier) => (identifier === own ? builtIn : resources.get(identifier)),
+    patch: (by, identifier, patch) =>
+      unlessOwn(identifier, () => resources.patch(by, identifier, patch)),
+    retire: (by, identifier) => unlessOwn(identifier, () => resources.retire(by, identifier)),
   };
 }
 

@@ -78,6 +78,10 @@ const resources: readonly Operation[] = [
   },
 ];
 
+/** Who administers is decided by those who may stop them. */
+const permissionNeeds = async (call: Call): Promise<'admin:security' | undefined> =>
+  named(call, 'resource') === call.services.adminResource ? 'admin:security' : undefined;
+
 const permissions: readonly Operation[] = [
   {
     method: 'get',
@@ -99,6 +103,7 @@ const permissions: readonly Operation[] = [
     method: 'put',
     path: '/permissions/:principal/:resource',
     scope: 'admin:write',
+    alsoNeeds: permissionNeeds,
     summary: 'Say which scopes a principal may hold, or delegate, at a resource',
     body: permissionBodySchema,
     view: views.permissionViewSchema,
@@ -117,6 +122,7 @@ const permissions: readonly Operation[] = [
     method: 'delete',
     path: '/permissions/:principal/:resource',
     scope: 'admin:write',
+    alsoNeeds: permissionNeeds,
     summary: 'Take a permission away',
     status: 204,
     run: (call) =>

@@ -1,43 +1,62 @@
 /**
- * The admin API: `/admin/v1`, JSON, bearer. Owns authentication, parsing and answering; what is
- * done stands in the tables of operations, how in the registry.
+ * The admin API: `/admin/v1`, JSON, bearer. Owns answering: who calls, what they may, what is wrong.
+ * What is done stands in the tables of operations, how in the registry.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import Router from '@koa/router';
 import type { Context, Next } from 'koa';
-import { readBody } from '../http/body.js';
-import { invalid } from '../registry/refusal.js';
+import { type AuditEvent, record } from '../audit/store.js';
+import type { Database } from '../db/database.js';
+import { addressOf, requestState } from '../http/request.js';
+import type { Admission } from '../users/throttle.js';
+import { type AuthenticationDeps, authenticate, type Caller, type Denied } from './authenticate.js';
+import { readJson } from './body.js';
 import { createOpenApi } from './openapi.js';
 import { type AdminServices, type Operation, runOperation } from './operation.js';
 import { ADMIN_OPERATIONS } from './operations.js';
-import { httpProblem, problemOf, sendProblem } from './problem.js';
+import { problemOf, sendProblem } from './problem.js';
+import { ADMIN_SCOPES, type AdminScope, forbidden, missingScope } from './scopes.js';
 
-export interface AdminDeps {
+export interface AdminDeps extends AuthenticationDeps {
+  readonly db: Database;
   readonly services: AdminServices;
+  /** The same on a database that asks, in each transaction, whether the bootstrap bearer is good. */
+  readonly bootstrapServices: AdminServices;
   readonly issuer: string;
-  /** The bootstrap bearer. */
-  readonly adminToken: string;
+  /** Counts a failed authentication, or says how long to wait. */
+  readonly countFailure: (address: string) => Promise<Admission>;
+  /** Records a refusal of somebody unknown, or counts it. */
+  readonly noteRefusal: (event: AuditEvent, address: string) => Promise<void>;
   /** Called after every change, before its answer leaves. */
   readonly onChange: () => Promise<void>;
 }
 
 const PREFIX = '/admin/v1';
-const BODY_MAX_BYTES = 256 * 1024;
-const JSON_DEPTH_MAX = 32;
-/** RFC 8259 §8.1: JSON is UTF-8, and says so or nothing. */
-const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
-/** Until administrators are principals of their own (issue 3). */
-const BOOTSTRAP_PRINCIPAL = 'admin';
+const REALM = 'Bearer realm="behalf admin"';
 
 export function createAdminRouter(deps: AdminDeps): Router {
   const router = new Router({ prefix: PREFIX });
   const document = createOpenApi(ADMIN_OPERATIONS, { prefix: PREFIX, issuer: deps.issuer });
-  router.use(problems, authenticate(deps.adminToken));
+  const callers = new WeakMap<Context, Caller>();
+  const callerOf = (ctx: Context): Caller => {
+    const caller = callers.get(ctx);
+    if (caller === undefined) throw new Error('an operation was reached without a caller');
+    return caller;
+  };
+  router.use(problems(deps, callers), async function bearer(ctx: Context, next: Next) {
+    const outcome = await authenticate(deps, ctx);
+    if (!('by' in outcome)) return refuse(deps, ctx, outcome);
+    callers.set(ctx, outcome);
+    await next();
+  });
   router.get('/openapi.json', (ctx) => {
+    need(callerOf(ctx), 'admin:read');
     ctx.body = document;
   });
   for (const operation of ADMIN_OPERATIONS) {
-    router[operation.method](operation.path, (ctx) => perform(deps, operation, ctx));
+    if (!ADMIN_SCOPES.includes(operation.scope)) {
+      throw new Error(`${operation.method} ${operation.path} says no scope`);
+    }
+    router[operation.method](operation.path, (ctx) => perform(deps, operation, ctx, callerOf(ctx)));
   }
   router.all('/{*rest}', (ctx) => {
     const methods = methodsOf(ctx.path);
@@ -59,34 +78,77 @@ function methodsOf(path: string): string {
   return [...new Set(operations.map(({ method }) => method.toUpperCase()))].sort().join(', ');
 }
 
-async function problems(ctx: Context, next: Next): Promise<void> {
-  try {
-    await next();
-  } catch (error) {
-    const problem = problemOf(error);
-    if (problem === undefined) throw error;
-    sendProblem(ctx, problem);
-  }
-}
-
-const digest = (value: string): Buffer => createHash('sha256').update(value).digest();
-
-function authenticate(adminToken: string) {
-  const expected = digest(adminToken);
-  return async function bearer(ctx: Context, next: Next): Promise<void> {
-    const [, token = ''] = /^bearer ([\x21-\x7e]{1,4096})$/i.exec(ctx.get('Authorization')) ?? [];
-    if (!timingSafeEqual(digest(token), expected)) {
-      ctx.set('WWW-Authenticate', 'Bearer realm="behalf admin"');
-      return sendProblem(ctx, { status: 401, title: 'Send the administrator’s bearer token' });
+function problems(deps: AdminDeps, callers: WeakMap<Context, Caller>) {
+  return async function problemDocuments(ctx: Context, next: Next): Promise<void> {
+    try {
+      await next();
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem === undefined) throw error;
+      const scope = missingScope(error);
+      if (scope !== undefined) {
+        ctx.set('WWW-Authenticate', `${REALM}, error="insufficient_scope", scope="${scope}"`);
+        const by = callers.get(ctx)?.by;
+        await record(deps.db.orm, refusal(deps, ctx, 'insufficient_scope', `needs ${scope}`, by));
+      }
+      // The bootstrap bearer ended while its call was under way.
+      if (problem.status === 401) challenge(ctx, problem.title);
+      sendProblem(ctx, problem);
     }
-    await next();
   };
 }
 
-async function perform(deps: AdminDeps, operation: Operation, ctx: Context): Promise<void> {
+const challenge = (ctx: Context, description: string): void =>
+  ctx.set(
+    'WWW-Authenticate',
+    `${REALM}, error="invalid_token", error_description="${description}"`,
+  );
+
+/** RFC 6750 §3; beyond its address's share a failure is not even told from another. */
+async function refuse(deps: AdminDeps, ctx: Context, denied: Denied): Promise<void> {
+  const address = addressOf(ctx.req);
+  const admission = await deps.countFailure(address);
+  if (!admission.admitted) {
+    ctx.set('Retry-After', String(admission.retryAfterSeconds));
+    return sendProblem(ctx, { status: 429, title: 'Too many failed attempts: wait' });
+  }
+  await deps.noteRefusal(refusal(deps, ctx, 'invalid_token', denied.reason), address);
+  if (denied.description === undefined) ctx.set('WWW-Authenticate', REALM);
+  else challenge(ctx, denied.description);
+  const title = denied.description ?? 'Send an access token for the admin API as bearer token';
+  sendProblem(ctx, { status: 401, title });
+}
+
+const refusal = (
+  { adminResource }: AdminDeps,
+  ctx: Context,
+  code: string,
+  reason: string,
+  by?: string,
+): AuditEvent => ({
+  type: 'request.refused',
+  by,
+  resource: adminResource.identifier,
+  requestId: requestState(ctx).id,
+  detail: { method: ctx.method, path: ctx.path.slice(0, PATH_CHARS_MAX), code, reason },
+});
+const PATH_CHARS_MAX = 200;
+
+function need(caller: Caller, scope: AdminScope): void {
+  if (!caller.scopes.includes(scope)) throw forbidden(scope);
+}
+
+async function perform(
+  deps: AdminDeps,
+  operation: Operation,
+  ctx: Context,
+  caller: Caller,
+): Promise<void> {
+  need(caller, operation.scope);
   const answer = await runOperation(operation, {
-    services: deps.services,
-    by: BOOTSTRAP_PRINCIPAL,
+    services: caller.bootstrap ? deps.bootstrapServices : deps.services,
+    by: caller.by,
+    holds: (scope) => caller.scopes.includes(scope),
     params: ctx.params,
     query: ctx.query,
     body: operation.body === undefined ? undefined : await readJson(ctx),
@@ -94,48 +156,4 @@ async function perform(deps: AdminDeps, operation: Operation, ctx: Context): Pro
   if (operation.method !== 'get') await deps.onChange();
   ctx.body = operation.status === 204 ? null : answer;
   ctx.status = operation.status;
-}
-
-async function readJson(ctx: Context): Promise<unknown> {
-  if (!JSON_TYPE.test(ctx.get('Content-Type'))) {
-    throw httpProblem(415, 'Send application/json');
-  }
-  const read = readBody(ctx.req, BODY_MAX_BYTES).catch(() => {
-    throw httpProblem(413, `The body is longer than ${BODY_MAX_BYTES} bytes`);
-  });
-  const text = decode(await read);
-  if (depthOf(text) > JSON_DEPTH_MAX) {
-    throw invalid({ path: [], message: 'the body is nested too deeply' });
-  }
-  try {
-    return JSON.parse(text === '' ? '{}' : text);
-  } catch {
-    throw invalid({ path: [], message: 'the body is not JSON' });
-  }
-}
-
-/** No octet is replaced in silence: a name is stored as it was sent, or not at all (P5, P9). */
-function decode(body: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
-    throw invalid({ path: [], message: 'the body is not UTF-8' });
-  }
-}
-
-/** Deepest nesting of brackets outside strings: counted before anything recursive reads it (P2). */
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const char = text[at];
-    if (inString) {
-      if (char === '\\') at += 1;
-      else if (char === '"') inString = false;
-    } else if (char === '"') inString = true;
-    else if (char === '{' || char === '[') deepest = Math.max(deepest, ++depth);
-    else if (char === '}' || char === ']') depth -= 1;
-  }
-  return deepest;
 }

@@ -6,3 +6,9 @@
  */
 export const ADMIN_SCOPES = ['admin:read', 'admin:write', 'admin:security'] as const;
 export type AdminScope = (typeof ADMIN_SCOPES)[number];
+
+/** RFC 6750 §3.1 `insufficient_scope`: the caller is known, and may not do this. */
+export const forbidden = (scope: AdminScope): Error =>
+  Object.assign(new Error(`needs ${scope}`), { missingScope: scope });
+export const missingScope = (error: unknown): string | undefined =>
+  error instanceof Error && 'missingScope' in error ? String(error.missingScope) : undefined;

@@ -7,10 +7,12 @@ import { findConsent, findGrant, listConsents, listGrants } from '../delegation/
 import { hashSecret } from '../keys/secrets.js';
 import { createKeyService, type KeyDeps } from '../keys/service.js';
 import { KEY_LEAD_SECONDS } from '../limits.js';
+import { rolesHavePermission } from '../permissions/store.js';
 import { hashPassword, verifyPassword } from '../users/password.js';
 import { applyWorld, planWorld } from '../world/service.js';
 import type { AdminServices } from './operation.js';
 import { createRegistry } from './registry.js';
+import { adminIdentifier } from './resource.js';
 
 /** Signing keys need the root secret: who was given none can list them, and nothing else. */
 const WITHOUT_SECRET: Omit<KeyDeps, 'db'> = {
@@ -25,8 +27,11 @@ export function createAdminServices(
 ): AdminServices {
   const registry = createRegistry({ db, issuer, hashSecret, hashPassword });
   const world = { db, registry, hashPassword, verifyPassword };
+  const adminResource = adminIdentifier(issuer);
   return {
     registry,
+    adminResource,
+    rolesAdminister: (roles) => rolesHavePermission(db.orm, roles, adminResource),
     listEvents: (filter) => listEvents(db.orm, filter),
     sentences: (events) => sentences(events, registry.namesOf),
     listConsents: (filter) => listConsents(db.orm, filter),

@@ -24,6 +24,8 @@ export const WORLD_OPERATIONS: readonly Operation[] = [
     method: 'post',
     path: '/world',
     scope: 'admin:write',
+    // A file may hold anything: credentials, passwords, permissions to administer.
+    alsoNeeds: async () => 'admin:security',
     summary: 'Apply a world file (YAML); generated secrets are in this answer only',
     body: worldSchema,
     view: planSchema,

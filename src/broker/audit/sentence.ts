@@ -28,6 +28,8 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     event.agentId && event.sub && event.sub !== event.agentId
       ? `${name(event.agentId)}, for ${name(event.sub)}${through},`
       : name(event.agentId || event.sub || event.clientId || event.by);
+  const by =
+    detail.act === undefined ? name(event.by) : `${name(text('act'))}, for ${name(event.by)},`;
   const tool = `${text('tool')} (${safeText(list(detail.required))})`;
   switch (event.type) {
     case 'tool.allowed':
@@ -49,7 +51,7 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     case 'grant.ended':
       return `an authorization of ${name(event.sub)} for ${name(event.agentId || event.clientId)}${at} ended: ${text('reason')}`;
     case 'token.revoked':
-      return `${name(event.by)} revoked a token of ${who}${at}`;
+      return `${by} revoked a token of ${who}${at}`;
     case 'sign_in.succeeded':
       return `${name(event.sub)} signed in`;
     case 'sign_in.failed':
@@ -57,11 +59,11 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     case 'session.ended':
       return `a session of ${name(event.sub)} ended: ${text('reason')}`;
     case 'request.refused':
-      return `a request of ${name(event.clientId)} was refused${at}: ${text('reason')}`;
+      return `a request of ${name(event.clientId || event.by)} was refused${at}: ${text('reason')}`;
     default: {
-      const known = ofRegistry(event, name(event.by), name(event.agentId || event.sub));
+      const known = ofRegistry(event, by, name(event.agentId || event.sub));
       if (known !== undefined) return known;
-      return `${event.type} by ${name(event.by)}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
+      return `${event.type} by ${by}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
     }
   }
 }
@@ -94,6 +96,8 @@ function ofRegistry(event: RecordedEvent, by: string, whom: string): string | un
       return `${by} ${done} credential ${text('credential')} of ${thing}`;
     case 'world.applied':
       return `${by} applied a world file: ${text('created')} created, ${text('changed')} changed`;
+    case 'bootstrap.used':
+      return 'the bootstrap token is in use: nobody else could administer';
     case 'key.published':
       return `${by} published the next signing key ${key}`;
     case 'key.activated':
@@ -124,8 +128,9 @@ export async function sentences(
   events: readonly RecordedEvent[],
   namesOf: NamesOf,
 ): Promise<string[]> {
-  const ids = events.flatMap(({ by, sub, agentId, clientId, resource }) => [
+  const ids = events.flatMap(({ by, sub, agentId, clientId, resource, detail }) => [
     by,
+    detail?.act as string | undefined,
     sub,
     agentId,
     clientId,

@@ -40,11 +40,12 @@ export type AuditType =
   | 'key.published'
   | 'key.activated'
   | 'key.retired'
-  | 'world.applied';
+  | 'world.applied'
+  | 'bootstrap.used';
 
 export interface AuditEvent {
   readonly type: AuditType;
-  /** An id, `admin` (bootstrap bearer), `cli`, or `system`. */
+  /** An id (`authorOf`), `admin` (bootstrap bearer), `cli`, or `system`. */
   readonly by?: string | undefined;
   readonly jti?: string | undefined;
   readonly sub?: string | undefined;
@@ -62,12 +63,24 @@ export interface RecordedEvent extends AuditEvent {
   readonly at: Date;
 }
 
+/** Who did something, in one word: somebody, or somebody and the agent that acted for them. */
+export const authorOf = (id: string, actor?: string): string =>
+  actor === undefined ? id : `${id} ${actor}`;
+
+/** The column names the one whose authority it was; the detail, who acted. */
+function attributed(event: AuditEvent): AuditEvent {
+  const [by, act] = (event.by ?? '').split(' ');
+  return act === undefined ? event : { ...event, by, detail: { ...event.detail, act } };
+}
+
 /** Appends events on the caller's transaction (or on their own). */
 export async function record(db: Executor, ...events: readonly AuditEvent[]): Promise<void> {
   if (events.length === 0) return;
   await db
     .insert(auditEvents)
-    .values(events.map((event) => storable({ ...event, detail: { ...event.detail } })));
+    .values(
+      events.map(attributed).map((event) => storable({ ...event, detail: { ...event.detail } })),
+    );
 }
 
 /** PostgreSQL keeps neither NUL nor half a character: who sends them is recorded all the same (P9). */

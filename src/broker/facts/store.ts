@@ -49,7 +49,12 @@ const RECHECK_MS = 1000;
 /** Entries of each kind kept in a generation. */
 const ENTRIES_MAX = 10_000;
 
-export function createFactsCache(db: Database, now: () => number = Date.now): FactsCache {
+export function createFactsCache(
+  db: Database,
+  now: () => number = Date.now,
+  /** Resources there are without being registered. */
+  builtIn: readonly ResourceFacts[] = [],
+): FactsCache {
   let generation: Facts | undefined;
   let checkedAtMs = 0;
   let checking: Promise<Facts> | undefined;
@@ -62,7 +67,7 @@ export function createFactsCache(db: Database, now: () => number = Date.now): Fa
     const epoch = Number(row?.epoch);
     // A slow answer never replaces a newer generation: epochs only grow.
     if (generation === undefined || generation.epoch < epoch) {
-      generation = createGeneration(db, epoch, now);
+      generation = createGeneration(db, epoch, now, builtIn);
     }
     checkedAtMs = startedAtMs;
     return generation;
@@ -114,7 +119,12 @@ function only<T>(
   return async (id) => (id.startsWith(prefix) ? known(id) : undefined);
 }
 
-function createGeneration(db: Database, epoch: number, now: () => number): Facts {
+function createGeneration(
+  db: Database,
+  epoch: number,
+  now: () => number,
+  builtIn: readonly ResourceFacts[],
+): Facts {
   const { orm } = db;
   const credentialsOf = memo<readonly CredentialFacts[]>(
     async (principal) =>
@@ -144,6 +154,8 @@ function createGeneration(db: Database, epoch: number, now: () => number): Facts
     ),
     user: only('usr_', async (id) => (await orm.select().from(users).where(eq(users.id, id)))[0]),
     resource: memo(async (id) => {
+      const own = builtIn.find(({ identifier }) => identifier === id);
+      if (own !== undefined) return own;
       const [row] = await orm.select().from(resources).where(eq(resources.identifier, id));
       return row?.status === 'active' ? row : undefined;
     }, undefined),

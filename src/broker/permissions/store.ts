@@ -116,6 +116,22 @@ export async function deleteRole(db: Executor, name: string): Promise<void> {
   await db.delete(roles).where(eq(roles.name, name));
 }
 
+/** Whether any of these roles has a permission at a resource. */
+export async function rolesHavePermission(
+  db: Executor,
+  names: readonly string[],
+  resource: string,
+): Promise<boolean> {
+  if (names.length === 0) return false;
+  const principals = names.map((name) => `role:${name}`);
+  const rows = await db
+    .select({ principal: permissions.principal })
+    .from(permissions)
+    .where(and(eq(permissions.resource, resource), inArray(permissions.principal, principals)))
+    .limit(1);
+  return rows.length > 0;
+}
+
 /** Whether a user holds the role or a permission names it. */
 export async function roleIsUsed(db: Executor, name: string): Promise<boolean> {
   const held = await db

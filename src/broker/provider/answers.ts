@@ -3,9 +3,10 @@
  * a discovery document that says what is on and nothing that is off.
  */
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { RefusalLog } from '../audit/refusals.js';
 import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, isUnavailable } from '../db/database.js';
-import { requestState } from '../http/request.js';
+import { addressOf, requestState } from '../http/request.js';
 import { LANGUAGES } from '../http/texts/index.js';
 import { JWKS_MAX_AGE_SECONDS } from '../limits.js';
 
@@ -43,7 +44,7 @@ const AUDITED: Readonly<Record<string, AuditEvent['type']>> = {
 const NOT_REFUSED = 'unsupported_token_type';
 
 /** Outermost in the engine: nothing leaves before its refusal is recorded. */
-export function createAnswers(deps: { readonly db: Database }) {
+export function createAnswers(deps: { readonly db: Database; readonly refusals: RefusalLog }) {
   return async function answers(
     ctx: KoaContextWithOIDC,
     next: () => Promise<unknown>,
@@ -56,7 +57,10 @@ export function createAnswers(deps: { readonly db: Database }) {
     if (state.refusal === undefined || type === undefined) return;
     if (state.refusal.code === NOT_REFUSED) return;
     try {
-      await record(deps.db.orm, refusalEvent(ctx, type, state.refusal));
+      const event = refusalEvent(ctx, type, state.refusal);
+      // Whoever proved who they are is told of each time; anybody else can send what they like.
+      if (state.credentialId !== undefined) await record(deps.db.orm, event);
+      else await deps.refusals.note(event, addressOf(ctx.req));
     } catch (error) {
       if (!isUnavailable(error)) throw error;
       unavailable(ctx);

@@ -121,6 +121,32 @@ export function createThrottle(db: Database, now: () => number): Throttle {
   };
 }
 
+const BY_ADDRESS = `
+  with counted as (${count('$2::text', ADDRESS, 'true')})
+  select (select failures from counted) as failures,
+    (${waitOf('$2::text', ADDRESS)})::float8 as wait`;
+
+/**
+ * Counts a failure at something that has no accounts, or says how long to wait. To be asked after
+ * the failure: who proves themselves is let in, however many others failed from the same address.
+ */
+export function createAddressThrottle(
+  db: Database,
+  now: () => number,
+  use: string,
+): (address: string) => Promise<Admission> {
+  return async (address) => {
+    const network = networkOf(address);
+    if (network === UNKNOWN) return { admitted: true, failures: 0 };
+    const [row] = await db.run<{ failures: number | null; wait: number | null }>(BY_ADDRESS, [
+      now(),
+      keyOf(use, network),
+    ]);
+    if (typeof row?.failures === 'number') return { admitted: true, failures: row.failures };
+    return { admitted: false, retryAfterSeconds: waitSeconds(row?.wait ?? 0) };
+  };
+}
+
 /** A waiter that another one overtook sees the wait of before; it may try in a second. */
 const waitSeconds = (wait: number): number =>
   Math.min(WAIT_MAX_SECONDS, Math.max(1, Math.ceil(wait)));

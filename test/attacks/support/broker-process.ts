@@ -18,6 +18,8 @@ const broker = await createBroker({
   previousSecret: undefined,
   adminToken,
   production: false,
+  // The oracle asks for the event of every refusal.
+  refusalsPerMinute: 100_000,
   // Everything it could ever say: nothing secret may be in it.
   logLevel: 'debug',
 });

@@ -1,0 +1,95 @@
+/**
+ * The bootstrap bearer: the operator's own way in, before there is an administrator, and again when
+ * none is left. It is good exactly while no principal that holds `admin:security` could use it:
+ * active, and with something to prove itself by.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { agents, clients, credentials, permissions, users } from '../../../schema/index.js';
+import { record } from '../audit/store.js';
+import type { Database, Executor } from '../db/database.js';
+import { httpProblem } from './problem.js';
+import type { AdminScope } from './scopes.js';
+
+const SECURITY: AdminScope = 'admin:security';
+export const BOOTSTRAP_PRINCIPAL = 'admin';
+export const BOOTSTRAP_ENDED =
+  'The bootstrap token has ended: somebody holds admin:security. Send an access token for the admin API';
+
+export interface Bootstrap {
+  matches(token: string): boolean;
+  /** Whether it is good now; notes in the audit that it is in use. */
+  admits(): Promise<boolean>;
+}
+
+/** Uses are told in the audit by what they change; that there are any, once in this time. */
+const NOTED_EVERY_MS = 3_600_000;
+
+export function createBootstrap(deps: {
+  readonly db: Database;
+  readonly token: string;
+  readonly adminResource: string;
+  readonly now: () => number;
+}): Bootstrap {
+  const { db, adminResource, now } = deps;
+  const expected = digest(deps.token);
+  let notedAtMs: number | undefined;
+  return {
+    matches: (token) => timingSafeEqual(digest(token), expected),
+    admits: async () => {
+      if (await hasAdministrator(db.orm, adminResource)) {
+        notedAtMs = undefined;
+        return false;
+      }
+      if (notedAtMs === undefined || now() - notedAtMs >= NOTED_EVERY_MS) {
+        notedAtMs = now();
+        const type = 'bootstrap.used';
+        await record(db.orm, { type, by: BOOTSTRAP_PRINCIPAL, resource: adminResource });
+      }
+      return true;
+    },
+  };
+}
+
+const digest = (value: string): Buffer => createHash('sha256').update(value).digest();
+
+const usable = (owner: typeof agents | typeof clients) => sql`exists (
+  select from ${owner} o join ${credentials} c on c.principal = o.id
+  where o.id = ${permissions.principal} and o.status = 'active' and c.removed_at is null
+    and (c.expires_at is null or c.expires_at > clock_timestamp()))`;
+
+/** Whether somebody who holds `admin:security` could use it now. */
+async function hasAdministrator(db: Executor, adminResource: string): Promise<boolean> {
+  const rows = await db
+    .select({ principal: permissions.principal })
+    .from(permissions)
+    .where(
+      sql`${permissions.resource} = ${adminResource} and ${SECURITY} = any(${permissions.scopes})
+        and (${usable(agents)} or ${usable(clients)} or exists (
+          select from ${users} u where u.status = 'active' and u.password_hash is not null
+            and (u.id = ${permissions.principal}
+              or starts_with(${permissions.principal}, 'role:')
+                and substr(${permissions.principal}, 6) = any(u.roles))))`,
+    )
+    .limit(1);
+  return rows.length > 0;
+}
+
+/** First half of the advisory lock of bootstrap changes; the second is the schema's hash. */
+const BOOTSTRAP_LOCK = 0x6265_6c62;
+
+/**
+ * The database as the bootstrap bearer has it: each transaction waits for the others of its kind,
+ * then looks again, so that of many made at once only those before the first administrator count
+ * (M1). Taken before any other lock.
+ */
+export const whileBootstrapping = (db: Database, adminResource: string): Database => ({
+  ...db,
+  transaction: (work) =>
+    db.transaction(async (tx) => {
+      const lock = sql`select pg_advisory_xact_lock(${BOOTSTRAP_LOCK}, hashtext(current_schema()))`;
+      await tx.execute(lock);
+      if (await hasAdministrator(tx, adminResource)) throw httpProblem(401, BOOTSTRAP_ENDED);
+      return work(tx);
+    }),
+});
