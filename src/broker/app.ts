@@ -9,10 +9,9 @@ import type Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { type Logger, pino } from 'pino';
 import { createAdminApi } from './admin/assemble.js';
-import type { AdminServices } from './admin/operation.js';
 import type { Registry } from './admin/registry.js';
 import { createAdminResource } from './admin/resource.js';
-import { createAdminServices } from './admin/services.js';
+import { applyWorldOrThrow, createAdminServices } from './admin/services.js';
 import { createDecisionRouter } from './audit/decisions.js';
 import { createRefusalLog, type RefusalLog } from './audit/refusals.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
@@ -87,32 +86,18 @@ export async function createBroker(config: Config, given: BrokerDeps = {}): Prom
 }
 
 async function assemble(config: Config, db: Database, given: BrokerDeps): Promise<Broker> {
-  const now = given.now ?? Date.now;
-  const log = pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout);
-  const secrets = await secretsOf(config);
+  const parts = await partsOf(config, db, given);
+  const { now, log, secrets, refusals } = parts;
   const adminToken = config.adminToken ?? (await developmentSecret(config.dataDir, 'admin-token'));
-  const parts: Parts = {
-    config,
-    db,
-    now,
-    log,
-    secrets,
-    facts: createFactsCache(db, now, [createAdminResource(config.issuer)]),
-    refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
-  };
   const servicesOn = (on: Database) => createAdminServices(on, config.issuer, keyDepsOf(config));
   const services = servicesOn(db);
   const keys = await createKeyRing({ db, secrets, service: services.keys });
   const engine = assembleEngine(parts, keys);
   keys.onChange(engine.swap);
   const feed = createFeed({ db, issuer: config.issuer });
-  const followKeys = (): Promise<void> =>
-    keys.refresh().catch((err) => log.warn({ err }, 'the signing keys were not refreshed'));
-  const lastUse = createLastUse({
-    db,
-    now,
-    warn: (err) => log.warn({ err }, 'when credentials were last used was not written'),
-  });
+  const warn = (what: string) => (err: unknown) => log.warn({ err }, what);
+  const followKeys = () => keys.refresh().catch(warn('the signing keys were not refreshed'));
+  const lastUse = createLastUse({ db, now, warn: warn('uses of credentials were not noted') });
   const health = createHealth({ db, now });
   const app = assembleApp({ ...parts, health, lastUse }, engine, [
     createFeedRouter(feed),
@@ -122,11 +107,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
       issuer: config.issuer,
       servicesOn,
       adminToken,
-      reader: createTokenReader({
-        db,
-        issuer: config.issuer,
-        keys: () => keys.current().published,
-      }),
+      reader: readerOf(parts, keys),
       onChange: followKeys,
     }),
   ]);
@@ -137,7 +118,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     void followKeys();
   });
   const upkeep = setInterval(() => void followKeys(), KEY_UPKEEP_MS).unref();
-  const sweeper = startSweeper(db, log, now, [parts.refusals.flush]);
+  const sweeper = startSweeper(db, log, now, [refusals.flush]);
   const handle = app.callback();
   const { server, endConnections } = createHttpServer((req, res) => void handle(req, res));
   return {
@@ -145,7 +126,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     db,
     adminToken,
     registry: services.registry,
-    applyWorld: (text) => applyOrThrow(services, text),
+    applyWorld: (text) => applyWorldOrThrow(services, text),
     handle: (req, res) => void handle(req, res),
     listen: () => listen(server, config),
     close: async () => {
@@ -157,6 +138,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
       clearInterval(upkeep);
       await closeServer(server);
       await lastUse.close();
+      await refusals.flush();
       if (given.db === undefined) await db.close();
     },
   };
@@ -173,10 +155,26 @@ interface Parts {
   readonly refusals: RefusalLog;
 }
 
+async function partsOf(config: Config, db: Database, given: BrokerDeps): Promise<Parts> {
+  const now = given.now ?? Date.now;
+  return {
+    config,
+    db,
+    now,
+    log: pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout),
+    secrets: await secretsOf(config),
+    facts: createFactsCache(db, now, [createAdminResource(config.issuer)]),
+    refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
+  };
+}
+
+const readerOf = ({ db, config: { issuer } }: Parts, keys: KeyRing) =>
+  createTokenReader({ db, issuer, keys: () => keys.current().published });
+
 function assembleEngine(parts: Parts, keys: KeyRing): Engine {
   const { config, db, now, secrets, facts, refusals } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
-  const reader = createTokenReader({ db, issuer, keys: () => keys.current().published });
+  const reader = readerOf(parts, keys);
   return createEngine({
     db,
     issuer,
@@ -246,15 +244,4 @@ function assembleApp(parts: AppParts, engine: Engine, routers: readonly Router[]
     await engine.handle(ctx.req, ctx.res);
   });
   return app;
-}
-
-async function applyOrThrow(services: AdminServices, text: string) {
-  const outcome = await services.applyWorld(text, 'system');
-  if ('problems' in outcome) {
-    const lines = outcome.problems.map(
-      ({ line, field, message }) => `${line}: ${field}: ${message}`,
-    );
-    throw new Error(`the world file is broken:\n${lines.join('\n')}`);
-  }
-  return { secrets: Object.fromEntries(outcome.secrets.map((one) => [one.principal, one.secret])) };
 }

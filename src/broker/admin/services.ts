@@ -45,3 +45,19 @@ export function createAdminServices(
     applyWorld: (text, by) => applyWorld(world, text, { by }),
   };
 }
+
+/**
+ * Applies a world file as the program itself.
+ *
+ * @throws Error naming the lines and fields of a broken file
+ */
+export async function applyWorldOrThrow(services: AdminServices, text: string) {
+  const outcome = await services.applyWorld(text, 'system');
+  if ('problems' in outcome) {
+    const lines = outcome.problems.map(
+      ({ line, field, message }) => `${line}: ${field}: ${message}`,
+    );
+    throw new Error(`the world file is broken:\n${lines.join('\n')}`);
+  }
+  return { secrets: Object.fromEntries(outcome.secrets.map((one) => [one.principal, one.secret])) };
+}

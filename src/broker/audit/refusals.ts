@@ -9,7 +9,7 @@ import { type AuditEvent, record } from './store.js';
 export interface RefusalLog {
   /** Records the refusal, or counts it. */
   note(event: AuditEvent, address: string): Promise<void>;
-  /** Tells what was only counted, once its minute is over. */
+  /** Tells what was only counted so far; a minute begins. */
   flush(): Promise<void>;
 }
 
@@ -37,7 +37,6 @@ export function createRefusalLog(deps: RefusalLogDeps): RefusalLog {
   let byNetwork = new Map<string, number>();
 
   const flush = async (): Promise<void> => {
-    if (now() - startedAtMs < MINUTE_MS) return;
     const [count, since] = [counted, new Date(startedAtMs).toISOString()];
     [startedAtMs, recorded, counted, byNetwork] = [now(), 0, 0, new Map()];
     if (count === 0) return;
@@ -48,7 +47,7 @@ export function createRefusalLog(deps: RefusalLogDeps): RefusalLog {
   return {
     flush,
     note: async (event, address) => {
-      await flush();
+      if (now() - startedAtMs >= MINUTE_MS) await flush();
       const network = networkOf(address);
       const heard = byNetwork.get(network) ?? 0;
       if (recorded >= total || heard >= perMinute) {
