@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { consents, grants } from '../../schema/index.js';
-import { endConsent, endGrant } from '../../src/broker/delegation/ends.js';
+import { createEngineGrants } from '../../src/broker/consent/engine-grants.js';
+import { abandonGrant, endConsent, endGrant } from '../../src/broker/delegation/ends.js';
 import { createSecrets } from '../../src/broker/keys/secrets.js';
 import { createAdapterFactory, sweepArtifacts } from '../../src/broker/provider/adapter.js';
 import { ROOT_SECRET } from '../support/broker.js';
@@ -15,10 +16,10 @@ const MODELS = [
   'AccessToken',
   'AuthorizationCode',
   'DeviceCode',
-  'Grant',
   'Interaction',
   'PushedAuthorizationRequest',
   'RefreshToken',
+  'RegistrationAccessToken',
   'ReplayDetection',
   'Session',
 ] as const;
@@ -40,6 +41,8 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
       secrets: createSecrets(ROOT_SECRET),
       findClient: async (id) =>
         (id === 'cli_known' ? { client_id: id } : undefined) as AdapterPayload | undefined,
+      findGrant: createEngineGrants(opened.db).find,
+      abandonGrant: (id, requestId) => abandonGrant(opened.db, id, requestId),
       endGrant: async (id, reason) => void (await endGrant(opened.db, id, reason, 'test')),
     });
     adapter = factory as typeof adapter;
@@ -62,6 +65,8 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
     await adapter(model).upsert(id, payload(id, more), lifeSeconds);
     return id;
   };
+  /** Not a record of the engine's: our grant, written out. */
+  const grantAdapter = () => adapter('Grant' as Model);
   const rowsNow = async () => (await opened.db.run('select 1 from artifacts')).length;
 
   /** A grant under a consent, as an approval leaves them. */
@@ -89,10 +94,7 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
     });
   });
 
-  // A grant's end is a fact about the delegation it stands for, not about its row: see below.
-  it.each(
-    MODELS.filter((model) => model !== 'Grant'),
-  )('forgets a %s once destroyed, and not its neighbour', async (model) => {
+  it.each(MODELS)('forgets a %s once destroyed, and not its neighbour', async (model) => {
     const [id, neighbour] = [await store(model), await store(model)];
     await adapter(model).destroy(id);
     expect(await adapter(model).find(id)).toBeUndefined();
@@ -148,9 +150,7 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
     const dump = JSON.stringify(
       await opened.db.run('select model, id, payload, grant_id, uid from artifacts'),
     );
-    // A grant's id is no secret: it is in every `jti`.
-    const hidden = ids.filter((_, n) => MODELS[n] !== 'Grant');
-    expect(hidden.filter((id) => dump.includes(id))).toEqual([]);
+    expect(ids.filter((id) => dump.includes(id))).toEqual([]);
   });
 
   it('seals a whole request, which may name more than its parameters show (PA5)', async () => {
@@ -245,10 +245,9 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
     const others = await Promise.all(
       models.map((model) => store(model, { grantId: other.grantId })),
     );
-    await adapter('Grant').upsert(ended.grantId, payload(ended.grantId), HOUR_SECONDS);
-    expect(await adapter('Grant').find(ended.grantId)).toBeDefined();
+    expect(await grantAdapter().find(ended.grantId)).toMatchObject({ jti: ended.grantId });
     expect(await end(ended)).toMatchObject({ grants: 1 });
-    expect(await adapter('Grant').find(ended.grantId)).toBeUndefined();
+    expect(await grantAdapter().find(ended.grantId)).toBeUndefined();
     for (const [n, model] of models.entries()) {
       expect(await adapter(model).find(ids[n] as string)).toBeUndefined();
       expect(await adapter(model).find(others[n] as string)).toMatchObject({
@@ -260,13 +259,33 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
   it('ends the delegation when the engine destroys its grant (RFC 7009, replay)', async () => {
     const { grantId } = await delegation('destroyed');
     const refresh = await store('RefreshToken', { grantId });
-    await adapter('Grant').destroy(grantId);
+    await grantAdapter().destroy(grantId);
     expect(await adapter('RefreshToken').find(refresh)).toBeUndefined();
     const [row] = await opened.db.run<{ ended: boolean }>(
       'select ended_at is not null as ended from grants where id = $1',
       [grantId],
     );
     expect(row).toEqual({ ended: true });
+  });
+
+  it('reads the engine’s grant from ours, and lets the engine write none', async () => {
+    const { grantId } = await delegation('written_out');
+    await opened.db.run('update grants set resource = $2, scopes = $3 where id = $1', [
+      grantId,
+      'https://files.example/mcp',
+      ['email', 'files:read', 'openid'],
+    ]);
+    expect(await grantAdapter().find(grantId)).toEqual({
+      kind: 'Grant',
+      jti: grantId,
+      iat: expect.any(Number),
+      exp: expect.any(Number),
+      accountId: 'usr_written_out',
+      clientId: 'cli_a',
+      openid: { scope: 'email openid' },
+      resources: { 'https://files.example/mcp': 'files:read' },
+    });
+    await expect(grantAdapter().upsert(grantId, payload(grantId), 1)).rejects.toThrow();
   });
 
   it('knows only registered clients, and registers none (DESIGN §9.3)', async () => {

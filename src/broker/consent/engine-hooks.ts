@@ -9,24 +9,18 @@ import { formatScope, OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import { createGrant } from '../delegation/approve.js';
 import { consentCovers } from '../delegation/coverage.js';
-import {
-  type ConsentRow,
-  findLiveConsent,
-  findLiveGrant,
-  type GrantRow,
-  type NewGrant,
-} from '../delegation/store.js';
+import { type ConsentRow, findLiveConsent, type GrantRow } from '../delegation/store.js';
 import { clientHash, keptTermsFacts, termsFacts } from '../delegation/terms.js';
 import { applicationOf } from '../facts/application.js';
 import type { FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
+import { type EngineGrants, engineGrant } from './engine-grants.js';
 import {
   type AuthorizationRequest,
   checkBeforeSignIn,
   decidedScopes,
   decideOffer,
-  IDENTITY_SCOPES,
   mayReuseInSilence,
   readAuthorizationRequest,
   subjectOf,
@@ -37,6 +31,7 @@ import { currentTerms } from './terms.js';
 export interface ConsentHookDeps {
   readonly db: Database;
   readonly facts: FactsCache;
+  readonly grants: EngineGrants;
   readonly provider: () => Provider;
   readonly now: () => number;
 }
@@ -124,7 +119,8 @@ export function createGrantLoader(deps: ConsentHookDeps) {
     for (const { check } of signIn?.checks ?? []) if (await check(ctx)) return undefined;
     const request = await readAuthorizationRequest(facts, params).catch(rethrow);
     const approved = result?.consent?.grantId;
-    if (approved !== undefined) return approvedGrant(deps, approved, request, session.accountId);
+    if (approved !== undefined)
+      return approvedGrant(deps, ctx, approved, request, session.accountId);
     if (ctx.oidc.prompts.has('consent')) return undefined;
     return grantInSilence(deps, ctx, request, session.accountId);
   };
@@ -132,11 +128,12 @@ export function createGrantLoader(deps: ConsentHookDeps) {
 
 async function approvedGrant(
   deps: ConsentHookDeps,
+  ctx: KoaContextWithOIDC,
   grantId: string,
   request: AuthorizationRequest,
   userId: string,
 ): Promise<Grant | undefined> {
-  const row = await findLiveGrant(deps.db.orm, grantId);
+  const row = await deps.grants.read(ctx, grantId);
   if (row === undefined || !isFor(row, request, userId)) return undefined;
   return deps.provider().Grant.find(grantId);
 }
@@ -159,7 +156,8 @@ async function grantInSilence(
   const { consent, covered } = covering;
   const row = await createGrant(deps.db.orm, consent, covered, id);
   if (row === undefined) return undefined;
-  return saveEngineGrant(deps.provider(), row, deps.now());
+  requestState(ctx).madeGrantId = row.id;
+  return new (deps.provider().Grant)(engineGrant(row, deps.now()) as never);
 }
 
 /**
@@ -193,27 +191,4 @@ export async function coveringConsent(
   );
   if (consent === undefined || 'denied' in coverage) return undefined;
   return { consent, covered: coverage.covered };
-}
-
-/** Writes the engine's own record of a grant; its id is the grant's. */
-export async function saveEngineGrant(
-  provider: Provider,
-  row: NewGrant,
-  nowMs: number,
-): Promise<Grant> {
-  const lifeSeconds = Math.max(1, Math.floor((row.expiresAt.getTime() - nowMs) / 1000));
-  const grant = new provider.Grant({
-    accountId: row.userId,
-    clientId: row.clientId,
-    jti: row.id,
-    expiresIn: lifeSeconds,
-  } as ConstructorParameters<typeof provider.Grant>[0]);
-  const identity = row.scopes.filter((scope) => IDENTITY_SCOPES.some((known) => known === scope));
-  const atResource = row.scopes.filter((scope) => !identity.includes(scope));
-  if (identity.length > 0) grant.addOIDCScope(identity.join(' '));
-  if (row.resource !== '' && atResource.length > 0) {
-    grant.addResourceScope(row.resource, atResource.join(' '));
-  }
-  await grant.save();
-  return grant;
 }

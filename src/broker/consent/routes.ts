@@ -19,7 +19,7 @@ import { requestState } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
 import { isSignedInSince } from '../sessions/policy.js';
 import { sessionStands } from '../sessions/store.js';
-import { coveringConsent, saveEngineGrant } from './engine-hooks.js';
+import { coveringConsent } from './engine-hooks.js';
 import {
   currentInteraction,
   type InteractionDeps,
@@ -216,7 +216,6 @@ async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void
     },
     requestState(ctx).id,
   );
-  await saveEngineGrant(deps.provider(), grant, deps.now());
   const { login } = interaction.result ?? {};
   const result = { ...(login === undefined ? {} : { login }), consent: { grantId: grant.id } };
   redirect(ctx, await keepResult(interaction, result));

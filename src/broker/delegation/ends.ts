@@ -8,7 +8,7 @@ import { record } from '../audit/store.js';
 import type { Database, Executor } from '../db/database.js';
 import { type Receipt, receiptFor } from '../revocation/receipt.js';
 import { narrow } from '../revocation/store.js';
-import type { ConsentRow } from './store.js';
+import type { ConsentRow, GrantRow } from './store.js';
 
 export async function markConsentEnded(
   tx: Executor,
@@ -54,6 +54,25 @@ export const endConsent = (
     return { stops: [stop], result };
   });
 
+const recordGrantEnded = (
+  tx: Executor,
+  grant: GrantRow,
+  reason: string,
+  by: string,
+  requestId?: string,
+): Promise<void> =>
+  record(tx, {
+    type: 'grant.ended',
+    by,
+    sub: grant.userId,
+    clientId: grant.clientId,
+    agentId: grant.agentId || undefined,
+    resource: grant.resource || undefined,
+    grantId: grant.id,
+    requestId,
+    detail: { reason, consent: grant.consentId },
+  });
+
 /** Ends one authorization and all it gave; undefined when it was not live. */
 export const endGrant = (
   db: Database,
@@ -72,18 +91,21 @@ export const endGrant = (
       .where(and(eq(grants.id, id), isNull(grants.endedAt)))
       .returning();
     if (grant === undefined) return { stops: [], result: undefined };
-    await record(tx, {
-      type: 'grant.ended',
-      by,
-      sub: grant.userId,
-      clientId: grant.clientId,
-      agentId: grant.agentId || undefined,
-      resource: grant.resource || undefined,
-      grantId: grant.id,
-      detail: { reason, consent: grant.consentId },
-    });
+    await recordGrantEnded(tx, grant, reason, by);
     return {
       stops: [{ key: `${grant.consentId}.${grant.id}`, always: true, reason, by }],
       result: await receiptFor(tx, [{ kind: 'grant', id }]),
     };
+  });
+
+/** Ends a grant of which nothing was ever issued, so that there is nothing to stop. */
+export const abandonGrant = (db: Database, id: string, requestId: string): Promise<void> =>
+  db.transaction(async (tx) => {
+    const endedReason = 'abandoned';
+    const [grant] = await tx
+      .update(grants)
+      .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason, endedBy: 'system' })
+      .where(and(eq(grants.id, id), isNull(grants.endedAt)))
+      .returning();
+    if (grant !== undefined) await recordGrantEnded(tx, grant, endedReason, 'system', requestId);
   });

@@ -15,7 +15,7 @@ import { rethrow } from '../provider/errors.js';
 import type { Issuer, Story } from '../tokens/issue.js';
 import { endGrant } from './ends.js';
 import { type ProvingDeps, proveActor } from './proving.js';
-import { findLiveGrant, type GrantRow, type LiveGrant } from './store.js';
+import type { GrantRow, LiveGrant } from './store.js';
 import { createDelegationStory } from './story.js';
 
 /** Parameters these grants take beyond the engine's own. */
@@ -25,6 +25,8 @@ export interface DelegationGrantDeps extends ProvingDeps {
   readonly issuer: string;
   readonly tokens: Issuer;
   readonly provider: () => Provider;
+  /** A live grant, read once a request. */
+  readonly readGrant: (ctx: KoaContextWithOIDC, id: string) => Promise<LiveGrant | undefined>;
   /** Whether everyone in a grant, and what its scopes mean, is still what its user agreed to. */
   readonly termsStand: (facts: Facts, grant: LiveGrant) => Promise<boolean>;
 }
@@ -103,7 +105,7 @@ async function prepare(
     readonly earlier: (grant: GrantRow) => ActorProof | undefined;
   },
 ): Promise<void> {
-  const grant = await findLiveGrant(deps.db.orm, source.grantId ?? '');
+  const grant = await deps.readGrant(ctx, source.grantId ?? '');
   if (grant === undefined)
     throw new OAuthError('invalid_grant', 'the authorization has ended: start a new one');
   const { resource, scope } = ctx.oidc.params ?? {};

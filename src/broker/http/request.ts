@@ -17,6 +17,8 @@ export interface RequestState {
    * durations, each on one clock: the database's and this process's need not agree.
    */
   usedBeforeArrival?: boolean;
+  /** A grant made in silence for this request: of no use to anybody if the request then fails. */
+  madeGrantId?: string;
   /** Why the engine refused; for the audit. */
   refusal?: { readonly code: string; readonly reason: string };
   /** An error that is not a refusal: decides between 500 and 503. */

@@ -16,6 +16,10 @@ export interface AdapterDeps {
   readonly secrets: Secrets;
   /** The engine's metadata of an agent or client; undefined when it may not authenticate. */
   readonly findClient: (id: string) => Promise<AdapterPayload | undefined>;
+  /** The engine's Grant, written out of ours; undefined when it has ended. */
+  readonly findGrant: (id: string) => Promise<AdapterPayload | undefined>;
+  /** A grant of which nothing was ever issued. */
+  readonly abandonGrant: (id: string, requestId: string) => Promise<void>;
   /** Milliseconds. */
   readonly now: () => number;
   /** RFC 7009 and replay end a grant here. */
@@ -83,7 +87,28 @@ where model = $1 and id = $2 and consumed_at is null returning 1 as done`;
 const DESTROY = 'delete from artifacts where model = $1 and id = $2 returning 1 as done';
 
 export function createAdapterFactory(deps: AdapterDeps): (model: string) => Adapter {
-  return (model) => (model === 'Client' ? clientAdapter(deps) : artifactAdapter(deps, model));
+  return (model) => {
+    if (model === 'Client') return clientAdapter(deps);
+    return model === 'Grant' ? grantAdapter(deps) : artifactAdapter(deps, model);
+  };
+}
+
+const never = async (): Promise<undefined> => undefined;
+
+/** Read only: grants are written where users decide, and end there. */
+function grantAdapter({ findGrant, endGrant }: AdapterDeps): Adapter {
+  const refuse = async (): Promise<never> => {
+    throw new Error('the engine writes no grants');
+  };
+  return {
+    find: findGrant,
+    upsert: refuse,
+    consume: refuse,
+    destroy: (id) => endGrant(id, 'revoked', Provider.ctx?.oidc?.client?.clientId ?? 'system'),
+    findByUid: never,
+    findByUserCode: never,
+    revokeByGrantId: never,
+  };
 }
 
 function clientAdapter({ findClient }: AdapterDeps): Adapter {
@@ -95,13 +120,13 @@ function clientAdapter({ findClient }: AdapterDeps): Adapter {
     upsert: refuse,
     destroy: refuse,
     consume: refuse,
-    findByUid: async () => undefined,
-    findByUserCode: async () => undefined,
-    revokeByGrantId: async () => undefined,
+    findByUid: never,
+    findByUserCode: never,
+    revokeByGrantId: never,
   };
 }
 
-function artifactAdapter({ db, secrets, endGrant, now }: AdapterDeps, model: string): Adapter {
+function artifactAdapter({ db, secrets, abandonGrant, now }: AdapterDeps, model: string): Adapter {
   const codec = createCodec(secrets, model);
   const isSession = model === 'Session';
   const find = isSession ? FIND_SESSION : FIND;
@@ -130,19 +155,24 @@ function artifactAdapter({ db, secrets, endGrant, now }: AdapterDeps, model: str
         model,
         artifactKey(model, id),
         codec.toRow(payload),
-        payload.grantId ?? (model === 'Grant' ? id : null),
+        payload.grantId ?? null,
         isSession ? artifactKey(model, payload.uid as string) : null,
         expiresIn ?? LIFE_DEFAULT_SECONDS,
       ];
       if (model !== 'ReplayDetection') await db.run(isSession ? UPSERT_SESSION : UPSERT, params);
       else await once(INSERT_ONCE, params, replayed);
     },
-    consume: (id) =>
-      once(CONSUME, [model, artifactKey(model, id)], LOST_TO_ANOTHER[model] ?? codeLost),
-    destroy: async (id) => {
-      if (model === 'Grant') {
-        return endGrant(id, 'revoked', Provider.ctx?.oidc?.client?.clientId ?? 'system');
+    consume: async (id) => {
+      try {
+        await once(CONSUME, [model, artifactKey(model, id)], LOST_TO_ANOTHER[model] ?? codeLost);
+      } catch (error) {
+        // The engine uses a pushed request up last: what was made for the loser goes with it.
+        const state = Provider.ctx === undefined ? undefined : requestState(Provider.ctx);
+        if (state?.madeGrantId !== undefined) await abandonGrant(state.madeGrantId, state.id);
+        throw error;
       }
+    },
+    destroy: async (id) => {
       const params = [model, artifactKey(model, id)];
       if (model === 'Interaction') await once(DESTROY, params, interactionGone);
       else await db.run(DESTROY, params);

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { TOKEN_EXCHANGE } from '../../protocol/index.js';
+import { createEngineGrants } from '../consent/engine-grants.js';
 import {
   createGrantLoader,
   createInteractionPolicy,
@@ -13,6 +14,7 @@ import {
 import { termsStand } from '../consent/terms.js';
 import type { Database } from '../db/database.js';
 import { type ActorProver, createActorProver } from '../delegation/actor-proof.js';
+import { abandonGrant } from '../delegation/ends.js';
 import {
   DELEGATION_PARAMETERS,
   wrapAuthorizationCode,
@@ -95,7 +97,8 @@ const ERROR_EVENTS = [
 ] as const;
 
 function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): Provider {
-  const hooks = { ...deps, provider: current };
+  const grants = createEngineGrants(deps.db);
+  const hooks = { ...deps, grants, provider: current };
   const configuration = createConfiguration({
     ...deps,
     keys: deps.keys(),
@@ -103,9 +106,11 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
     stands: (grantId) => grantStands(deps, grantId),
     loadExistingGrant: createGrantLoader(hooks),
     checkRequest: createRequestCheck(hooks),
+    findGrant: grants.find,
+    abandonGrant: (id, requestId) => abandonGrant(deps.db, id, requestId),
     findClient: async (id) => clientMetadata(await deps.facts.current(), id),
   });
-  const delegation = { ...hooks, actors, termsStand };
+  const delegation = { ...hooks, actors, termsStand, readGrant: grants.read };
   const provider = createBrokerProvider(deps.issuer, configuration, {
     authorization_code: {
       wrap: (inner) => wrapAuthorizationCode(delegation, inner),
