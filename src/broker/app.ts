@@ -28,12 +28,14 @@ import { createFormSealer } from './http/csrf.js';
 import { createHealth, type Health } from './http/health.js';
 import { createProblemPage } from './http/problem-page.js';
 import { closeServer, createHttpServer, listen, serveStylesheet } from './http/server.js';
+import { mountRouters } from './http/unrouted.js';
 import { createKeyRing, type KeyRing } from './keys/ring.js';
 import { developmentSecret, type Secrets } from './keys/secrets.js';
 import { keyDepsOf, secretsOf } from './keys/settings.js';
 import { KEY_UPKEEP_MS } from './limits.js';
 import { createAnswers, createDiscovery, createJwks, noteRefusal } from './provider/answers.js';
 import { createEngine, type Engine } from './provider/engine.js';
+import { rewriteHandOver } from './provider/hand-over.js';
 import { createFeed } from './revocation/feed.js';
 import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
 import { createFeedRouter } from './revocation/routes.js';
@@ -175,6 +177,7 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
   const { config, db, now, secrets, facts, refusals } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
   const reader = readerOf(parts, keys);
+  const pages = createProblemPage({ renderError, renderSignOut, now }).engine;
   return createEngine({
     db,
     issuer,
@@ -197,11 +200,12 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       createJwtEndpoints({ db, facts, reader, now }),
       createDiscovery(issuer, exchangeMetadata(exchangeErrors)),
       createJwks(() => keys.current().published),
-      createAnswers({ db, refusals }),
+      rewriteHandOver,
+      createAnswers({ db, refusals, refuse: pages.refuse }),
       createSignOutRecorder(db),
     ],
     onRefusal: noteRefusal,
-    ...createProblemPage({ renderError, renderSignOut }).engine,
+    ...pages,
   });
 }
 
@@ -231,14 +235,12 @@ function assembleApp(parts: AppParts, engine: Engine, routers: readonly Router[]
       issuer,
       log,
       now,
-      renderProblem: createProblemPage({ renderError, renderSignOut }).render,
+      renderProblem: createProblemPage({ renderError, renderSignOut, now }).render,
     }),
   );
   app.use(serveStylesheet);
   app.use(notingUse(lastUse));
-  for (const router of [interaction, ...routers]) {
-    app.use(router.routes()).use(router.allowedMethods());
-  }
+  mountRouters(app, [interaction, ...routers]);
   app.use(async function engineLast(ctx: Context) {
     ctx.respond = false;
     await engine.handle(ctx.req, ctx.res);

@@ -37,13 +37,15 @@ export class OAuthError extends Error {
    * @param code the specification's error code
    * @param description `error_description`: safe for anyone to read
    * @param reason which rule, which id, what would change it: for the operator only
+   * @param status where it is not the code's own
    */
   constructor(
     readonly code: OAuthErrorCode,
     readonly description: string,
     readonly reason: string = description,
+    status: number = STATUS[code] ?? 400,
   ) {
     super(description);
-    this.status = STATUS[code] ?? 400;
+    this.status = status;
   }
 }

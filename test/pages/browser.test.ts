@@ -7,8 +7,8 @@ import { pageHeaders } from '../../src/broker/http/headers.js';
 import type { ConsentPageModel } from '../../src/broker/http/page-model.js';
 import { LANGUAGES } from '../../src/broker/http/texts/index.js';
 import { renderSignIn } from '../../src/broker/users/sign-in-views.js';
-import { type Browser, launchBrowser, type Page } from '../support/browser.js';
-import { AGENT_CONSENT, PROBLEM, SIGN_IN } from './models.js';
+import { type Browser, type BrowserContext, launchBrowser, type Page } from '../support/browser.js';
+import { AGENT_CONSENT, SIGN_IN } from './models.js';
 import { PAGES, type Site, startSite } from './site.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -56,25 +56,65 @@ async function violations(page: Page): Promise<unknown[]> {
 }
 
 const LOOKS = (['light', 'dark'] as const).flatMap((colorScheme) =>
-  [900, 320].map((width) => ({ colorScheme, width })),
+  [1280, 320].map((width) => ({ colorScheme, width })),
 );
 
 describe.each(LOOKS)('in $colorScheme, $width px wide', ({ colorScheme, width }) => {
+  let context: BrowserContext;
+  beforeAll(async () => {
+    const viewport = { width, height: 800 };
+    context = await browser.newContext({ colorScheme, viewport });
+  });
+  afterAll(() => context?.close());
+
   it.each(Object.keys(PAGES))('%s has no accessibility violation and fits', async (name) => {
-    await withPage({ colorScheme, viewport: { width, height: 800 } }, async (page) => {
-      const complaints: string[] = [];
-      page.on('console', (message) => complaints.push(message.text()));
-      page.on('pageerror', (error) => complaints.push(String(error)));
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    await page.goto(`${site.origin}/${name}`);
+    for (const summary of await page.locator('summary').all()) await summary.click();
+    expect(await violations(page)).toEqual([]);
+    const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+    expect(await page.evaluate(overflow)).toBe(0);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+});
+
+it('no page needs a script: the one that has it has a button that does the same', () => {
+  const scripted = Object.entries(PAGES).filter(([, html]) => /<script|\son[a-z]+=/i.test(html));
+  expect(scripted.map(([name]) => name)).toEqual(['hand-over', 'de/hand-over']);
+  for (const [, html] of scripted)
+    expect(html).toMatch(/<form[\s\S]*<button type="submit"[\s\S]*<\/form>/);
+});
+
+describe('by keyboard, on every page', () => {
+  it.each(
+    Object.keys(PAGES),
+  )('%s: every control is reached once, in order, and seen', async (name) => {
+    await withPage({ viewport: { width: 1280, height: 800 } }, async (page) => {
       await page.goto(`${site.origin}/${name}`);
-      for (const summary of await page.locator('summary').all()) await summary.click();
-      expect(await violations(page)).toEqual([]);
-      const overflow =
-        'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-      expect(await page.evaluate(overflow)).toBe(0);
-      expect(complaints).toEqual([]);
+      const controls = await page.evaluate(REACHABLE);
+      const reached: unknown[] = [];
+      for (let n = 0; n < (controls as unknown[]).length; n += 1) {
+        await page.keyboard.press('Tab');
+        reached.push(await page.evaluate(FOCUSED));
+      }
+      expect(reached).toEqual(controls);
     });
   });
 });
+
+/** What a Tab key should stop at, in the order of the page: of radio buttons, the chosen one. */
+const REACHABLE = `[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary')]
+  .filter((one) => one.type !== 'radio' || one.checked)
+  .filter((one) => one.matches('summary') || !one.closest('details:not([open])'))
+  .map((one) => ({ at: one.outerHTML, seen: true }))`;
+const FOCUSED = `(() => {
+  const { outlineWidth, outlineStyle } = getComputedStyle(document.activeElement);
+  return { at: document.activeElement.outerHTML, seen: outlineStyle !== 'none' && outlineWidth === '3px' };
+})()`;
 
 const HOSTILE = [
   '</title><script>window.hit=1</script>',
@@ -109,7 +149,12 @@ describe.each(HOSTILE)('the hostile name %j', (text) => {
       LANGUAGES.en,
     ),
     problem: renderError(
-      { ...PROBLEM, title: text, message: text, advice: text, code: text },
+      {
+        title: text,
+        message: text,
+        advice: text,
+        details: { code: text, what: text, requestId: text, atMs: 0 },
+      },
       LANGUAGES.en,
     ),
   };
@@ -227,7 +272,7 @@ describe('the headers, as the browser takes them', () => {
   const show = (formAction: readonly string[]) => {
     const headers = pageHeaders({ formAction });
     site.extra.set('/to-client', { html: PAGES['consent-agent'] ?? '', headers });
-    site.redirectTo = `${elsewhere.origin}/problem`;
+    site.redirectTo = `${elsewhere.origin}/problem-request`;
   };
   const allow = async (page: Page) => {
     await page.goto(`${site.origin}/to-client`);
@@ -238,7 +283,7 @@ describe('the headers, as the browser takes them', () => {
     await withPage({}, async (page) => {
       show([`${elsewhere.origin}/callback`]);
       await allow(page);
-      await page.waitForURL(`${elsewhere.origin}/problem`);
+      await page.waitForURL(`${elsewhere.origin}/problem-request`);
     });
   });
 

@@ -5,6 +5,7 @@ import type {
   ShownScope,
   SignInPageModel,
 } from '../../src/broker/http/page-model.js';
+import type { HandOverPageModel } from '../../src/broker/provider/hand-over.js';
 
 const scope = (name: string, title: string, more: Partial<ShownScope> = {}): ShownScope => ({
   name,
@@ -115,10 +116,22 @@ export const THROTTLED_SIGN_IN: SignInPageModel = {
   retryAfterSeconds: 32,
 };
 
-export const PROBLEM: ErrorPageModel = {
-  title: 'This did not work',
-  message: 'The page belongs to another browser or has expired.',
-  advice: 'Go back to the application you came from and try again.',
+export const HAND_OVER: HandOverPageModel = {
+  action: 'https://desk.example/callback',
+  fields: [['code', 'abc']],
+  script: '',
+};
+
+export const DETAILS: NonNullable<ErrorPageModel['details']> = {
   code: 'invalid_request',
+  what: 'this page belongs to another browser or has expired',
   requestId: 'q1w2e3r4t5y6u7i8',
+  atMs: Date.UTC(2026, 10, 3, 18, 5),
+};
+
+export const PROBLEM: ErrorPageModel = {
+  title: 'This page has expired',
+  message: 'It was open for too long.',
+  advice: 'Go back to the application you came from and start again.',
+  details: DETAILS,
 };

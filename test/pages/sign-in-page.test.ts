@@ -59,15 +59,18 @@ it('asks before signing out, and staying is the first answer', () => {
 describe('the error page', () => {
   it('says what happened and what to do, and then the small print', () => {
     expect(linesOf(renderError(PROBLEM, LANGUAGES.en))).toEqual([
-      'This did not work',
-      'The page belongs to another browser or has expired.',
-      'Go back to the application you came from and try again.',
-      ...['Code', 'invalid_request', 'Request', 'q1w2e3r4t5y6u7i8'],
+      'This page has expired',
+      'It was open for too long.',
+      'Go back to the application you came from and start again.',
+      'Details for support',
+      ...['Request', 'q1w2e3r4t5y6u7i8', 'Time', '3 Nov 2026, 18:05 UTC'],
+      ...['Code', 'invalid_request'],
+      ...['What happened', 'this page belongs to another browser or has expired'],
     ]);
   });
 
   it('has no small print without anything to print', () => {
-    const { code: _code, requestId: _id, ...bare } = PROBLEM;
+    const { details: _details, ...bare } = PROBLEM;
     expect(linesOf(renderError(bare, LANGUAGES.en))).toHaveLength(3);
   });
 });

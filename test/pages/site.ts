@@ -5,6 +5,7 @@ import { renderConsent, renderError } from '../../src/broker/consent/views.js';
 import { pageHeaders } from '../../src/broker/http/headers.js';
 import { stylesheet } from '../../src/broker/http/style.css.js';
 import { LANGUAGES, type Language } from '../../src/broker/http/texts/index.js';
+import { renderHandOver } from '../../src/broker/provider/hand-over.js';
 import { renderSignIn, renderSignOut } from '../../src/broker/users/sign-in-views.js';
 import * as models from './models.js';
 
@@ -19,7 +20,14 @@ export const pagesIn = (language: Language): Readonly<Record<string, string>> =>
   'sign-in-wrong': renderSignIn(models.WRONG_SIGN_IN, language),
   'sign-in-throttled': renderSignIn(models.THROTTLED_SIGN_IN, language),
   'sign-out': renderSignOut({ action: '/logout/confirm', xsrf: 'token' }, language),
-  problem: renderError(models.PROBLEM, language),
+  'hand-over': renderHandOver(models.HAND_OVER, language),
+  'signed-out': renderError(language.texts.signedOut, language),
+  ...Object.fromEntries(
+    Object.entries(language.texts.problems).map(([name, words]) => [
+      `problem-${name}`,
+      renderError({ ...words, details: models.DETAILS }, language),
+    ]),
+  ),
 });
 
 /** By path: English as it is, other languages below their tag. */

@@ -1,12 +1,12 @@
 /** What the stages of an interaction share: the browser it belongs to, its forms, the way on. */
 import type { Context } from 'koa';
 import type { Interaction, InteractionResults, Provider } from 'oidc-provider';
-import { OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { readForm } from '../http/body.js';
 import { type FormSealer, isSameOrigin } from '../http/csrf.js';
 import type { SignInPageModel } from '../http/page-model.js';
+import { refusal } from '../http/refusals.js';
 import type { Language } from '../http/texts/index.js';
 import type { SignIn } from '../users/sign-in.js';
 
@@ -28,7 +28,7 @@ export async function currentInteraction(
 ): Promise<Interaction> {
   const interaction = await deps.provider().interactionDetails(ctx.req, ctx.res);
   if (interaction.uid !== ctx.params.uid) {
-    throw new OAuthError('invalid_request', 'this page belongs to another browser or has expired');
+    throw refusal('expired');
   }
   return interaction;
 }
@@ -50,7 +50,7 @@ export async function keepResult(
 /** Cross-site posts never get here with the cookie; these two close what is left (I1, I11). */
 export async function readOwnForm(deps: InteractionDeps, ctx: Context): Promise<URLSearchParams> {
   if (!isSameOrigin(ctx.req.headers, deps.issuer)) {
-    throw new OAuthError('access_denied', 'the form was sent from another site');
+    throw refusal('foreignForm');
   }
   return readForm(ctx.req);
 }

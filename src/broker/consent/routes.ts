@@ -15,6 +15,7 @@ import { applicationOf } from '../facts/application.js';
 import type { Facts } from '../facts/store.js';
 import { pageHeaders } from '../http/headers.js';
 import { languageOf } from '../http/language.js';
+import { refusal } from '../http/refusals.js';
 import { requestState } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
 import { isSignedInSince } from '../sessions/policy.js';
@@ -182,7 +183,7 @@ async function handleDecision(deps: InteractionDeps, ctx: Context): Promise<void
     | Shown
     | undefined;
   if (shown?.uid !== interaction.uid || shown.userId !== userId) {
-    throw new OAuthError('access_denied', 'the form has expired: go back and try again');
+    throw refusal('formExpired');
   }
   if (form.get('decision') !== 'allow') return deny(deps, ctx, shown);
 

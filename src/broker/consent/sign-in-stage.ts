@@ -1,11 +1,11 @@
 /** The first stage of an interaction: who is there? */
 import type { Context } from 'koa';
 import type { Interaction } from 'oidc-provider';
-import { OAuthError } from '../../protocol/index.js';
 import { PASSWORD_ACR } from '../acr.js';
 import { applicationOf } from '../facts/application.js';
 import { pageHeaders } from '../http/headers.js';
 import { languageOf } from '../http/language.js';
+import { refusal } from '../http/refusals.js';
 import { placeOf } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
 import {
@@ -63,7 +63,7 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
   const interaction = await currentInteraction(deps, ctx);
   const sealed = deps.forms.open(PURPOSE_SIGN_IN, form.get('form') ?? '', deps.now());
   if ((sealed as { uid?: string } | undefined)?.uid !== interaction.uid) {
-    throw new OAuthError('access_denied', 'the form has expired: go back and try again');
+    throw refusal('formExpired');
   }
   const email = form.get('email') ?? '';
   const outcome = await deps.signIn({

@@ -1,17 +1,18 @@
 /** Reads small request bodies; everything about them is bounded. */
 import type { IncomingMessage } from 'node:http';
 import { OAuthError } from '../../protocol/index.js';
+import { refusal } from './refusals.js';
 
 export const FORM_MAX_BYTES = 64 * 1024;
 const FIELDS_MAX = 500;
 
-/** @throws OAuthError `invalid_request` when the body is longer than the limit */
+/** @throws OAuthError 413 when the body is longer than the limit */
 export async function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > maxBytes) throw new OAuthError('invalid_request', 'the request is too long');
+    if (length > maxBytes) throw refusal('tooLong');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

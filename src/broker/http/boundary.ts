@@ -6,6 +6,7 @@ import type { Context, Middleware, Next } from 'koa';
 import type { Logger } from 'pino';
 import { OAuthError } from '../../protocol/index.js';
 import { isUnavailable } from '../db/database.js';
+import { refusal } from './refusals.js';
 import { beginRequest, rememberAddress, requestState } from './request.js';
 
 export interface BoundaryDeps {
@@ -91,15 +92,18 @@ function answer(deps: BoundaryDeps, ctx: Context, error: unknown): void {
 function toWire(deps: BoundaryDeps, ctx: Context, error: unknown): OAuthError {
   if (error instanceof OAuthError) return error;
   if (isUnavailable(error)) {
-    return new OAuthError('temporarily_unavailable', 'the server cannot answer now: try again');
+    return refusal('unavailable');
   }
   // The engine's own errors: a session that is gone, a cookie that is missing.
-  const engine = error as { expose?: boolean; error?: string; error_description?: string };
+  const engine = error as Partial<Record<'name' | 'error' | 'error_description', string>> & {
+    expose?: boolean;
+  };
+  if (engine.name === 'SessionNotFound') return refusal('expired');
   if (engine.expose === true && engine.error !== undefined) {
     return new OAuthError('invalid_request', engine.error_description ?? 'request is invalid');
   }
   deps.log.error({ request_id: requestState(ctx).id, err: told(error) }, 'unexpected error');
-  return new OAuthError('server_error', 'something went wrong on our side');
+  return refusal('server');
 }
 
 /** What went wrong and where; never the parameters a database error carries (M7). */

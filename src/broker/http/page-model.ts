@@ -68,7 +68,12 @@ export interface ErrorPageModel {
   readonly message: string;
   /** What the person can do now. */
   readonly advice: string;
-  /** OAuth error code, small print. */
-  readonly code?: string | undefined;
-  readonly requestId?: string | undefined;
+  /** For support, in English; absent when nothing went wrong. */
+  readonly details?: {
+    /** What the wire says: OAuth error code and sentence. */
+    readonly code: string;
+    readonly what: string;
+    readonly requestId: string;
+    readonly atMs: number;
+  };
 }

@@ -14,6 +14,8 @@ export interface PageOptions {
   readonly title: string;
   readonly content: VNode;
   readonly language: Language;
+  /** For a page of a few lines or fields. */
+  readonly narrow?: boolean;
 }
 
 const TITLE_CHARS_MAX = 300;
@@ -28,7 +30,7 @@ export function renderPage({ language, ...page }: PageOptions): string {
   return `<!doctype html>${renderToString(document)}`;
 }
 
-function Document({ title, content }: Omit<PageOptions, 'language'>) {
+function Document({ title, content, narrow }: Omit<PageOptions, 'language'>) {
   const { tag, texts } = useLanguage();
   return (
     <html lang={tag}>
@@ -40,12 +42,17 @@ function Document({ title, content }: Omit<PageOptions, 'language'>) {
         <title>{phrase(texts.pageTitle, { title: displayed(title, TITLE_CHARS_MAX) })}</title>
         <link rel="stylesheet" href={stylesheet.path} />
       </head>
-      <body>
+      <body {...(narrow === true ? { class: 'narrow' } : {})}>
+        <a class="skip" href="#main">
+          {texts.skip}
+        </a>
         <header class="brand">
           <Mark />
           <span>{texts.product}</span>
         </header>
-        <main class="card">{content}</main>
+        <main class="card" id="main" tabIndex={-1}>
+          {content}
+        </main>
       </body>
     </html>
   );
@@ -92,16 +99,19 @@ export function Sentence<Place extends string>(props: {
 export function Facts({
   rows,
 }: {
-  readonly rows: ReadonlyArray<readonly [string, string | undefined]>;
+  /** Term, value, and its language where that is not the page's. */
+  readonly rows: ReadonlyArray<readonly [string, string | undefined, string?]>;
 }) {
   return (
     <dl class="facts">
-      {rows.map(([term, value]) =>
+      {rows.map(([term, value, lang]) =>
         value === undefined || value === '' ? null : (
           <div key={term}>
             <dt>{term}</dt>
             <dd>
-              <bdi>{displayed(value, FACT_CHARS_MAX)}</bdi>
+              <bdi {...(lang === undefined ? {} : { lang })}>
+                {displayed(value, FACT_CHARS_MAX)}
+              </bdi>
             </dd>
           </div>
         ),

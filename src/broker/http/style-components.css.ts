@@ -1,8 +1,12 @@
 /** The parts pages are made of. */
 export const components = `
+.skip { position: absolute; inset-block-start: 0.5rem; inset-inline-start: 0.5rem; padding: 0.625rem 1rem; background: var(--surface); color: var(--accent); border-radius: var(--radius); font-weight: 600; }
+.skip:not(:focus) { inset-block-start: -100vh; }
+main:focus { outline: none; }
 .brand { display: flex; align-items: center; gap: 0.625rem; max-inline-size: 40rem; margin: 0 auto 1rem; padding: 0 0.25rem; font-weight: 650; letter-spacing: -0.01em; }
 .mark { color: var(--accent); flex: none; }
 .card { max-inline-size: 40rem; margin: 0 auto; padding: 2.25rem; background: var(--surface); border: 1px solid var(--line); border-radius: 16px; box-shadow: var(--shadow); }
+.narrow .brand, .narrow .card { max-inline-size: 29rem; }
 .lead { margin-top: 0.5rem; font-size: 1.0625rem; color: var(--quiet); }
 .lead .name { color: var(--ink); }
 .quiet { font-size: 0.9375rem; color: var(--quiet); }
@@ -45,8 +49,9 @@ export const components = `
 .facts { display: grid; gap: 0.5rem; font-size: 0.9375rem; }
 .facts > div { display: grid; grid-template-columns: 9rem 1fr; gap: 0 1rem; }
 .facts dt { color: var(--quiet); }
-.lead + p { margin-top: 0.75rem; }
+.advice { margin-top: 1rem; }
 .small-print { margin-top: 1.75rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
+.small-print h2 { margin-bottom: 0.625rem; font-size: 0.875rem; color: var(--quiet); }
 .small-print .facts { font-size: 0.875rem; }
 
 .signed-in { display: flex; align-items: center; justify-content: space-between; gap: 1rem; margin-top: 1.5rem; padding: 0.75rem 1rem; border: 1px solid var(--line); border-radius: var(--radius); }

@@ -72,6 +72,9 @@ summary { cursor: pointer; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 6px; }
 input, button { font: inherit; color: inherit; }
 input[type="checkbox"], input[type="radio"] { inline-size: 1.25rem; block-size: 1.25rem; margin: 0; accent-color: var(--accent); flex: none; }
+@media (prefers-reduced-motion: no-preference) {
+  a, button { transition: background-color 120ms, border-color 120ms; }
+}
 @media (max-width: 30rem) {
   body { padding: 1.25rem 0.75rem 2.5rem; }
   h1 { font-size: 1.375rem; }

@@ -3,11 +3,14 @@
  * a discovery document that says what is on and nothing that is off.
  */
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { OAuthError } from '../../protocol/index.js';
 import type { RefusalLog } from '../audit/refusals.js';
 import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, isUnavailable } from '../db/database.js';
+import { refusal } from '../http/refusals.js';
 import { addressOf, requestState } from '../http/request.js';
 import { LANGUAGES } from '../http/texts/index.js';
+import { unroutedRefusal } from '../http/unrouted.js';
 import { JWKS_MAX_AGE_SECONDS } from '../limits.js';
 
 /** Seconds. */
@@ -43,16 +46,31 @@ const AUDITED: Readonly<Record<string, AuditEvent['type']>> = {
 /** What the engine calls a JWT where it only knows its own tokens: answered in its place, not refused. */
 const NOT_REFUSED = 'unsupported_token_type';
 
+export interface AnswerDeps {
+  readonly db: Database;
+  readonly refusals: RefusalLog;
+  /** A page for people, JSON for programs. */
+  readonly refuse: (ctx: KoaContextWithOIDC, error: OAuthError) => void;
+}
+
 /** Outermost in the engine: nothing leaves before its refusal is recorded. */
-export function createAnswers(deps: { readonly db: Database; readonly refusals: RefusalLog }) {
+export function createAnswers(deps: AnswerDeps) {
   return async function answers(
     ctx: KoaContextWithOIDC,
     next: () => Promise<unknown>,
   ): Promise<void> {
-    await next();
     const state = requestState(ctx);
+    try {
+      await next();
+    } catch (error) {
+      // Thrown past the engine's own handling: a session that could not be saved.
+      state.failure = error;
+      deps.refuse(ctx, refusal('server'));
+    }
     correctErrorCode(ctx);
-    if (state.failure !== undefined && isUnavailable(state.failure)) return unavailable(ctx);
+    if (ctx.oidc?.route === undefined && ctx.status === 404 && ctx.body == null)
+      return deps.refuse(ctx, unroutedRefusal(ctx));
+    if (state.failure !== undefined && isUnavailable(state.failure)) return unavailable(deps, ctx);
     const type = AUDITED[ctx.oidc?.route ?? ''];
     if (state.refusal === undefined || type === undefined) return;
     if (state.refusal.code === NOT_REFUSED) return;
@@ -63,7 +81,7 @@ export function createAnswers(deps: { readonly db: Database; readonly refusals: 
       else await deps.refusals.note(event, addressOf(ctx.req));
     } catch (error) {
       if (!isUnavailable(error)) throw error;
-      unavailable(ctx);
+      unavailable(deps, ctx);
     }
   };
 }
@@ -112,14 +130,10 @@ function refusalEvent(
 }
 
 /** A failed dependency is "not now", never a wrong answer. */
-function unavailable(ctx: KoaContextWithOIDC): void {
-  ctx.status = 503;
+function unavailable({ refuse }: AnswerDeps, ctx: KoaContextWithOIDC): void {
   ctx.remove('Location');
   ctx.set('Retry-After', String(RETRY_AFTER_SECONDS));
-  ctx.body = {
-    error: 'temporarily_unavailable',
-    error_description: 'the server cannot answer now: try again',
-  };
+  refuse(ctx, refusal('unavailable'));
 }
 
 /** Computed members of the engine that claim too much, and ours. */

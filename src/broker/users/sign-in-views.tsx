@@ -9,6 +9,7 @@ export const renderSignIn = (model: SignInPageModel, language: Language): string
   const { title, problemTitle } = language.texts.signIn;
   return renderPage({
     language,
+    narrow: true,
     title: model.problem === undefined ? title : problemTitle,
     content: <SignIn model={model} />,
   });
@@ -99,6 +100,7 @@ export const renderSignOut = ({ action, xsrf }: SignOutPageModel, language: Lang
   const t = language.texts.signOut;
   return renderPage({
     language,
+    narrow: true,
     title: t.title,
     content: (
       <>

@@ -443,7 +443,7 @@ const stages: readonly Attack[] = [
         const { url } = await stranger.open(w.ana.url());
         return (await stranger.get(`${url}${stage}?decision=allow`)).status;
       },
-      expected: 404,
+      expected: 405,
     }),
   ),
 ];

@@ -364,11 +364,11 @@ const duplicates: readonly Attack[] = [
   ...(['/authorize', '/authorize?requested_actor=agt_other'] as const).map(
     (path): Attack => ({
       id: 'A10',
-      name: `a request posted to ${path}: there is no such endpoint, so nothing to split over query and body`,
+      name: `a request posted to ${path}: there is no such method (RFC 9110 §15.5.6), so nothing to split over query and body`,
       refs: ['9'],
       unaudited: NEVER_ARRIVED,
       run: async (w) => (await w.ana.browser.post(path, w.ana.query(pkce().challenge))).status,
-      expected: 404,
+      expected: 405,
     }),
   ),
   ...(['code', 'actor_token', 'client_id', 'grant_type'] as const).map(

@@ -1,14 +1,17 @@
 /** The same words in German (polite form). */
 import { consent } from './consent.js';
-import { error } from './problems.js';
-import { signedOut, signIn, signOut } from './sign-in.js';
+import { problemDetails, problems } from './problems.js';
+import { handOver, signedOut, signIn, signOut } from './sign-in.js';
 
 export const de = {
   product: 'Behalf',
+  skip: 'Zum Inhalt springen',
   pageTitle: '{title} – Behalf',
   signIn,
   consent,
-  error,
+  problems,
+  problemDetails,
   signedOut,
   signOut,
+  handOver,
 } as const;

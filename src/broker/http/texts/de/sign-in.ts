@@ -28,3 +28,10 @@ export const signedOut = {
   message: 'Dieser Browser ist abgemeldet. Was Sie erlaubt haben, gilt weiter, bis Sie es beenden.',
   advice: 'Sie können dieses Fenster schließen.',
 } as const;
+
+/** Between us and the application, where the browser goes on by itself if it may run scripts. */
+export const handOver = {
+  title: 'Einen Moment',
+  message: 'Wir leiten Ihre Antwort weiter.',
+  go: 'Weiter',
+} as const;

@@ -4,15 +4,18 @@
  * of a sentence with a `{count}`. A translation has the same keys and the same places.
  */
 import { consent } from './consent.js';
-import { error } from './problems.js';
-import { signedOut, signIn, signOut } from './sign-in.js';
+import { problemDetails, problems } from './problems.js';
+import { handOver, signedOut, signIn, signOut } from './sign-in.js';
 
 export const en = {
   product: 'Behalf',
+  skip: 'Skip to the content',
   pageTitle: '{title} – Behalf',
   signIn,
   consent,
-  error,
+  problems,
+  problemDetails,
   signedOut,
   signOut,
+  handOver,
 } as const;

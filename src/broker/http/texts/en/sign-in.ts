@@ -26,3 +26,10 @@ export const signedOut = {
   message: 'This browser is signed out. What you allowed goes on until you stop it.',
   advice: 'You can close this window.',
 } as const;
+
+/** Between us and the application, where the browser goes on by itself if it may run scripts. */
+export const handOver = {
+  title: 'One moment',
+  message: 'We are sending your answer on.',
+  go: 'Continue',
+} as const;
