@@ -199,8 +199,8 @@ describe('who administers is decided with admin:security alone', () => {
     ['patch', `/users/${BEN.id}`, { roles: [] }, 200],
     ['patch', `/users/${BEN.id}`, { password: 'a password nobody guesses' }, 200],
     ['patch', `/users/${BEN.id}`, { email: 'ben2@example.com' }, 200],
-    ['patch', `/users/${BEN.id}`, { status: 'disabled' }, 200],
-    ['patch', `/users/${BEN.id}`, { status: 'active' }, 200],
+    ['put', `/users/${BEN.id}/status`, { status: 'disabled', reason: 'x' }, 200],
+    ['put', `/users/${BEN.id}/status`, { status: 'active' }, 200],
     ['post', '/users', { email: 'c@example.com', name: 'C', roles: ['admins'] }, 201],
     ['post', `/agents/${AGENT}/credentials`, { kind: 'secret' }, 201],
     ['post', '/world', { text: 'roles: [{ name: third }]' }, 200],
@@ -275,7 +275,7 @@ describe('M1: the bootstrap bearer', () => {
     expect((await list()).status).toBe(200);
     await t.broker.registry.users.patch('cli', id, { password: 'a password nobody guesses' });
     expect((await list()).status).toBe(401);
-    await t.broker.registry.users.patch('cli', id, { status: 'disabled' });
+    await t.broker.registry.users.disable('cli', id, 'test');
     expect((await list()).status).toBe(200);
   });
 

@@ -83,6 +83,17 @@ const UNSAID = {
   takes_work_from: [],
   credentials_expire_at: null,
 };
+const UNSAID_CLIENT = {
+  description: null,
+  client_uri: null,
+  logo_uri: null,
+  policy_uri: null,
+  contact: null,
+  agent_id: null,
+  require_par: false,
+  require_signed_request: false,
+  credentials_expire_at: null,
+};
 const CREDENTIAL = {
   id: expect.stringMatching(/^crd_/),
   name: null,
@@ -148,6 +159,7 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
 
   it('a client', async () => {
     const client = {
+      ...UNSAID_CLIENT,
       id: 'cli_round',
       name: 'Round',
       kind: 'app',
@@ -221,6 +233,11 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
       200,
       allowed,
     ]);
+    expect(told(await call('get', permission))).toEqual([200, allowed]);
+    const none = await call('get', `/permissions?scope=round:stop`);
+    expect(none.body).toEqual({ items: [], next_cursor: null });
+    const some = await call('get', `/permissions?scope=round:go&principal=${AGENT}`);
+    expect(some.body.items).toEqual([allowed]);
     expect(told(await call('get', `/permissions?resource=${inPath(identifier)}`))).toEqual([
       200,
       { items: [allowed], next_cursor: null },
@@ -229,6 +246,9 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
       wrong(['scopes.0', `names no scope of ${identifier}: "round:stop"`]),
     );
     expect(told(await call('delete', permission))).toEqual([204, undefined]);
+    expect(told(await call('get', permission))).toEqual(
+      missing(`there is no permission "${AGENT} at ${identifier}"`),
+    );
     expect(told(await call('delete', permission))).toEqual(
       missing(`there is no permission "${AGENT} at ${identifier}"`),
     );
@@ -243,6 +263,10 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
     expect(
       told(await call('post', '/roles', { body: { name: 'walkers', description: 'who walk' } })),
     ).toEqual([201, role]);
+    expect(told(await call('get', '/roles/walkers'))).toEqual([200, role]);
+    expect(told(await call('get', '/roles/runners'))).toEqual(
+      missing('there is no role "runners"'),
+    );
     expect(told(await call('get', '/roles'))).toEqual([200, { items: [role], next_cursor: null }]);
     const body = {
       email: 'Rita@Example.com',
@@ -258,6 +282,7 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
       has_password: true,
       roles: ['walkers'],
       status: 'active',
+      status_reason: null,
       created_at: instant,
     };
     expect(told(created)).toEqual([201, user]);
@@ -278,9 +303,19 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
         detail: 'role "walkers" is in use: take it from users and permissions first',
       }),
     );
-    expect(told(await call('patch', at, { body: { roles: [], status: 'disabled' } }))).toEqual([
+    expect(told(await call('patch', at, { body: { status: 'disabled' } }))).toEqual(
+      wrong(['status', 'is not a known field']),
+    );
+    const disable = (body: object) => call('put', `${at}/status`, { body });
+    expect(told(await disable({ status: 'disabled' }))).toEqual(wrong(['reason', 'must say why']));
+    const disabled = { status: 'disabled', status_reason: 'left' };
+    expect(told(await disable({ status: 'disabled', reason: 'left' }))).toEqual([
       200,
-      { ...user, roles: [], status: 'disabled' },
+      { ...user, ...disabled },
+    ]);
+    expect(told(await call('patch', at, { body: { roles: [] } }))).toEqual([
+      200,
+      { ...user, ...disabled, roles: [] },
     ]);
     expect(told(await call('patch', '/roles/walkers', { body: { description: null } }))).toEqual([
       200,
@@ -290,6 +325,7 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
     expect(told(await call('delete', at))).toEqual([204, undefined]);
     expect((await call('get', at)).body).toEqual({
       ...user,
+      ...disabled,
       roles: [],
       has_password: false,
       status: 'retired',
@@ -788,13 +824,20 @@ describe('GET /openapi.json', () => {
       body.paths['/clients'].post.requestBody.content['application/json'].schema;
     expect(Object.keys(properties).sort()).toEqual([
       'auth',
+      'client_uri',
+      'contact',
+      'description',
       'id',
       'jwks',
       'kind',
+      'logo_uri',
       'name',
+      'policy_uri',
       'redirect_uris',
+      'require_par',
+      'require_signed_request',
     ]);
-    expect(required).toEqual(['name', 'kind']);
+    expect([...required].sort()).toEqual(['kind', 'name']);
   });
 });
 

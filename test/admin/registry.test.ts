@@ -412,10 +412,10 @@ describe.each(DATABASES)('the registry on %s', (_name, open) => {
       ],
       ['delete /agents/:id', { id }, {}, 'registry.retired', [id, true]],
       [
-        'patch /users/:id',
+        'put /users/:id/status',
         { id: user.id },
-        { status: 'disabled' },
-        'registry.changed',
+        { status: 'disabled', reason: 'r' },
+        'user.disabled',
         [user.id, true],
       ],
       [
@@ -426,10 +426,10 @@ describe.each(DATABASES)('the registry on %s', (_name, open) => {
         [user.id, true],
       ],
       [
-        'patch /users/:id',
+        'put /users/:id/status',
         { id: user.id },
         { status: 'active' },
-        'registry.changed',
+        'user.enabled',
         [user.id, false],
       ],
       [

@@ -6,19 +6,25 @@ import {
   type RolePatch,
   rolePatchSchema,
 } from '../permissions/schema.js';
-import { type NewUser, newUserSchema, type UserPatch, userPatchSchema } from '../users/schema.js';
+import {
+  type NewUser,
+  newUserSchema,
+  type UserPatch,
+  type UserStatus,
+  userPatchSchema,
+  userStatusSchema,
+} from '../users/schema.js';
 import type { Call, Operation } from './operation.js';
-import { pageQuery, userQuery } from './query.js';
+import { roleQuery, userQuery } from './query.js';
 import * as views from './views.js';
 
 const id = ({ params }: Call): string => params.id as string;
-const page = ({ query }: Call) => query as z.infer<typeof pageQuery>;
 const body = <T>(call: Call): T => call.body as T;
 
 /** Who signs in as whom, and who may at all, is security; so are the roles of administrators. */
 const userNeeds = async (call: Call): Promise<'admin:security' | undefined> => {
-  const { password, email, status, roles } = body<UserPatch>(call);
-  if ([password, email, status].some((field) => field !== undefined)) return 'admin:security';
+  const { password, email, roles } = body<UserPatch>(call);
+  if (password !== undefined || email !== undefined) return 'admin:security';
   if (roles === undefined) return undefined;
   const { roles: before } = await call.services.registry.users.get(id(call));
   return rolesNeed(call, [...roles, ...before]);
@@ -43,7 +49,8 @@ const users: readonly Operation[] = [
     method: 'get',
     path: '/users',
     scope: 'admin:read',
-    summary: 'List users, or find one by e-mail address',
+    summary:
+      'List users, or find one by e-mail address; retired ones only when asked for by status',
     query: userQuery,
     view: views.pageSchema(views.userViewSchema),
     status: 200,
@@ -66,7 +73,7 @@ const users: readonly Operation[] = [
     method: 'patch',
     path: '/users/:id',
     scope: 'admin:write',
-    summary: 'Change, disable or enable a user',
+    summary: 'Change a user; a new password ends what was before',
     alsoNeeds: userNeeds,
     body: userPatchSchema,
     view: views.userViewSchema,
@@ -74,6 +81,19 @@ const users: readonly Operation[] = [
     run: async (call) =>
       views.userView(
         await call.services.registry.users.patch(call.by, id(call), body<UserPatch>(call)),
+      ),
+  },
+  {
+    method: 'put',
+    path: '/users/:id/status',
+    scope: 'admin:security',
+    summary: 'Disable or enable a user; disabling stops everything that acts for them',
+    body: userStatusSchema,
+    view: views.userViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.userView(
+        await call.services.registry.users.setStatus(call.by, id(call), body<UserStatus>(call)),
       ),
   },
   {
@@ -103,11 +123,23 @@ const roles: readonly Operation[] = [
     path: '/roles',
     scope: 'admin:read',
     summary: 'List roles',
-    query: pageQuery,
+    query: roleQuery,
     view: views.pageSchema(views.roleViewSchema),
     status: 200,
     run: async (call) =>
-      views.pageView(await call.services.registry.roles.list(page(call)), views.roleView),
+      views.pageView(
+        await call.services.registry.roles.list(call.query as z.infer<typeof roleQuery>),
+        views.roleView,
+      ),
+  },
+  {
+    method: 'get',
+    path: '/roles/:id',
+    scope: 'admin:read',
+    summary: 'Show a role',
+    view: views.roleViewSchema,
+    status: 200,
+    run: async (call) => views.roleView(await call.services.registry.roles.get(id(call))),
   },
   {
     method: 'patch',

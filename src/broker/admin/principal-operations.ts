@@ -16,9 +16,10 @@ import {
   type NewClient,
   newClientSchema,
 } from '../clients/schema.js';
+import type { ClientFilter } from '../clients/store.js';
 import type { PageRequest } from '../registry/page.js';
 import { type Call, type Operation, toCamel } from './operation.js';
-import { agentQuery, credentialQuery, pageQuery } from './query.js';
+import { agentQuery, clientQuery, credentialQuery } from './query.js';
 import * as views from './views.js';
 
 const id = ({ params }: Call): string => params.id as string;
@@ -121,12 +122,15 @@ const clients: readonly Operation[] = [
     method: 'get',
     path: '/clients',
     scope: 'admin:read',
-    summary: 'List clients',
-    query: pageQuery,
+    summary: 'List clients; retired ones only when asked for by status',
+    query: clientQuery,
     view: views.pageSchema(views.clientViewSchema),
     status: 200,
     run: async (call) =>
-      views.pageView(await call.services.registry.clients.list(filters(call)), views.clientView),
+      views.pageView(
+        await call.services.registry.clients.list(filters<ClientFilter>(call)),
+        views.clientView,
+      ),
   },
   {
     method: 'get',

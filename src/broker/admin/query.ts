@@ -1,6 +1,7 @@
 /** Query parameters of lists: bounded, and refused when unknown. */
 import { z } from 'zod';
 import { agentStates } from '../agents/schema.js';
+import { clientAuthSchema } from '../clients/schema.js';
 import { displayText, strict, TEXT_CHARS_MAX } from '../registry/fields.js';
 import { PAGE_MAX } from '../registry/page.js';
 
@@ -21,10 +22,34 @@ export const agentQuery = strict({
   q: word,
   expiring_within_seconds: within,
 });
+export const clientQuery = strict({
+  cursor: word,
+  limit,
+  status: z.enum(['active', 'retired']).optional(),
+  kind: z.enum(['app', 'service']).optional(),
+  auth: clientAuthSchema.optional(),
+  agent: word,
+  q: word,
+  expiring_within_seconds: within,
+});
 export const credentialQuery = strict({ expiring_within_seconds: within });
 export const pageQuery = strict({ cursor: word, limit });
-export const userQuery = strict({ cursor: word, limit, email: word });
-export const permissionQuery = strict({ cursor: word, limit, principal: word, resource: word });
+export const userQuery = strict({
+  cursor: word,
+  limit,
+  email: word,
+  status: z.enum(['active', 'disabled', 'retired']).optional(),
+  role: word,
+  q: word,
+});
+export const roleQuery = strict({ cursor: word, limit, q: word });
+export const permissionQuery = strict({
+  cursor: word,
+  limit,
+  principal: word,
+  resource: word,
+  scope: word,
+});
 const live = z.enum(['true', 'false']).optional();
 export const delegationQuery = strict({
   cursor: word,

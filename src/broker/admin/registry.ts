@@ -9,6 +9,7 @@ import { createCredentialSteps } from '../clients/credentials.js';
 import { createClients } from '../clients/service.js';
 import { clientNames, findClient } from '../clients/store.js';
 import type { Database, Executor } from '../db/database.js';
+import { delegableScopes, heldScopes } from '../delegation/policy.js';
 import type { ResourceFacts } from '../facts/store.js';
 import { createRoles, unknownRoles } from '../permissions/roles.js';
 import { createPermissions } from '../permissions/service.js';
@@ -31,10 +32,9 @@ export type Registry = ReturnType<typeof createRegistry>;
 
 export function createRegistry({ db, issuer, hashSecret, hashPassword }: RegistryDeps) {
   const credentials = createCredentialSteps({ hashSecret });
-  const clients = createClients({ db, credentials });
+  const clients = createClients({ db, credentials, acceptedBy });
   const agents = createAgents({ db, credentials, unknownClients: clients.steps.unknown });
   const roles = createRoles({ db });
-  const users = createUsers({ db, hashPassword, unknownRoles });
   const builtIn = createAdminResource(issuer);
   const permissions = createPermissions({
     db,
@@ -43,6 +43,13 @@ export function createRegistry({ db, issuer, hashSecret, hashPassword }: Registr
     userIdOf,
     scopesOf: async (tx, resource) =>
       resource === builtIn.identifier ? Object.keys(builtIn.scopes) : scopesOf(tx, resource),
+    lostScopes,
+  });
+  const users = createUsers({
+    db,
+    hashPassword,
+    unknownRoles,
+    roleTaken: permissions.steps.roleTaken,
   });
   const resources = createResources({
     db,
@@ -81,6 +88,11 @@ function withBuiltIn(resources: Resources, builtIn: ResourceFacts): Resources {
   };
 }
 
+async function acceptedBy(db: Executor, id: string): Promise<readonly string[] | undefined> {
+  const agent = await findAgent(db, id);
+  return agent === undefined || agent.status === 'retired' ? undefined : agent.clients;
+}
+
 async function agentExists(db: Executor, id: string): Promise<boolean> {
   const agent = await findAgent(db, id);
   return agent !== undefined && agent.status !== 'retired';
@@ -99,6 +111,22 @@ async function userIdOf(db: Executor, idOrEmail: string): Promise<string | undef
 async function scopesOf(db: Executor, resource: string): Promise<readonly string[] | undefined> {
   const row = await findResource(db, resource);
   return row?.status === 'active' ? Object.keys(row.scopes) : undefined;
+}
+
+/** A user may delegate open scopes without any permission: those are never lost. */
+async function lostScopes(
+  db: Executor,
+  { principal, resource }: { readonly principal: string; readonly resource: string },
+  before: readonly string[],
+  after: readonly string[],
+): Promise<readonly string[]> {
+  // The admin API looks at permissions itself, at every request: its tokens need no stop.
+  const row = await findResource(db, resource);
+  if (row === undefined) return [];
+  const acts = principal.startsWith('agt_') || principal.startsWith('cli_');
+  const held = acts ? heldScopes : delegableScopes;
+  const kept = held(row.scopes, after);
+  return held(row.scopes, before).filter((scope) => !kept.includes(scope));
 }
 
 async function unknownPrincipals(db: Executor, ids: readonly string[]): Promise<string[]> {

@@ -87,7 +87,7 @@ const permissions: readonly Operation[] = [
     method: 'get',
     path: '/permissions',
     scope: 'admin:read',
-    summary: 'List permissions, of a principal or at a resource',
+    summary: 'List permissions, of a principal, at a resource, or with a scope',
     query: permissionQuery,
     view: views.pageSchema(views.permissionViewSchema),
     status: 200,
@@ -97,6 +97,21 @@ const permissions: readonly Operation[] = [
           call.query as z.infer<typeof permissionQuery>,
         ),
         views.permissionView,
+      ),
+  },
+  {
+    method: 'get',
+    path: '/permissions/:principal/:resource',
+    scope: 'admin:read',
+    summary: 'Show a permission; a user may be named by e-mail address',
+    view: views.permissionViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.permissionView(
+        await call.services.registry.permissions.get(
+          named(call, 'principal'),
+          named(call, 'resource'),
+        ),
       ),
   },
   {

@@ -21,6 +21,7 @@ import {
   sortedLists,
   widening,
 } from '../registry/change.js';
+import { stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, notFound, throwIfAny } from '../registry/refusal.js';
 import type { AgentPatch, AgentStatus, NewAgent } from './schema.js';
@@ -28,6 +29,7 @@ import { retire, setStatus } from './status.js';
 import {
   type AgentFilter,
   type AgentRow,
+  type AgentValues,
   findAgent,
   insertAgent,
   listAgentRows,
@@ -190,8 +192,21 @@ async function patchAgent(
   const fields = changedFields(row, values);
   if (fields.length === 0) return { before: row, agent: row, fields };
   await checkLists(deps, change.tx, id, patch, row);
-  const agent = await updateAgent(change.tx, id, values as Partial<AgentRow>);
+  const agent = await updateAgent(change.tx, id, values as Partial<AgentValues>);
+  await stopWhatWasTaken(change, row, agent);
   const detail = { noun: 'agent', id, name: agent.name, fields };
   await change.record({ type: 'registry.changed', agentId: id, detail });
   return { before: row, agent, fields };
+}
+
+/** Whoever may no longer front for the agent, or hand it work: their tokens with it stop. */
+async function stopWhatWasTaken(change: Change, before: AgentRow, after: AgentRow): Promise<void> {
+  const { id: agentId } = before;
+  for (const clientId of before.clients.filter((one) => !after.clients.includes(one))) {
+    await stopLive(change, { agentId, clientId }, `${clientId} may not front for ${agentId}`);
+  }
+  const edges = before.takesWorkFrom.filter((one) => !after.takesWorkFrom.includes(one));
+  for (const takenFrom of edges) {
+    await stopLive(change, { agentId, takenFrom }, `${agentId} takes no work from ${takenFrom}`);
+  }
 }

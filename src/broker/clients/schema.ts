@@ -1,7 +1,14 @@
 /** Input and output shapes of clients. `kind` is for ever: an app and a service are trusted differently. */
 import { z } from 'zod';
 import { chosenIdPattern } from '../ids.js';
-import { displayText, NAME_CHARS_MAX, strict } from '../registry/fields.js';
+import {
+  contactField,
+  displayText,
+  httpsUri,
+  NAME_CHARS_MAX,
+  strict,
+  TEXT_CHARS_MAX,
+} from '../registry/fields.js';
 import { jwksSchema, newCredentialViewSchema } from './credential-schema.js';
 import { redirectUrisSchema } from './redirect-uri-schema.js';
 
@@ -16,28 +23,67 @@ export const clientAuthSchema = z.enum([
   'private_key_jwt',
 ]);
 
+/** What the client says of itself: shown to users as its own words, every one of them optional. */
+const WORDS = {
+  description: displayText(TEXT_CHARS_MAX),
+  clientUri: httpsUri,
+  logoUri: httpsUri,
+  policyUri: httpsUri,
+  contact: contactField,
+};
+
+/** Named here once, so that nothing that may be set can be forgotten where it is reset. */
+export const CLIENT_WORDS = Object.keys(WORDS) as ReadonlyArray<keyof typeof WORDS>;
+
+const described = {
+  name: displayText(NAME_CHARS_MAX),
+  redirectUris: redirectUrisSchema,
+  auth: clientAuthSchema,
+  /** RFC 9126 §6. */
+  requirePar: z.boolean(),
+  /** RFC 9101 §10.5. */
+  requireSignedRequest: z.boolean(),
+};
+
 export const newClientSchema = strict({
   id: clientIdSchema.optional(),
-  name: displayText(NAME_CHARS_MAX),
   kind: z.enum(['app', 'service']),
-  redirectUris: redirectUrisSchema.optional(),
-  auth: clientAuthSchema.optional(),
+  ...z.object(described).partial().shape,
+  name: described.name,
+  ...z.object(WORDS).partial().shape,
   jwks: jwksSchema.optional(),
 });
 
 export const clientPatchSchema = strict({
-  name: displayText(NAME_CHARS_MAX).optional(),
-  redirectUris: redirectUrisSchema.optional(),
-  auth: clientAuthSchema.optional(),
+  ...z.object(described).partial().shape,
+  ...(Object.fromEntries(
+    Object.entries(WORDS).map(([name, word]) => [name, word.nullable().optional()]),
+  ) as { [Name in keyof typeof WORDS]: z.ZodOptional<z.ZodNullable<(typeof WORDS)[Name]>> }),
+  /** The agent it always acts as; the agent names its clients first. */
+  agentId: z
+    .string()
+    .regex(chosenIdPattern('agt'), 'must be the id of an agent (agt_…)')
+    .nullable()
+    .optional(),
 });
 
 export const clientViewSchema = z.object({
   id: z.string(),
   name: z.string(),
   kind: z.enum(['app', 'service']),
+  description: z.string().nullable(),
+  client_uri: z.string().nullable(),
+  logo_uri: z.string().nullable(),
+  policy_uri: z.string().nullable(),
+  contact: z.string().nullable(),
   redirect_uris: z.array(z.string()),
+  agent_id: z.string().nullable(),
+  require_par: z.boolean(),
+  require_signed_request: z.boolean(),
   auth: clientAuthSchema,
   status: z.enum(['active', 'retired']),
+  /** When the next of its credentials expires. */
+  credentials_expire_at: z.string().nullable(),
   created_at: z.string(),
 });
 

@@ -13,8 +13,9 @@ import {
   narrowing,
   widening,
 } from '../registry/change.js';
+import { stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
-import { conflict, type FieldProblem, notFound, throwIfAny } from '../registry/refusal.js';
+import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
 import type { NewCredential } from './credential-schema.js';
 import type {
   AddedCredential,
@@ -26,7 +27,9 @@ import type {
 import type { ClientPatch, NewClient } from './schema.js';
 import {
   activeClients,
+  type ClientFilter,
   type ClientRow,
+  type ClientValues,
   findClient,
   insertClient,
   listClientRows,
@@ -36,6 +39,8 @@ import {
 export interface ClientDeps {
   readonly db: Database;
   readonly credentials: CredentialSteps;
+  /** The clients an agent that is not retired accepts; `undefined`: there is none such. */
+  readonly acceptedBy: (db: Executor, agentId: string) => Promise<readonly string[] | undefined>;
 }
 
 export interface CreatedClient {
@@ -50,7 +55,7 @@ export function createClients(deps: ClientDeps) {
   const steps = {
     find: findClient,
     create: (change: Change, input: NewClient) => create(deps, change, input),
-    patch: patchClient,
+    patch: (change: Change, id: string, patch: ClientPatch) => patchClient(deps, change, id, patch),
     retire: (change: Change, id: string) => retire(deps, change, id),
     unknown: unknownClients,
   };
@@ -59,9 +64,9 @@ export function createClients(deps: ClientDeps) {
     create: (by: string, input: NewClient) =>
       widening(db, by, (change) => steps.create(change, input)),
     get: (id: string) => requireClient(db.orm, id),
-    list: async (request: PageRequest = {}): Promise<Page<ClientRow>> => {
+    list: async (request: PageRequest & ClientFilter = {}): Promise<Page<ClientRow>> => {
       const { after, take } = pageBounds(request);
-      return pageOf(await listClientRows(db.orm, after, take), take, ({ id }) => id);
+      return pageOf(await listClientRows(db.orm, request, after, take), take, ({ id }) => id);
     },
     patch: (by: string, id: string, patch: ClientPatch) =>
       narrowing(db, by, async (change) => (await steps.patch(change, id, patch)).client),
@@ -102,22 +107,54 @@ async function unknownClients(db: Executor, ids: readonly string[]): Promise<str
   return ids.filter((id) => !known.has(id));
 }
 
-/** What an app needs and a service must not have. */
-function kindProblems(kind: string, redirectUris: readonly string[], auth: string): FieldProblem[] {
+/** What an app needs and a service must not have, and what needs a proof of who it is. */
+function kindProblems(
+  kind: string,
+  client: Pick<ClientValues, 'redirectUris' | 'auth' | 'agentId' | 'requirePar'> & {
+    readonly requireSignedRequest?: boolean | undefined;
+  },
+): FieldProblem[] {
   const problems: FieldProblem[] = [];
-  if (kind === 'app' && redirectUris.length === 0) {
-    problems.push({ path: ['redirectUris'], message: 'must hold at least one URI for an app' });
+  const refuse = (field: keyof ClientPatch, message: string): void => {
+    problems.push({ path: [field], message });
+  };
+  const isPublic = client.auth === 'none';
+  if (kind === 'app') {
+    if (client.redirectUris?.length === 0) {
+      refuse('redirectUris', 'must hold at least one URI for an app');
+    }
+    if (isPublic && client.requireSignedRequest) {
+      refuse('requireSignedRequest', 'must not be set for a public client: it has no key');
+    }
+    if (isPublic && client.agentId) {
+      refuse('agentId', 'must not be set for a public client: anybody could act as the agent');
+    }
+    return problems;
   }
-  if (kind === 'service' && redirectUris.length > 0) {
-    problems.push({
-      path: ['redirectUris'],
-      message: 'must be left out: a service signs nobody in',
-    });
+  if (client.redirectUris?.length !== 0) {
+    refuse('redirectUris', 'must be left out: a service signs nobody in');
   }
-  if (kind === 'service' && auth === 'none') {
-    problems.push({ path: ['auth'], message: 'must not be none: a service proves itself' });
+  if (isPublic) refuse('auth', 'must not be none: a service proves itself');
+  for (const field of ['requirePar', 'requireSignedRequest', 'agentId'] as const) {
+    if (client[field]) refuse(field, 'must be left out: a service signs nobody in');
   }
   return problems;
+}
+
+/** The agent decides who may front for it: it names the client first. */
+async function checkBinding(
+  deps: ClientDeps,
+  { tx }: Change,
+  clientId: string,
+  agentId: string,
+): Promise<void> {
+  const accepted = await deps.acceptedBy(tx, agentId);
+  if (accepted?.includes(clientId) === true) return;
+  const message =
+    accepted === undefined
+      ? `names no agent: "${agentId}"`
+      : `does not accept this client: ${agentId} must name ${clientId} among its clients first`;
+  throw invalid({ path: ['agentId'], message });
 }
 
 /** How a client proves itself unless it says so. */
@@ -128,41 +165,46 @@ export const clientAuth = (input: Pick<NewClient, 'auth' | 'jwks' | 'kind'>): Au
 };
 
 async function create(deps: ClientDeps, change: Change, input: NewClient): Promise<CreatedClient> {
+  const { jwks, ...described } = input;
   const id = input.id ?? newId('cli');
   const auth = clientAuth(input);
-  const redirectUris = [...new Set(input.redirectUris ?? [])];
-  throwIfAny(kindProblems(input.kind, redirectUris, auth));
+  const values = { ...described, auth, redirectUris: [...new Set(input.redirectUris ?? [])] };
+  throwIfAny(kindProblems(input.kind, values));
   if ((await findClient(change.tx, id)) !== undefined) {
     throw conflict(['id'], `"${id}" is taken; ids are never used again`);
   }
-  const { name, kind } = input;
-  const client = await insertClient(change.tx, { id, name, kind, redirectUris, auth });
+  const client = await insertClient(change.tx, { ...values, id });
   const owner = { noun: 'client', id } as const;
-  const credential = await deps.credentials.issueFirst(change, owner, auth, input.jwks);
-  const detail = { noun: 'client', id, name, kind };
+  const credential = await deps.credentials.issueFirst(change, owner, auth, jwks);
+  const detail = { noun: 'client', id, name: client.name, kind: client.kind };
   await change.record({ type: 'registry.created', clientId: id, detail });
   return { client, credential };
 }
 
 async function patchClient(
+  deps: ClientDeps,
   change: Change,
   id: string,
   patch: ClientPatch,
-): Promise<{ client: ClientRow; fields: string[] }> {
+): Promise<{ before: ClientRow; client: ClientRow; fields: string[] }> {
   const row = await requireLive(change.tx, id);
   const values =
     patch.redirectUris === undefined
       ? patch
       : { ...patch, redirectUris: [...new Set(patch.redirectUris)] };
   const fields = changedFields(row, values);
-  if (fields.length === 0) return { client: row, fields };
-  throwIfAny(
-    kindProblems(row.kind, values.redirectUris ?? row.redirectUris, values.auth ?? row.auth),
-  );
-  const client = await updateClient(change.tx, id, values as Partial<ClientRow>);
+  if (patch.agentId) await checkBinding(deps, change, id, patch.agentId);
+  if (fields.length === 0) return { before: row, client: row, fields };
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  throwIfAny(kindProblems(row.kind, { ...row, ...Object.fromEntries(given) }));
+  const client = await updateClient(change.tx, id, values as Partial<ClientValues>);
+  if (row.agentId !== null && client.agentId !== row.agentId) {
+    const reason = `${id} acts as ${row.agentId} no more`;
+    await stopLive(change, { clientId: id, agentId: row.agentId }, reason);
+  }
   const detail = { noun: 'client', id, name: client.name, fields };
   await change.record({ type: 'registry.changed', clientId: id, detail });
-  return { client, fields };
+  return { before: row, client, fields };
 }
 
 async function retire(deps: ClientDeps, change: Change, id: string): Promise<void> {

@@ -1,37 +1,73 @@
 /** SQL of clients. Single statements, each atomic by itself; callers bring the transaction. */
-import { and, asc, eq, gt, inArray } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, inArray } from 'drizzle-orm';
 import { clients } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
+import { nameHas } from '../registry/page.js';
+import { expiresWithin, nextExpiry } from './credential-store.js';
 
-export type ClientRow = typeof clients.$inferSelect;
+/** What is known of a client, and when the next of its credentials expires. */
+export type ClientRow = typeof clients.$inferSelect & { readonly credentialsExpireAt: Date | null };
 export type ClientValues = typeof clients.$inferInsert;
 
+const shown = { ...getTableColumns(clients), credentialsExpireAt: nextExpiry(clients.id) };
+
 export async function findClient(db: Executor, id: string): Promise<ClientRow | undefined> {
-  const [row] = await db.select().from(clients).where(eq(clients.id, id));
+  const [row] = await db.select(shown).from(clients).where(eq(clients.id, id));
   return row;
 }
 
-/** By id; retired ones are left out. */
-export const listClientRows = (db: Executor, after: string, take: number): Promise<ClientRow[]> =>
-  db
-    .select()
+export interface ClientFilter {
+  readonly status?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly auth?: string | undefined;
+  /** The agent it is bound to. */
+  readonly agent?: string | undefined;
+  /** Part of its name. */
+  readonly q?: string | undefined;
+  readonly expiringWithinSeconds?: number | undefined;
+}
+
+/** By id; retired ones are left out unless asked for. */
+export const listClientRows = (
+  db: Executor,
+  filter: ClientFilter,
+  after: string,
+  take: number,
+): Promise<ClientRow[]> => {
+  const { status = 'active', kind, auth, agent, q, expiringWithinSeconds: within } = filter;
+  return db
+    .select(shown)
     .from(clients)
-    .where(and(gt(clients.id, after), eq(clients.status, 'active')))
+    .where(
+      and(
+        gt(clients.id, after),
+        eq(clients.status, status),
+        kind === undefined ? undefined : eq(clients.kind, kind),
+        auth === undefined ? undefined : eq(clients.auth, auth),
+        agent === undefined ? undefined : eq(clients.agentId, agent),
+        q === undefined ? undefined : nameHas(clients.name, q),
+        within === undefined ? undefined : expiresWithin(clients.id, within),
+      ),
+    )
     .orderBy(asc(clients.id))
     .limit(take);
+};
 
 /** Those of the ids that name a client in use. */
-export async function activeClients(db: Executor, ids: readonly string[]): Promise<ClientRow[]> {
+export async function activeClients(
+  db: Executor,
+  ids: readonly string[],
+): Promise<{ id: string }[]> {
   if (ids.length === 0) return [];
   return db
-    .select()
+    .select({ id: clients.id })
     .from(clients)
     .where(and(inArray(clients.id, [...ids]), eq(clients.status, 'active')));
 }
 
 export async function insertClient(db: Executor, values: ClientValues): Promise<ClientRow> {
   const [row] = await db.insert(clients).values(values).returning();
-  return row as ClientRow;
+  return { ...(row as typeof clients.$inferSelect), credentialsExpireAt: null };
 }
 
 export async function updateClient(
@@ -39,8 +75,8 @@ export async function updateClient(
   id: string,
   values: Partial<ClientValues>,
 ): Promise<ClientRow> {
-  const [row] = await db.update(clients).set(values).where(eq(clients.id, id)).returning();
-  return row as ClientRow;
+  await db.update(clients).set(values).where(eq(clients.id, id));
+  return (await findClient(db, id)) as ClientRow;
 }
 
 export const clientNames = (db: Executor, ids: readonly string[]) =>

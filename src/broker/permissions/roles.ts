@@ -28,9 +28,11 @@ export function createRoles(deps: { readonly db: Database }) {
     steps,
     create: (by: string, input: NewRole) => widening(db, by, (change) => create(change, input)),
     get: (name: string) => requireRole(db.orm, name),
-    list: async (request: PageRequest = {}): Promise<Page<RoleRow>> => {
+    list: async (
+      request: PageRequest & { readonly q?: string | undefined } = {},
+    ): Promise<Page<RoleRow>> => {
       const { after, take } = pageBounds(request);
-      return pageOf(await listRoleRows(db.orm, after, take), take, ({ name }) => name);
+      return pageOf(await listRoleRows(db.orm, request, after, take), take, ({ name }) => name);
     },
     patch: (by: string, name: string, patch: RolePatch) =>
       widening(db, by, async (change) => (await patchRole(change, name, patch)).role),
@@ -63,15 +65,15 @@ async function patchRole(
   change: Change,
   name: string,
   { description }: RolePatch,
-): Promise<{ role: RoleRow; fields: string[] }> {
+): Promise<{ before: RoleRow; role: RoleRow; fields: string[] }> {
   const row = await requireRole(change.tx, name);
   if (description === undefined || isSame(row.description, description)) {
-    return { role: row, fields: [] };
+    return { before: row, role: row, fields: [] };
   }
   const role = await updateRole(change.tx, name, description);
   const fields = ['description'];
   await change.record({ type: 'registry.changed', detail: { noun: 'role', id: name, fields } });
-  return { role, fields };
+  return { before: row, role, fields };
 }
 
 async function retire(change: Change, name: string): Promise<void> {

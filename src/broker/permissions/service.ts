@@ -6,6 +6,7 @@
 
 import type { Database, Executor } from '../db/database.js';
 import { type Change, isSame, narrowing, sortedSet } from '../registry/change.js';
+import { type LiveTokens, stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, invalid, notFound, throwIfAny } from '../registry/refusal.js';
 import type { Permission } from './schema.js';
@@ -16,6 +17,7 @@ import {
   listPermissionRows,
   type PermissionFilter,
   type PermissionRow,
+  permissionsOf,
   putPermission,
   removeScope,
 } from './store.js';
@@ -27,6 +29,13 @@ export interface PermissionDeps {
   readonly clientKind: (db: Executor, id: string) => Promise<string | undefined>;
   /** The id of the user with this id or e-mail address. */
   readonly userIdOf: (db: Executor, idOrEmail: string) => Promise<string | undefined>;
+  /** What somebody holds, or may delegate, no more, when a permission shrinks: implied ones too. */
+  readonly lostScopes: (
+    db: Executor,
+    at: { readonly principal: string; readonly resource: string },
+    before: readonly string[],
+    after: readonly string[],
+  ) => Promise<readonly string[]>;
   /** The scopes of a resource in use. */
   readonly scopesOf: (db: Executor, resource: string) => Promise<readonly string[] | undefined>;
 }
@@ -37,6 +46,8 @@ export function createPermissions(deps: PermissionDeps) {
   const { db } = deps;
   const steps = {
     set: (change: Change, permission: Permission) => setPermission(deps, change, permission),
+    roleTaken: (change: Change, userId: string, role: string) =>
+      roleTaken(deps, change, userId, role),
     forgetScopes: async ({ tx }: Change, resource: string, scopes: readonly string[]) => {
       for (const scope of scopes) await removeScope(tx, resource, scope);
     },
@@ -59,6 +70,7 @@ export function createPermissions(deps: PermissionDeps) {
       const named = request.principal;
       const filter = {
         resource: request.resource,
+        scope: request.scope,
         principal: named && ((await resolve(deps, db.orm, named)) ?? named),
       };
       const rows = await listPermissionRows(db.orm, filter, [principal, resource], take);
@@ -153,6 +165,7 @@ async function setPermission(
     return { principal, permission: undefined, created: false, fields: ['scopes'] };
   }
   const permission = await putPermission(change.tx, principal, resource, scopes);
+  await stopLost(deps, change, { principal, resource }, before?.scopes ?? [], scopes);
   const type = created ? 'registry.created' : 'registry.changed';
   await recordChange(change, type, permission, before?.scopes ?? [], scopes);
   return { principal, permission, created, fields: ['scopes'] };
@@ -171,5 +184,40 @@ async function remove(
   if (!(await deletePermission(change.tx, principal, resource))) {
     throw conflict([], 'was removed at the same time');
   }
+  await stopLost(deps, change, { principal, resource }, before.scopes, []);
   await recordChange(change, 'registry.retired', before, before.scopes, []);
+}
+
+/** Live tokens that carry what is permitted no more: whoever they are of, or for. */
+async function stopLost(
+  deps: PermissionDeps,
+  change: Change,
+  at: { readonly principal: string; readonly resource: string },
+  before: readonly string[],
+  after: readonly string[],
+): Promise<void> {
+  const { principal, resource } = at;
+  const scopes = await deps.lostScopes(change.tx, at, before, after);
+  const reason = `${principal} lost ${scopes.join(' ')} at ${resource}`;
+  await stopLive(change, { ...tokensOf(principal), resource, scopes }, reason);
+}
+
+function tokensOf(principal: string): LiveTokens {
+  if (principal.startsWith('agt_')) return { agentId: principal };
+  if (principal.startsWith('cli_')) return { clientId: principal };
+  if (principal.startsWith('usr_')) return { sub: principal };
+  return { role: principal.slice('role:'.length) };
+}
+
+async function roleTaken(
+  deps: PermissionDeps,
+  change: Change,
+  userId: string,
+  role: string,
+): Promise<void> {
+  for (const { principal, resource, scopes } of await permissionsOf(change.tx, `role:${role}`)) {
+    const lost = await deps.lostScopes(change.tx, { principal, resource }, scopes, []);
+    const reason = `${userId} lost ${lost.join(' ')} at ${resource} with role ${role}`;
+    await stopLive(change, { sub: userId, resource, scopes: lost }, reason);
+  }
 }

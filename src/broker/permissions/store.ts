@@ -2,6 +2,7 @@
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
 import { permissions, roles, users } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
+import { nameHas } from '../registry/page.js';
 
 export type PermissionRow = typeof permissions.$inferSelect;
 export type RoleRow = typeof roles.$inferSelect;
@@ -21,7 +22,12 @@ export async function findPermission(
 export interface PermissionFilter {
   readonly principal?: string | undefined;
   readonly resource?: string | undefined;
+  readonly scope?: string | undefined;
 }
+
+/** Everything permitted to one principal. */
+export const permissionsOf = (db: Executor, principal: string): Promise<PermissionRow[]> =>
+  db.select().from(permissions).where(eq(permissions.principal, principal));
 
 /** By principal, then resource. */
 export const listPermissionRows = (
@@ -38,6 +44,7 @@ export const listPermissionRows = (
         sql`(${permissions.principal}, ${permissions.resource}) > (${after[0]}, ${after[1]})`,
         filter.principal === undefined ? undefined : eq(permissions.principal, filter.principal),
         filter.resource === undefined ? undefined : eq(permissions.resource, filter.resource),
+        filter.scope === undefined ? undefined : sql`${filter.scope} = any(${permissions.scopes})`,
       ),
     )
     .orderBy(asc(permissions.principal), asc(permissions.resource))
@@ -82,8 +89,18 @@ export async function findRole(db: Executor, name: string): Promise<RoleRow | un
   return row;
 }
 
-export const listRoleRows = (db: Executor, after: string, take: number): Promise<RoleRow[]> =>
-  db.select().from(roles).where(gt(roles.name, after)).orderBy(asc(roles.name)).limit(take);
+export const listRoleRows = (
+  db: Executor,
+  { q }: { readonly q?: string | undefined },
+  after: string,
+  take: number,
+): Promise<RoleRow[]> =>
+  db
+    .select()
+    .from(roles)
+    .where(and(gt(roles.name, after), q === undefined ? undefined : nameHas(roles.name, q)))
+    .orderBy(asc(roles.name))
+    .limit(take);
 
 export async function existingRoles(db: Executor, names: readonly string[]): Promise<string[]> {
   if (names.length === 0) return [];

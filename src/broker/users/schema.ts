@@ -1,6 +1,16 @@
-/** Input and output shapes of users and roles' names on them. Ids are never chosen. */
+/**
+ * Input and output shapes of users and roles' names on them. Ids are never chosen; status is no field
+ * of a patch: it has an operation of its own.
+ */
 import { z } from 'zod';
-import { displayText, isShowable, LIST_MAX, NAME_CHARS_MAX, strict } from '../registry/fields.js';
+import {
+  displayText,
+  isShowable,
+  LIST_MAX,
+  NAME_CHARS_MAX,
+  strict,
+  TEXT_CHARS_MAX,
+} from '../registry/fields.js';
 
 /** RFC 5321 §4.5.3.1.3. */
 const EMAIL_CHARS_MAX = 254;
@@ -38,7 +48,11 @@ export const userPatchSchema = strict({
   name: displayText(NAME_CHARS_MAX).optional(),
   password: passwordSchema.optional(),
   roles: roles.optional(),
-  status: z.enum(['active', 'disabled']).optional(),
+});
+
+export const userStatusSchema = strict({
+  status: z.enum(['active', 'disabled']),
+  reason: displayText(TEXT_CHARS_MAX).optional(),
 });
 
 export const userViewSchema = z.object({
@@ -48,10 +62,12 @@ export const userViewSchema = z.object({
   has_password: z.boolean(),
   roles: z.array(z.string()),
   status: z.enum(['active', 'disabled', 'retired']),
+  status_reason: z.string().nullable(),
   created_at: z.string(),
 });
 
 export type NewUser = z.infer<typeof newUserSchema>;
+export type UserStatus = z.infer<typeof userStatusSchema>;
 export type UserPatch = z.infer<typeof userPatchSchema>;
 
 /** The form under which an address is unique and signs in: case and width do not tell people apart. */

@@ -16,13 +16,14 @@ import {
   widening,
 } from '../registry/change.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
-import { conflict, notFound, throwIfAny } from '../registry/refusal.js';
-import { emailKeyOf, type NewUser, type UserPatch } from './schema.js';
+import { conflict, invalid, notFound, throwIfAny } from '../registry/refusal.js';
+import { emailKeyOf, type NewUser, type UserPatch, type UserStatus } from './schema.js';
 import {
   findUser,
   findUserByEmail,
   insertUser,
   listUserRows,
+  type UserFilter,
   type UserRow,
   updateUser,
 } from './store.js';
@@ -31,6 +32,8 @@ export interface UserDeps {
   readonly db: Database;
   readonly hashPassword: (password: string) => Promise<string>;
   readonly unknownRoles: (db: Executor, names: readonly string[]) => Promise<string[]>;
+  /** Stops what only this role of theirs allowed. */
+  readonly roleTaken: (change: Change, userId: string, role: string) => Promise<void>;
 }
 
 /** A password as a step takes it. */
@@ -50,6 +53,7 @@ export function createUsers(deps: UserDeps) {
     create: (change: Change, input: HashedNewUser) => create(deps, change, input),
     patch: (change: Change, id: string, patch: HashedUserPatch) =>
       patchUser(deps, change, id, patch),
+    setStatus,
     retire,
   };
   const hashed = async <Input extends { password?: string | undefined }>(input: Input) => {
@@ -64,20 +68,24 @@ export function createUsers(deps: UserDeps) {
       return widening(db, by, (change) => steps.create(change, ready));
     },
     get: (id: string) => requireUser(db.orm, id),
-    list: async (
-      request: PageRequest & { readonly email?: string | undefined } = {},
-    ): Promise<Page<UserRow>> => {
-      if (request.email !== undefined) {
-        const user = await findUserByEmail(db.orm, request.email);
-        return { items: user === undefined ? [] : [user], nextCursor: null };
-      }
+    list: async (request: PageRequest & UserFilter = {}): Promise<Page<UserRow>> => {
       const { after, take } = pageBounds(request);
-      return pageOf(await listUserRows(db.orm, after, take), take, ({ id }) => id);
+      return pageOf(await listUserRows(db.orm, request, after, take), take, ({ id }) => id);
     },
     patch: async (by: string, id: string, patch: UserPatch) => {
       const ready = await hashed(patch);
       return narrowing(db, by, async (change) => (await steps.patch(change, id, ready)).user);
     },
+    setStatus: (by: string, id: string, status: UserStatus) =>
+      narrowing(db, by, async (change) => (await steps.setStatus(change, id, status)).user),
+    disable: (by: string, id: string, reason: string) =>
+      narrowing(db, by, async (change) => {
+        return (await steps.setStatus(change, id, { status: 'disabled', reason })).user;
+      }),
+    enable: (by: string, id: string) =>
+      narrowing(db, by, async (change) => {
+        return (await steps.setStatus(change, id, { status: 'active' })).user;
+      }),
     retire: (by: string, id: string) => narrowing(db, by, (change) => steps.retire(change, id)),
   };
 }
@@ -137,42 +145,56 @@ async function patchUser(
   change: Change,
   id: string,
   { passwordHash, ...patch }: HashedUserPatch,
-): Promise<{ user: UserRow; fields: string[] }> {
+): Promise<{ before: UserRow; user: UserRow; fields: string[] }> {
   const row = await requireLive(change.tx, id);
   const values = patch.roles === undefined ? patch : { ...patch, roles: sortedSet(patch.roles) };
   const fields: string[] = changedFields(row, values);
   if (passwordHash !== undefined) fields.push('password');
-  if (fields.length === 0) return { user: row, fields };
+  if (fields.length === 0) return { before: row, user: row, fields };
   const { email } = patch;
   if (email !== undefined && emailKeyOf(email) !== row.emailKey) await checkEmail(change.tx, email);
   await checkRoles(deps, change.tx, patch.roles ?? [], row.roles);
-  const stopping = stopFor(fields, values.status ?? row.status);
+  const newPassword = passwordHash !== undefined;
   const user = await updateUser(change.tx, id, {
     ...(values as Partial<UserRow>),
     ...(email === undefined ? {} : { emailKey: emailKeyOf(email) }),
-    ...(passwordHash === undefined ? {} : { passwordHash }),
-    ...(stopping === undefined ? {} : { notBefore: databaseNow }),
+    ...(newPassword ? { passwordHash, notBefore: databaseNow } : {}),
   });
-  if (stopping !== undefined) change.stop({ key: id, ...stopping });
-  const status = fields.includes('status') ? { status: user.status } : {};
-  const detail = { noun: 'user', id, name: user.name, fields, ...status };
+  if (newPassword) {
+    // The newest fact about a key counts: a disabled user must stay stopped.
+    change.stop({ key: id, always: row.status === 'disabled', reason: 'password changed' });
+  }
+  for (const role of row.roles.filter((one) => !user.roles.includes(one))) {
+    await deps.roleTaken(change, id, role);
+  }
+  const detail = { noun: 'user', id, name: user.name, fields };
   await change.record({ type: 'registry.changed', sub: id, detail });
-  return { user, fields };
+  return { before: row, user, fields };
 }
 
-/** A disabled user has nothing; a new password, or being enabled again, ends what was before. */
-function stopFor(
-  fields: readonly string[],
-  status: string,
-): { always: boolean; reason: string } | undefined {
-  if (fields.includes('status')) {
-    return status === 'disabled'
-      ? { always: true, reason: 'user disabled' }
-      : { always: false, reason: 'user enabled' };
+/** A disabled user has nothing; being enabled again brings nothing back. */
+async function setStatus(
+  change: Change,
+  id: string,
+  { status, reason }: UserStatus,
+): Promise<{ user: UserRow; changed: boolean }> {
+  const row = await requireLive(change.tx, id);
+  const disabling = status === 'disabled';
+  if (disabling && reason === undefined) {
+    throw invalid({ path: ['reason'], message: 'must say why' });
   }
-  if (!fields.includes('password')) return undefined;
-  // The newest fact about a key counts: a disabled user must stay stopped.
-  return { always: status === 'disabled', reason: 'password changed' };
+  const statusReason = reason ?? null;
+  if (row.status === status && (!disabling || row.statusReason === statusReason)) {
+    return { user: row, changed: false };
+  }
+  const user = await updateUser(change.tx, id, { status, statusReason, notBefore: databaseNow });
+  change.stop({ key: id, always: disabling, reason: reason ?? `user ${status}` });
+  await change.record({
+    type: disabling ? 'user.disabled' : 'user.enabled',
+    sub: id,
+    detail: { noun: 'user', id, name: user.name, ...(reason === undefined ? {} : { reason }) },
+  });
+  return { user, changed: true };
 }
 
 async function retire(change: Change, id: string): Promise<void> {

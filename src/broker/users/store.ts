@@ -1,7 +1,8 @@
 /** SQL of users. Single statements, each atomic by itself; callers bring the transaction. */
-import { and, asc, eq, gt, inArray, ne } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, ne, sql } from 'drizzle-orm';
 import { users } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
+import { nameHas } from '../registry/page.js';
 import { emailKeyOf } from './schema.js';
 
 export type UserRow = typeof users.$inferSelect;
@@ -21,12 +22,33 @@ export async function findUserByEmail(db: Executor, email: string): Promise<User
   return row;
 }
 
-/** By id; retired ones are left out. */
-export const listUserRows = (db: Executor, after: string, take: number): Promise<UserRow[]> =>
+export interface UserFilter {
+  readonly email?: string | undefined;
+  readonly status?: string | undefined;
+  readonly role?: string | undefined;
+  /** Part of the name. */
+  readonly q?: string | undefined;
+}
+
+/** By id; retired ones are left out unless asked for. */
+export const listUserRows = (
+  db: Executor,
+  { email, status, role, q }: UserFilter,
+  after: string,
+  take: number,
+): Promise<UserRow[]> =>
   db
     .select()
     .from(users)
-    .where(and(gt(users.id, after), ne(users.status, 'retired')))
+    .where(
+      and(
+        gt(users.id, after),
+        status === undefined ? ne(users.status, 'retired') : eq(users.status, status),
+        email === undefined ? undefined : eq(users.emailKey, emailKeyOf(email)),
+        role === undefined ? undefined : sql`${role} = any(${users.roles})`,
+        q === undefined ? undefined : nameHas(users.name, q),
+      ),
+    )
     .orderBy(asc(users.id))
     .limit(take);
 

@@ -217,7 +217,7 @@ const own: readonly Attack[] = [
     name: 'a disabled user signs in',
     run: async (w) => {
       const party = await w.cast();
-      await w.registry.users.patch('admin', party.user.id, { status: 'disabled' });
+      await w.registry.users.disable('admin', party.user.id, 'test');
       const browser = w.browser();
       const { answer, url } = await browser.open(party.url());
       const form = w.form(answer, '/sign-in', url);
@@ -256,8 +256,7 @@ const own: readonly Attack[] = [
       [
         [
           'the user is disabled',
-          (w: AttackWorld, p: Party) =>
-            w.registry.users.patch('admin', p.user.id, { status: 'disabled' }),
+          (w: AttackWorld, p: Party) => w.registry.users.disable('admin', p.user.id, 'test'),
         ],
         [
           'the user’s password is changed',
@@ -299,8 +298,7 @@ const own: readonly Attack[] = [
     [
       [
         'the user is disabled',
-        (w: AttackWorld, p: Party) =>
-          w.registry.users.patch('admin', p.user.id, { status: 'disabled' }),
+        (w: AttackWorld, p: Party) => w.registry.users.disable('admin', p.user.id, 'test'),
       ],
       [
         'the agent is blocked',

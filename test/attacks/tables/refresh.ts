@@ -379,15 +379,12 @@ export const stops: readonly Stop[] = [
     },
   ],
   ['the agent is retired', (w, p) => w.registry.agents.retire('admin', p.agent)],
-  [
-    'the user is disabled',
-    (w, p) => w.registry.users.patch('admin', p.user.id, { status: 'disabled' }),
-  ],
+  ['the user is disabled', (w, p) => w.registry.users.disable('admin', p.user.id, 'test')],
   [
     'the user is disabled and enabled',
     async (w, p) => {
-      await w.registry.users.patch('admin', p.user.id, { status: 'disabled' });
-      await w.registry.users.patch('admin', p.user.id, { status: 'active' });
+      await w.registry.users.disable('admin', p.user.id, 'test');
+      await w.registry.users.enable('admin', p.user.id);
     },
   ],
   [

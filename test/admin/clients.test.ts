@@ -1,0 +1,207 @@
+// Clients in full (DESIGN §12): their own words, what they must do, the agent they are bound to.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  ADMIN_TOKEN,
+  type Answer,
+  authFor,
+  authorize,
+  postForm,
+  redeem,
+  startTestBroker,
+  type TestBroker,
+} from '../support/broker.js';
+import { AGENT, DESKTOP, FILES_CLIENT, HOST, OTHER_AGENT, SERVICE } from '../support/world.js';
+
+let t: TestBroker;
+beforeAll(async () => {
+  t = await startTestBroker();
+});
+afterAll(() => t.close());
+
+async function admin(method: string, path: string, body?: object): Promise<Answer> {
+  const response = await fetch(`${t.issuer}/admin/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const { status, headers } = response;
+  return { status, headers, body: text === '' ? undefined : JSON.parse(text) };
+}
+const problems = ({ status, body }: Answer) => [status, body.errors];
+const change = (id: string, body: object) => admin('PATCH', `/clients/${id}`, body);
+const ids = async (path: string) =>
+  (await admin('GET', path)).body.items.map(({ id }: { id: string }) => id);
+
+describe('a client’s own words', () => {
+  const words = {
+    description: 'Keeps your desk tidy',
+    client_uri: 'https://desk.example/',
+    logo_uri: 'https://desk.example/logo.svg',
+    policy_uri: 'https://desk.example/privacy',
+    contact: 'help@desk.example',
+  };
+
+  it('are kept, shown, and emptied again', async () => {
+    const made = await admin('POST', '/clients', {
+      id: 'cli_words',
+      name: 'Words',
+      kind: 'app',
+      redirect_uris: ['https://desk.example/cb'],
+      ...words,
+    });
+    expect(made.body).toMatchObject(words);
+    const emptied = Object.fromEntries(Object.keys(words).map((name) => [name, null]));
+    expect((await change('cli_words', emptied)).body).toMatchObject(emptied);
+    const { body } = await admin('GET', '/audit?client=cli_words&limit=1');
+    expect(body.items[0].detail.fields.sort()).toEqual([
+      'clientUri',
+      'contact',
+      'description',
+      'logoUri',
+      'policyUri',
+    ]);
+  });
+
+  it.each([
+    ['client_uri', 'javascript:alert(1)', 'must be an https URI'],
+    ['logo_uri', 'data:image/svg+xml,x', 'must be an https URI'],
+    ['policy_uri', 'http://desk.example/', 'must be an https URI'],
+    ['client_uri', 'https://you@desk.example/', 'must not hold a user name'],
+    ['client_uri', 'https://DESK.example/', 'must be written as https://desk.example/'],
+    ['client_uri', 'https://desk.example/a b', 'must be printable ASCII without spaces'],
+    ['client_uri', 'https://dеsk.example/', 'must be printable ASCII without spaces'],
+    ['contact', 'javascript:alert(1)', 'must be an e-mail address or an https URI'],
+    ['contact', 'http://desk.example', 'must be an e-mail address or an https URI'],
+    ['description', 'one\nline', 'must not contain control or invisible characters'],
+  ])('K9: refuse %s %s', async (field, value, message) => {
+    expect(problems(await change(HOST, { [field]: value }))).toEqual([400, [{ field, message }]]);
+  });
+
+  it.each([
+    ['logo_uri', 'javascript:alert(1)', 'must be an https URI'],
+    ['contact', 'call me', 'must be an e-mail address or an https URI'],
+    ['tags', ['Ops'], 'must be 1 to 50 of a-z 0-9 . _ : -, no sign first'],
+    ['takes_work_from', ['agt_none'], 'names no agent: "agt_none"'],
+    ['takes_work_from', [AGENT], 'must not name the agent itself'],
+    ['clients', ['cli_none'], 'names no client: "cli_none"'],
+  ])('and an agent’s refuse %s %j', async (field, value, message) => {
+    const [status, errors] = problems(await admin('PATCH', `/agents/${AGENT}`, { [field]: value }));
+    const at = Array.isArray(value) ? `${field}.0` : field;
+    expect([status, errors]).toEqual([400, [{ field: at, message }]]);
+  });
+});
+
+describe('a client that is bound to an agent (client_binding)', () => {
+  const bind = (id: string, agent: string | null) => change(id, { agent_id: agent });
+
+  it('is confidential, signs users in, and is accepted by the agent', async () => {
+    const refused = async (id: string, agent: string) => (await bind(id, agent)).body.errors;
+    const because = (message: string) => [{ field: 'agent_id', message }];
+    expect(await refused(DESKTOP, AGENT)).toEqual(
+      because('must not be set for a public client: anybody could act as the agent'),
+    );
+    expect(await refused('cli_stranger', AGENT)).toEqual(
+      because(
+        'does not accept this client: agt_helper must name cli_stranger among its clients first',
+      ),
+    );
+    expect(await refused(HOST, 'agt_nobody')).toEqual(because('names no agent: "agt_nobody"'));
+    await admin('POST', '/agents', { id: 'agt_gone', name: 'G', owner: 'O', clients: [HOST] });
+    await admin('DELETE', '/agents/agt_gone');
+    expect(await refused(HOST, 'agt_gone')).toEqual(because('names no agent: "agt_gone"'));
+    const service = { clients: [HOST, DESKTOP, SERVICE] };
+    await admin('PATCH', `/agents/${AGENT}`, service);
+    expect(await refused(SERVICE, AGENT)).toEqual(
+      because('must be left out: a service signs nobody in'),
+    );
+    expect((await bind(HOST, AGENT)).body).toMatchObject({ id: HOST, agent_id: AGENT });
+    expect(await ids(`/clients?agent=${AGENT}`)).toEqual([HOST]);
+    expect(problems(await change(HOST, { auth: 'none' }))).toEqual([
+      400,
+      because('must not be set for a public client: anybody could act as the agent'),
+    ]);
+  });
+
+  it('loses what it obtained as the agent when it is bound no more, or to another', async () => {
+    const introspect = async (token: string) =>
+      (await postForm(`${t.issuer}/introspect`, { token }, authFor(t, FILES_CLIENT))).body.active;
+    for (const next of [OTHER_AGENT, null]) {
+      const agent = next === null ? OTHER_AGENT : AGENT;
+      const params = { requested_actor: undefined, scope: 'files:read' };
+      const authorized = await authorize(t, { params });
+      const { body } = await redeem(t, authorized, { actor_token: undefined });
+      expect([agent, await introspect(body.access_token)]).toEqual([agent, true]);
+      expect((await bind(HOST, next)).body.agent_id).toBe(next);
+      expect([agent, await introspect(body.access_token)]).toEqual([agent, false]);
+    }
+  });
+});
+
+describe('what a client must do', () => {
+  it('push, or sign, its requests; a public client has no key to sign with', async () => {
+    const must = { require_par: true, require_signed_request: true };
+    expect((await change(HOST, must)).body).toMatchObject(must);
+    expect((await change(DESKTOP, { require_par: true })).body.require_par).toBe(true);
+    expect(problems(await change(DESKTOP, { require_signed_request: true }))).toEqual([
+      400,
+      [
+        {
+          field: 'require_signed_request',
+          message: 'must not be set for a public client: it has no key',
+        },
+      ],
+    ]);
+    expect(problems(await change(SERVICE, { require_par: true }))).toEqual([
+      400,
+      [{ field: 'require_par', message: 'must be left out: a service signs nobody in' }],
+    ]);
+    const free = { require_par: false, require_signed_request: false };
+    expect((await change(HOST, free)).body).toMatchObject(free);
+  });
+});
+
+describe('lists are filtered', () => {
+  it('of clients: by kind, auth, status, part of the name', async () => {
+    expect(await ids('/clients?kind=service')).toEqual([FILES_CLIENT, SERVICE]);
+    expect(await ids('/clients?auth=none&kind=app&q=DESK')).toEqual([DESKTOP]);
+    expect(await ids('/clients?q=%25')).toEqual([]);
+    await admin('POST', '/clients', { id: 'cli_gone', name: 'Gone', kind: 'service' });
+    await admin('DELETE', '/clients/cli_gone');
+    expect(await ids('/clients?q=gone')).toEqual([]);
+    expect(await ids('/clients?q=gone&status=retired')).toEqual(['cli_gone']);
+  });
+
+  it('of agents: by status, owner, tag, client, external id, part of the name', async () => {
+    const made = { owner: 'Listers', tags: ['night', 'eu:west'], external_id: 'CMDB-7' };
+    const agent = { id: 'agt_listed', name: 'List_ed', clients: [DESKTOP], ...made };
+    expect((await admin('POST', '/agents', agent)).body.tags).toEqual(['eu:west', 'night']);
+    for (const filter of [
+      'owner=Listers',
+      'tag=night',
+      'tag=eu:west',
+      'external_id=CMDB-7',
+      `client=${DESKTOP}&owner=Listers`,
+      'q=list_',
+      'status=active&tag=night',
+    ]) {
+      expect([filter, await ids(`/agents?${filter}`)]).toEqual([filter, ['agt_listed']]);
+    }
+    for (const filter of ['tag=nigh', 'status=draft', 'q=list%25', 'owner=listers']) {
+      expect([filter, await ids(`/agents?${filter}`)]).toEqual([filter, []]);
+    }
+    const { status, body } = await admin('GET', '/agents?status=asleep');
+    expect([status, body.errors[0].field]).toEqual([400, 'status']);
+  });
+
+  it('of users: by status, role, part of the name', async () => {
+    expect((await admin('GET', '/users?q=ana%20ex')).body.items).toHaveLength(1);
+    await admin('PUT', '/users/usr_ben/status', { status: 'disabled', reason: 'away' });
+    expect(await ids('/users?status=disabled')).toEqual(['usr_ben']);
+    await admin('POST', '/roles', { name: 'listed' });
+    await admin('PATCH', '/users/usr_ana', { roles: ['listed'] });
+    expect(await ids('/users?role=listed')).toEqual(['usr_ana']);
+    const named = (await admin('GET', '/roles?q=list')).body.items;
+    expect(named.map(({ name }: { name: string }) => name)).toEqual(['listed']);
+  });
+});
