@@ -32,7 +32,7 @@ import { mountRouters } from './http/unrouted.js';
 import { createKeyRing, type KeyRing } from './keys/ring.js';
 import { developmentSecret, type Secrets } from './keys/secrets.js';
 import { keyDepsOf, secretsOf } from './keys/settings.js';
-import { KEY_UPKEEP_MS } from './limits.js';
+import { DELEGATION_MAX_DEFAULT_SECONDS, KEY_UPKEEP_MS } from './limits.js';
 import { createAnswers, createDiscovery, createJwks, noteRefusal } from './provider/answers.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
@@ -225,6 +225,7 @@ function assembleApp(parts: AppParts, engine: Engine, routers: readonly Router[]
     forms: createFormSealer(...(secrets.derive('forms') as [Buffer, ...Buffer[]])),
     signIn: createSignIn({ db, now }),
     renderSignIn,
+    delegationMaxSeconds: config.delegationMaxSeconds ?? DELEGATION_MAX_DEFAULT_SECONDS,
     now,
   });
   const app = new Koa();
