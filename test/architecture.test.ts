@@ -55,6 +55,8 @@ const SLICES: walls.SliceRules = {
     'src/broker/cli.ts',
     'src/broker/index.ts',
     'src/broker/sweeper.ts',
+    // The pages of several slices, put together.
+    'src/broker/pages.ts',
     'src/broker/cli/',
     // The registry's operations wired to each other; the API and the world file that call them.
     'src/broker/admin/',
@@ -90,7 +92,6 @@ const SLICES: walls.SliceRules = {
     'src/broker/delegation/load.ts',
     'src/broker/delegation/store.ts',
     'src/broker/delegation/approve.ts',
-    'src/broker/delegation/background.ts',
     'src/broker/delegation/ends.ts',
     'src/broker/tokens/access-tokens.ts',
     'src/broker/tokens/client-secret.ts',
@@ -102,6 +103,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/delegation/actor-proof.ts',
     'src/broker/audit/',
     'src/broker/provider/broker-provider.ts',
+    'src/broker/provider/browser-session.ts',
     'src/broker/users/',
   ],
   exceptions: [],

@@ -16,7 +16,6 @@ import { createDecisionRouter } from './audit/decisions.js';
 import { createRefusalLog, type RefusalLog } from './audit/refusals.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
 import type { Config } from './config.js';
-import { createInteractionRouter } from './consent/routes.js';
 import { renderError } from './consent/views.js';
 import { type Database, NOTICE_CHANNEL } from './db/database.js';
 import { openDatabase } from './db/open.js';
@@ -24,7 +23,6 @@ import { endGrant } from './delegation/ends.js';
 import { exchangeMetadata } from './exchange/metadata.js';
 import { createFactsCache, type FactsCache } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
-import { createFormSealer } from './http/csrf.js';
 import { createHealth, type Health } from './http/health.js';
 import { createProblemPage } from './http/problem-page.js';
 import { closeServer, createHttpServer, listen, serveStylesheet } from './http/server.js';
@@ -32,7 +30,8 @@ import { mountRouters } from './http/unrouted.js';
 import { createKeyRing, type KeyRing } from './keys/ring.js';
 import { developmentSecret, type Secrets } from './keys/secrets.js';
 import { keyDepsOf, secretsOf } from './keys/settings.js';
-import { DELEGATION_MAX_DEFAULT_SECONDS, KEY_UPKEEP_MS } from './limits.js';
+import { KEY_UPKEEP_MS } from './limits.js';
+import { createPageRouters } from './pages.js';
 import { createAnswers, createDiscovery, createJwks, noteRefusal } from './provider/answers.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
@@ -44,8 +43,7 @@ import { startSweeper } from './sweeper.js';
 import { createTokenReader } from './tokens/access-tokens.js';
 import { createGate } from './tokens/gate.js';
 import { createIssuer } from './tokens/issue.js';
-import { createSignIn } from './users/sign-in.js';
-import { renderSignIn, renderSignOut } from './users/sign-in-views.js';
+import { renderSignOut } from './users/sign-in-views.js';
 import { networkOf } from './users/throttle.js';
 
 export interface BrokerDeps {
@@ -102,6 +100,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const lastUse = createLastUse({ db, now, warn: warn('uses of credentials were not noted') });
   const health = createHealth({ db, now });
   const app = assembleApp({ ...parts, health, lastUse }, engine, [
+    ...createPageRouters({ ...parts, provider: engine.current, services }),
     createFeedRouter(feed),
     createDecisionRouter({ db, facts: parts.facts }),
     createAdminApi({
@@ -215,25 +214,13 @@ interface AppParts extends Parts {
 }
 
 function assembleApp(parts: AppParts, engine: Engine, routers: readonly Router[]): Koa {
-  const { config, db, now, log, secrets, facts, health, lastUse } = parts;
-  const { issuer } = config;
-  const interaction = createInteractionRouter({
-    db,
-    issuer,
-    facts,
-    provider: engine.current,
-    forms: createFormSealer(...(secrets.derive('forms') as [Buffer, ...Buffer[]])),
-    signIn: createSignIn({ db, now }),
-    renderSignIn,
-    delegationMaxSeconds: config.delegationMaxSeconds ?? DELEGATION_MAX_DEFAULT_SECONDS,
-    now,
-  });
+  const { config, now, log, health, lastUse } = parts;
   const app = new Koa();
   app.use(health.middleware);
-  app.use(pinHost(issuer, config.trustedProxies));
+  app.use(pinHost(config.issuer, config.trustedProxies));
   app.use(
     createBoundary({
-      issuer,
+      issuer: config.issuer,
       log,
       now,
       renderProblem: createProblemPage({ renderError, renderSignOut, now }).render,
@@ -241,7 +228,7 @@ function assembleApp(parts: AppParts, engine: Engine, routers: readonly Router[]
   );
   app.use(serveStylesheet);
   app.use(notingUse(lastUse));
-  mountRouters(app, [interaction, ...routers]);
+  mountRouters(app, routers);
   app.use(async function engineLast(ctx: Context) {
     ctx.respond = false;
     await engine.handle(ctx.req, ctx.res);

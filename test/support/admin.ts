@@ -1,7 +1,7 @@
 // Ways to call the admin API as anybody, each call from an address of its own unless told otherwise:
 // failed attempts are counted by address (the broker must trust one proxy).
 import { type Answer, authorize, postToken, redeem, type TestBroker } from './broker.js';
-import { ANA } from './world.js';
+import { HOST } from './world.js';
 
 export interface AdminCall {
   readonly authorization?: string | undefined;
@@ -62,11 +62,6 @@ export async function ownToken(t: TestBroker, principal: string, scope: string):
   return answer.body.access_token;
 }
 
-export interface Person {
-  readonly email: string;
-  readonly password: string;
-}
-
 export interface UserTokens {
   readonly access_token: string;
   readonly refresh_token: string;
@@ -74,25 +69,21 @@ export interface UserTokens {
   readonly scope: string;
 }
 
-/** A user's tokens for the admin API, by the code flow; Ana's, and through no agent, unless told. */
+/** Ana's tokens for the admin API, by the code flow; through an agent if one is named. */
 export async function userTokens(
   t: TestBroker,
   scope: string,
-  more: { readonly agent?: string; readonly user?: Person; readonly identity?: string } = {},
+  agent?: string,
+  client = HOST,
 ): Promise<UserTokens> {
-  const { agent, user = ANA, identity } = more;
   // Destructive scopes are not ticked before somebody ticks them; reading comes with the others.
   const wanted = [...scope.split(' '), 'admin:read'];
   const authorized = await authorize(t, {
-    params: {
-      scope: identity === undefined ? scope : `${identity} ${scope}`,
-      resource: adminOf(t),
-      requested_actor: agent,
-    },
-    visitor: { email: user.email, password: user.password, scopes: wanted },
+    params: { scope, resource: adminOf(t), requested_actor: agent },
+    visitor: { scopes: wanted },
   });
   const proof = agent === undefined ? undefined : await ownActorToken(t, agent);
-  const answer = await redeem(t, authorized, { actor_token: proof });
+  const answer = await redeem(t, authorized, { actor_token: proof }, client);
   if (answer.status !== 200) throw new Error(`no tokens: ${JSON.stringify(answer.body)}`);
   return answer.body;
 }

@@ -2,12 +2,12 @@
  * How consents and grants end: a durable column that every stateful step reads, the fact that stops
  * self-contained tokens, the audit event, in one transaction under the gate's lock (DESIGN §6).
  */
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
-import { record } from '../audit/store.js';
+import { type AuditEvent, record } from '../audit/store.js';
 import type { Database, Executor } from '../db/database.js';
 import { type Receipt, receiptFor } from '../revocation/receipt.js';
-import { narrow } from '../revocation/store.js';
+import { narrow, type Stop } from '../revocation/store.js';
 import type { ConsentRow, GrantRow } from './store.js';
 
 export async function markConsentEnded(
@@ -24,17 +24,19 @@ export async function markConsentEnded(
       endedBy: by,
     })
     .where(eq(consents.id, consent.id));
-  await record(tx, {
-    type: 'consent.ended',
-    by,
-    sub: consent.userId,
-    clientId: consent.clientId,
-    agentId: consent.agentId || undefined,
-    resource: consent.resource || undefined,
-    detail: { consent: consent.id, reason },
-  });
+  await record(tx, consentEnded(consent, reason, by));
   return { key: consent.id, always: true, reason, by };
 }
+
+const consentEnded = (consent: ConsentRow, reason: string, by: string): AuditEvent => ({
+  type: 'consent.ended',
+  by,
+  sub: consent.userId,
+  clientId: consent.clientId,
+  agentId: consent.agentId || undefined,
+  resource: consent.resource || undefined,
+  detail: { consent: consent.id, reason },
+});
 
 /** Withdraws a consent and all it gave; undefined when it was not live. */
 export const endConsent = (
@@ -53,6 +55,45 @@ export const endConsent = (
     const result = await receiptFor(tx, [{ kind: 'consents', ids: [id] }]);
     return { stops: [stop], result };
   });
+
+/** Which of a user's live consents. */
+export interface ConsentPick {
+  readonly userId: string;
+  readonly id?: string | undefined;
+  /** Whoever acts: an agent, or a client that acts for itself. */
+  readonly actor?: string | undefined;
+}
+
+/** Withdraws a user's consents, however many, in a fixed number of statements. The gate is closed. */
+export async function endConsentsOf(
+  tx: Executor,
+  pick: ConsentPick,
+  reason: string,
+  by: string,
+): Promise<{ readonly stops: readonly Stop[]; readonly result: Receipt }> {
+  const { userId, id, actor } = pick;
+  const ended = await tx
+    .update(consents)
+    .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason: reason, endedBy: by })
+    .where(
+      and(
+        eq(consents.userId, userId),
+        isNull(consents.endedAt),
+        gt(consents.expiresAt, sql`clock_timestamp()`),
+        id === undefined ? undefined : eq(consents.id, id),
+        actor === undefined
+          ? undefined
+          : sql`coalesce(nullif(${consents.agentId}, ''), ${consents.clientId}) = ${actor}`,
+      ),
+    )
+    .returning();
+  await record(tx, ...ended.map((consent) => consentEnded(consent, reason, by)));
+  const ids = ended.map((consent) => consent.id);
+  return {
+    stops: ids.map((key) => ({ key, always: true, reason, by })),
+    result: await receiptFor(tx, [{ kind: 'consents', ids }]),
+  };
+}
 
 const recordGrantEnded = (
   tx: Executor,

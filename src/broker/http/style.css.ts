@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { components } from './style-components.css.js';
 import { foundation } from './style-foundation.css.js';
+import { ownPages } from './style-me.css.js';
 
 export interface Stylesheet {
   readonly path: string;
@@ -12,7 +13,7 @@ export interface Stylesheet {
 const HASH_CHARS = 16;
 
 function build(): Stylesheet {
-  const body = `${foundation}\n${components}`;
+  const body = `${foundation}\n${components}\n${ownPages}`;
   const hash = createHash('sha256').update(body).digest('hex').slice(0, HASH_CHARS);
   return { path: `/assets/behalf.${hash}.css`, body, etag: `"${hash}"` };
 }

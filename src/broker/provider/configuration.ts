@@ -9,7 +9,7 @@ import {
   ACCESS_TOKEN_TTL_SECONDS,
   ACTOR_TOKEN_TTL_SECONDS,
   CODE_TTL_SECONDS,
-  DELEGATION_MAX_RANGE,
+  DELEGATION_TTL_MAX_SECONDS,
   INTERACTION_TTL_SECONDS,
   REFRESH_TOKEN_TTL_SECONDS,
   SESSION_TTL_SECONDS,
@@ -17,6 +17,7 @@ import {
 import type { Issuer } from '../tokens/issue.js';
 import { type AdapterDeps, createAdapterFactory } from './adapter.js';
 import { assertClientAssertion } from './client-authentication.js';
+import { cookies } from './cookies.js';
 import { rethrow } from './errors.js';
 import { assertRequestObject } from './request-object.js';
 import { BrokerSigningKey } from './signing-key.js';
@@ -117,8 +118,8 @@ const LIVES: NonNullable<Configuration['ttl']> = {
   ClientCredentials: (_ctx, token) =>
     token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN_TTL_SECONDS,
   AuthorizationCode: CODE_TTL_SECONDS,
-  // Each is given its own, from the consent; not prolonged by rotation (engine.md, b).
-  Grant: DELEGATION_MAX_RANGE.max,
+  // Not prolonged by rotation: the longest delegation (engine.md, b).
+  Grant: DELEGATION_TTL_MAX_SECONDS,
   IdToken: ACCESS_TOKEN_TTL_SECONDS,
   Interaction: INTERACTION_TTL_SECONDS,
   RefreshToken: REFRESH_TOKEN_TTL_SECONDS,
@@ -126,21 +127,6 @@ const LIVES: NonNullable<Configuration['ttl']> = {
   Session: (_ctx, { accountId }) =>
     accountId === undefined ? INTERACTION_TTL_SECONDS : SESSION_TTL_SECONDS,
 };
-
-function cookies(deps: ConfigurationDeps): NonNullable<Configuration['cookies']> {
-  const secure = deps.issuer.startsWith('https:');
-  const common = { signed: true, httpOnly: true, sameSite: 'lax', secure } as const;
-  return {
-    keys: deps.secrets.derive('cookies').map((key) => key.toString('base64url')),
-    names: {
-      session: `${secure ? '__Host-' : ''}behalf_session`,
-      interaction: 'behalf_interaction',
-      resume: 'behalf_resume',
-    },
-    long: { ...common, path: '/' },
-    short: common,
-  };
-}
 
 /** The engine signs with the first key of an algorithm: only the active one may be that. */
 const engineKeys = ({ published, hints }: LoadedKeys): BrokerSigningKey[] => {

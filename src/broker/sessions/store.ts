@@ -153,7 +153,7 @@ export interface Ending {
   readonly except?: string;
 }
 
-/** Ends sessions on the caller's transaction, with their events; how many there were. */
+/** Ends sessions on the caller's transaction, with their events; how many browsers that was. */
 export async function endSessions(tx: Executor, ending: Ending): Promise<number> {
   const { userId, reason, id, except } = ending;
   const ended = await tx
@@ -185,7 +185,7 @@ export async function endSessions(tx: Executor, ending: Ending): Promise<number>
       detail: { session: session.id, reason },
     })),
   );
-  return ended.length;
+  return ended.filter((session) => session.uid !== session.id).length;
 }
 
 /** Ends the session of one browser, which says so itself. */

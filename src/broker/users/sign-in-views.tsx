@@ -74,6 +74,7 @@ function SignIn({ model }: { readonly model: SignInPageModel }) {
 
 function For({ model: { agent, client } }: { readonly model: SignInPageModel }) {
   const t = useLanguage().texts.signIn;
+  if (client === undefined) return <>{t.forSelf}</>;
   const clientName = <Name key="client">{client.name}</Name>;
   if (agent === undefined) return <Sentence text={t.forClient} places={{ client: clientName }} />;
   const agentName = <Name key="agent">{agent.name}</Name>;

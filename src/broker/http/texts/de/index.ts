@@ -1,5 +1,6 @@
 /** The same words in German (polite form). */
 import { consent } from './consent.js';
+import { me } from './me.js';
 import { problemDetails, problems } from './problems.js';
 import { handOver, signedOut, signIn, signOut } from './sign-in.js';
 
@@ -11,6 +12,7 @@ export const de = {
   consent,
   problems,
   problemDetails,
+  me,
   signedOut,
   signOut,
   handOver,

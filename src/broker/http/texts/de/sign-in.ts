@@ -4,6 +4,7 @@ export const signIn = {
   heading: 'Anmelden',
   forClient: 'und weiter zu {client}',
   forAgent: 'um zu entscheiden, was {agent} über {client} für Sie tun darf',
+  forSelf: 'und sehen und beenden, was für Sie handelt',
   email: 'E-Mail-Adresse',
   password: 'Passwort',
   submit: 'Anmelden',

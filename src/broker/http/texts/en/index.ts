@@ -4,6 +4,7 @@
  * of a sentence with a `{count}`. A translation has the same keys and the same places.
  */
 import { consent } from './consent.js';
+import { me } from './me.js';
 import { problemDetails, problems } from './problems.js';
 import { handOver, signedOut, signIn, signOut } from './sign-in.js';
 
@@ -15,6 +16,7 @@ export const en = {
   consent,
   problems,
   problemDetails,
+  me,
   signedOut,
   signOut,
   handOver,

@@ -4,6 +4,7 @@ export const signIn = {
   heading: 'Sign in',
   forClient: 'to continue to {client}',
   forAgent: 'to decide what {agent} may do for you, through {client}',
+  forSelf: 'to see and stop what acts for you',
   email: 'E-mail address',
   password: 'Password',
   submit: 'Sign in',
