@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Attack, title } from './support/attack.js';
 import { actors } from './tables/actors.js';
+import { admin } from './tables/admin.js';
 import { codes } from './tables/codes.js';
 import { interaction } from './tables/interaction.js';
 import { jose } from './tables/jose.js';
@@ -25,6 +26,7 @@ const all: readonly Attack[] = [
   ...refresh,
   ...smuggling,
   ...terms,
+  ...admin,
 ];
 
 /** What the flows built so far can be attacked by; every further class belongs to what is not there yet. */
@@ -35,6 +37,7 @@ const DUE = {
   I: [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13],
   J: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
   L: [1, 2, 3, 4, 6, 7, 10, 11],
+  M: [1, 2, 3, 4, 6, 10, 11, 12],
   P: [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 14, 15, 16],
   R: [1, 2, 5, 6, 7, 8, 9],
   X: [7],

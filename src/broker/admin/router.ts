@@ -92,7 +92,11 @@ function problems(deps: AdminDeps, callers: WeakMap<Context, Caller>) {
         await record(deps.db.orm, refusal(deps, ctx, 'insufficient_scope', `needs ${scope}`, by));
       }
       // The bootstrap bearer ended while its call was under way.
-      if (problem.status === 401) challenge(ctx, problem.title);
+      if (problem.status === 401) {
+        challenge(ctx, problem.title);
+        const ended = refusal(deps, ctx, 'invalid_token', 'bootstrap_ended');
+        await deps.noteRefusal(ended, addressOf(ctx.req));
+      }
       sendProblem(ctx, problem);
     }
   };
