@@ -1,6 +1,17 @@
 /** What happened (audit, which is also the registry of issued tokens) and what was stopped. */
 import { sql } from 'drizzle-orm';
-import { bigserial, boolean, index, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  serial,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import { instant } from './columns.js';
 
 /** Append-only. A token exists only if its `token.issued` row does. */
@@ -20,8 +31,14 @@ export const auditEvents = pgTable(
     grantId: text('grant_id'),
     requestId: text('request_id'),
     detail: jsonb('detail').$type<Record<string, unknown>>().notNull().default({}),
+    /** The chain it is a link of, and its place in it. Written by `behalf_record` only. */
+    chain: integer('chain').notNull(),
+    seq: bigint('seq', { mode: 'number' }).notNull(),
+    /** On the last event written together: SHA-256 (hex) over the link before and all of them. */
+    hash: text('hash'),
   },
   (t) => [
+    uniqueIndex('audit_chain_seq').on(t.chain, t.seq),
     uniqueIndex('audit_issued_jti').on(t.jti).where(sql`type = 'token.issued'`),
     index('audit_at').on(t.at),
     index('audit_sub').on(t.sub),
@@ -31,6 +48,24 @@ export const auditEvents = pgTable(
     index('audit_agent_changed').on(t.agentId, t.at).where(sql`type = 'registry.changed'`),
   ],
 );
+
+/**
+ * Heads of the audit's hash chains. A transaction takes one that nobody holds, so that writers never
+ * wait for each other: there are as many as there were writers at once.
+ */
+export const auditChains = pgTable('audit_chains', {
+  id: serial('id').primaryKey(),
+  seq: bigint('seq', { mode: 'number' }).notNull().default(0),
+  head: text('head').notNull().default(''),
+});
+
+/** Signed statements of how far every chain had come; each names the one before. */
+export const auditCheckpoints = pgTable('audit_checkpoints', {
+  n: bigint('n', { mode: 'number' }).primaryKey(),
+  at: instant('at').notNull().default(sql`clock_timestamp()`),
+  /** Compact JWS by a signing key. */
+  jws: text('jws').notNull(),
+});
 
 /** A fact about a key. Ids are assigned under the gate's exclusive lock, so their order is the truth. */
 export const revocations = pgTable(

@@ -51,6 +51,7 @@ const SLICES: walls.SliceRules = {
   root: 'src/broker/',
   composition: [
     'src/broker/app.ts',
+    'src/broker/parts.ts',
     'src/broker/main.ts',
     'src/broker/cli.ts',
     'src/broker/index.ts',

@@ -7,13 +7,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Router from '@koa/router';
 import Koa, { type Context } from 'koa';
-import { type Logger, pino } from 'pino';
 import { createAdminApi } from './admin/assemble.js';
 import type { Registry } from './admin/registry.js';
-import { createAdminResource } from './admin/resource.js';
 import { applyWorldOrThrow, createAdminServices } from './admin/services.js';
+import { startCheckpoints } from './audit/checkpoint-timer.js';
 import { createDecisionRouter } from './audit/decisions.js';
-import { createRefusalLog, type RefusalLog } from './audit/refusals.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
 import type { Config } from './config.js';
 import { renderError } from './consent/views.js';
@@ -21,17 +19,17 @@ import { type Database, NOTICE_CHANNEL } from './db/database.js';
 import { openDatabase } from './db/open.js';
 import { endGrant } from './delegation/ends.js';
 import { exchangeMetadata } from './exchange/metadata.js';
-import { createFactsCache, type FactsCache } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
 import { createHealth, type Health } from './http/health.js';
 import { createProblemPage } from './http/problem-page.js';
 import { closeServer, createHttpServer, listen, serveStylesheet } from './http/server.js';
 import { mountRouters } from './http/unrouted.js';
 import { createKeyRing, type KeyRing } from './keys/ring.js';
-import { developmentSecret, type Secrets } from './keys/secrets.js';
-import { keyDepsOf, secretsOf } from './keys/settings.js';
+import { developmentSecret } from './keys/secrets.js';
+import { keyDepsOf } from './keys/settings.js';
 import { KEY_UPKEEP_MS } from './limits.js';
 import { createPageRouters } from './pages.js';
+import { type BrokerDeps, type Parts, partsOf, readerOf } from './parts.js';
 import { createAnswers, createDiscovery, createJwks, noteRefusal } from './provider/answers.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
@@ -40,20 +38,11 @@ import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
 import { createFeedRouter } from './revocation/routes.js';
 import { createSignOutRecorder } from './sessions/sign-out.js';
 import { startSweeper } from './sweeper.js';
-import { createTokenReader } from './tokens/access-tokens.js';
 import { createGate } from './tokens/gate.js';
 import { createIssuer } from './tokens/issue.js';
 import { renderSignOut } from './users/sign-in-views.js';
-import { networkOf } from './users/throttle.js';
 
-export interface BrokerDeps {
-  /** Milliseconds. */
-  readonly now?: () => number;
-  /** An open, migrated database; it stays the caller's to close. */
-  readonly db?: Database;
-  /** Where log lines go; standard output by default. */
-  readonly logTo?: { write(line: string): void };
-}
+export type { BrokerDeps };
 
 export interface Broker {
   readonly config: Config;
@@ -114,10 +103,8 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   ]);
 
   await feed.start();
-  await db.listen(NOTICE_CHANNEL, () => {
-    parts.facts.noticeChange();
-    void followKeys();
-  });
+  await followChanges(parts, followKeys);
+  const checkpoints = startCheckpoints({ db, issuer: config.issuer, keys, now, log });
   const upkeep = setInterval(() => void followKeys(), KEY_UPKEEP_MS).unref();
   const sweeper = startSweeper(db, log, now, [refusals.flush]);
   const handle = app.callback();
@@ -140,37 +127,18 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
       await closeServer(server);
       await lastUse.close();
       await refusals.flush();
+      await checkpoints.stop();
       if (given.db === undefined) await db.close();
     },
   };
 }
 
-/** What nearly everything needs. */
-interface Parts {
-  readonly config: Config;
-  readonly db: Database;
-  readonly now: () => number;
-  readonly log: Logger;
-  readonly secrets: Secrets;
-  readonly facts: FactsCache;
-  readonly refusals: RefusalLog;
-}
-
-async function partsOf(config: Config, db: Database, given: BrokerDeps): Promise<Parts> {
-  const now = given.now ?? Date.now;
-  return {
-    config,
-    db,
-    now,
-    log: pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout),
-    secrets: await secretsOf(config),
-    facts: createFactsCache(db, now, [createAdminResource(config.issuer)]),
-    refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
-  };
-}
-
-const readerOf = ({ db, config: { issuer } }: Parts, keys: KeyRing) =>
-  createTokenReader({ db, issuer, keys: () => keys.current().published });
+/** Somebody changed something, here or in another process. */
+const followChanges = ({ db, facts }: Parts, followKeys: () => Promise<void>): Promise<void> =>
+  db.listen(NOTICE_CHANNEL, () => {
+    facts.noticeChange();
+    void followKeys();
+  });
 
 function assembleEngine(parts: Parts, keys: KeyRing): Engine {
   const { config, db, now, secrets, facts, refusals } = parts;

@@ -639,6 +639,34 @@ describe('DESIGN §6: blocking an agent over the API', () => {
 });
 
 describe('consents, grants and the audit over the API', () => {
+  it('says that the audit is whole, and then that it is not (M9)', async () => {
+    const good = await call('post', '/audit/verify', { body: {} });
+    expect([good.status, good.body]).toEqual([
+      200,
+      {
+        events: expect.any(Number),
+        chains: expect.any(Number),
+        checkpoints: expect.any(Number),
+        findings: [],
+      },
+    ]);
+    const { db } = t.opened;
+    const first = `(select id from audit_events order by id limit 1)`;
+    await db.run(`update audit_events set by = 'x' || by where id = ${first}`);
+    const bad = await call('post', '/audit/verify', { body: {} });
+    expect(bad.body.findings).toEqual([
+      {
+        kind: 'altered',
+        chain: expect.any(Number),
+        from: expect.any(Number),
+        to: expect.any(Number),
+        says: 'these events do not match their link',
+      },
+    ]);
+    await db.run(`update audit_events set by = substr(by, 2) where id = ${first}`);
+    expect((await call('post', '/audit/verify', { body: {} })).body.findings).toEqual([]);
+  });
+
   it('lists what a user allowed, ends it, and the token stops', async () => {
     const { body } = await redeem(t, await authorize(t));
     const [consent, grant] = String(claimsOf(body.access_token).jti).split('.') as [string, string];

@@ -133,6 +133,8 @@ describe('DESIGN §12: behalf, while serve holds the directory', () => {
       status_reason: 'too busy',
     });
     expect(await json('agent', 'unblock', 'agt_scribe')).toEqual({ ...agent, ...stepped });
+    const verified = await behalf(['audit', 'verify', '--json']);
+    expect([verified.code, JSON.parse(verified.out).findings]).toEqual([0, []]);
     const { out } = await behalf(['audit', '--agent', 'agt_scribe', '--limit', '2']);
     expect(out.split('\n').map((line) => line.slice(26))).toEqual(
       ['Scribe was unblocked by admin', 'Scribe was blocked by admin: too busy']

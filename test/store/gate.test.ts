@@ -221,7 +221,8 @@ describe('DESIGN §5 no token slips past a stop (X22, RV8) on PostgreSQL', () =>
   });
 
   it('would slip past without the lock: INSERT … WHERE NOT EXISTS under READ COMMITTED does', async () => {
-    const naive = `insert into audit_events (type, jti) select 'token.issued', $1::text
+    const naive = `insert into audit_events (type, jti, chain, seq)
+      select 'token.issued', $1::text, 0, (random() * 1e9)::bigint
       where not exists (select 1 from revocations where key = $2::text) returning id`;
     const slipped = await opened.db.transaction(async (tx) => {
       await tx.execute(sql`insert into revocations (key, revoked_at, always, until, reason, by)

@@ -1,10 +1,14 @@
 /** The admin API's operations on what happened. */
-import type { z } from 'zod';
+import { z } from 'zod';
+import { strict } from '../registry/fields.js';
 import { PAGE_DEFAULT } from '../registry/page.js';
 import { invalid } from '../registry/refusal.js';
 import type { Operation } from './operation.js';
 import { auditQuery } from './query.js';
 import * as views from './views.js';
+
+/** A checkpoint names every chain: as many as there ever were writers at once. */
+const CHECKPOINT_CHARS_MAX = 100_000;
 
 const audit: readonly Operation[] = [
   {
@@ -34,4 +38,18 @@ const audit: readonly Operation[] = [
   },
 ];
 
-export const HISTORY_OPERATIONS: readonly Operation[] = audit;
+const verification: Operation = {
+  method: 'post',
+  path: '/audit/verify',
+  scope: 'admin:read',
+  summary: 'Whether anything of the audit was changed, removed, reordered or cut off',
+  body: strict({ checkpoints: z.array(z.string().max(CHECKPOINT_CHARS_MAX)).max(100).optional() }),
+  view: views.auditReportSchema,
+  status: 200,
+  run: ({ services, body }) => {
+    const { checkpoints = [] } = body as { checkpoints?: readonly string[] };
+    return services.verifyAudit(checkpoints);
+  },
+};
+
+export const HISTORY_OPERATIONS: readonly Operation[] = [...audit, verification];

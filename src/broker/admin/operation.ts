@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import type { AuditFilter, RecordedEvent } from '../audit/store.js';
+import type { AuditReport } from '../audit/verify.js';
 import type { DelegationFilter } from '../delegation/queries.js';
 import type { ConsentRow, GrantRow } from '../delegation/store.js';
 import type { KeyService } from '../keys/service.js';
@@ -28,6 +29,8 @@ export interface AdminServices {
   /** Whether a permission of any of these roles makes administrators. */
   readonly rolesAdminister: (roles: readonly string[]) => Promise<boolean>;
   readonly listEvents: (filter: AuditFilter) => Promise<readonly RecordedEvent[]>;
+  /** Checks the audit's chains and checkpoints, and checkpoints that were kept outside. */
+  readonly verifyAudit: (kept: readonly string[]) => Promise<AuditReport>;
   readonly sentences: (events: readonly RecordedEvent[]) => Promise<readonly string[]>;
   readonly listConsents: (filter: DelegationFilter) => Promise<readonly ConsentRow[]>;
   readonly listGrants: (filter: DelegationFilter) => Promise<readonly GrantRow[]>;

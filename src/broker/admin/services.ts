@@ -1,11 +1,13 @@
 /** What administration stands on, assembled once for the API and the CLI alike. */
 import { sentences } from '../audit/sentence.js';
 import { listEvents } from '../audit/store.js';
+import { verifyAudit } from '../audit/verify.js';
 import type { Database } from '../db/database.js';
 import { endConsent, endGrant } from '../delegation/ends.js';
 import { findConsent, findGrant, listConsents, listGrants } from '../delegation/queries.js';
 import { hashSecret } from '../keys/secrets.js';
 import { createKeyService, type KeyDeps } from '../keys/service.js';
+import { verificationKeys } from '../keys/store.js';
 import { KEY_LEAD_SECONDS } from '../limits.js';
 import { rolesHavePermission } from '../permissions/store.js';
 import { hashPassword, verifyPassword } from '../users/password.js';
@@ -33,6 +35,8 @@ export function createAdminServices(
     adminResource,
     rolesAdminister: (roles) => rolesHavePermission(db.orm, roles, adminResource),
     listEvents: (filter) => listEvents(db.orm, filter),
+    verifyAudit: async (kept) =>
+      verifyAudit(db, { issuer, keys: await verificationKeys(db.orm), kept }),
     sentences: (events) => sentences(events, registry.namesOf),
     listConsents: (filter) => listConsents(db.orm, filter),
     listGrants: (filter) => listGrants(db.orm, filter),

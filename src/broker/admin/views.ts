@@ -134,3 +134,18 @@ export {
   roleViewSchema,
   userViewSchema,
 };
+
+export const auditReportSchema = z.object({
+  events: z.number(),
+  chains: z.number(),
+  checkpoints: z.number(),
+  findings: z.array(
+    z.object({
+      kind: z.enum(['altered', 'missing', 'truncated', 'added', 'checkpoint']),
+      chain: z.number().optional(),
+      from: z.number().optional(),
+      to: z.number().optional(),
+      says: z.string(),
+    }),
+  ),
+});

@@ -2,7 +2,7 @@
  * The audit log: append-only, and the registry of issued tokens. This slice owns writing events and
  * reading them back; it decides nothing. State change and event go in one transaction.
  */
-import { and, desc, eq, gte, lt } from 'drizzle-orm';
+import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { auditEvents } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 
@@ -76,11 +76,17 @@ function attributed(event: AuditEvent): AuditEvent {
 /** Appends events on the caller's transaction (or on their own). */
 export async function record(db: Executor, ...events: readonly AuditEvent[]): Promise<void> {
   if (events.length === 0) return;
-  await db
-    .insert(auditEvents)
-    .values(
-      events.map(attributed).map((event) => storable({ ...event, detail: { ...event.detail } })),
-    );
+  const rows = events.map(attributed).map(({ agentId, clientId, grantId, requestId, ...event }) =>
+    storable({
+      ...event,
+      agent_id: agentId,
+      client_id: clientId,
+      grant_id: grantId,
+      request_id: requestId,
+      detail: { ...event.detail },
+    }),
+  );
+  await db.execute(sql`select behalf_record(${JSON.stringify(rows)}::text::jsonb)`);
 }
 
 /** PostgreSQL keeps neither NUL nor half a character: who sends them is recorded all the same (P9). */

@@ -39,6 +39,8 @@ export interface Verb {
   /** Of a table, when the answer is a list. */
   readonly columns?: readonly string[];
   readonly ask: (args: readonly string[], values: Values) => Asked;
+  /** An answer that is printed all the same, and exits with 1. */
+  readonly isFailure?: (answer: unknown) => boolean;
 }
 
 /** What was given, by the API's field names; a field left out is not there. */
@@ -149,7 +151,7 @@ function addVerb(parent: Command, verb: Verb): void {
     const self = all.at(-1) as Command;
     const options = all.at(-2) as Record<string, unknown>;
     const args = all.slice(0, -2).map(String);
-    await run(self, verb.ask(args, await valuesOf(verb, options)), verb.columns);
+    await run(self, verb, verb.ask(args, await valuesOf(verb, options)));
   });
 }
 
@@ -186,8 +188,8 @@ function jsonBody(text: string): Readonly<Record<string, unknown>> {
 /** Asks, and prints the answer. */
 async function run(
   command: Command,
+  { columns, isFailure }: Verb,
   { method, path, body, query }: Asked,
-  columns: readonly string[] | undefined,
 ): Promise<void> {
   const admin = await openAdmin(readConfig());
   try {
@@ -197,6 +199,7 @@ async function run(
     });
     const json = command.optsWithGlobals().json === true;
     print(answer, { json, ...(columns === undefined ? {} : { columns }) });
+    if (isFailure?.(answer) === true) process.exitCode = 1;
   } finally {
     await admin.close();
   }

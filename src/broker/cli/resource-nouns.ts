@@ -38,6 +38,13 @@ const audit: Noun = {
       ask: (args, { user, ...values }) =>
         events.ask(args, user === undefined ? values : { ...values, sub: user }),
     },
+    {
+      usage: 'verify',
+      summary: 'check that nothing was changed, removed, reordered or cut off; exits 1 if it was',
+      fields: [{ name: 'checkpoints', kind: 'list', help: 'from the log: must still be there' }],
+      ask: (_args, body) => ({ method: 'post', path: '/audit/verify', body }),
+      isFailure: (answer) => (answer as { findings: unknown[] }).findings.length > 0,
+    },
   ],
 };
 

@@ -178,9 +178,10 @@ async function writeGrant(
 ): Promise<NewGrant | undefined> {
   const id = newId('gnt');
   const event = (type: string, grantId: string | null, detail: object): SQL => sql`
-    select ${type}::text, user_id, user_id, client_id, nullif(agent_id, ''), nullif(resource, ''),
-      ${grantId}::text, ${requestId ?? null}::text,
-      jsonb_build_object('consent', id) || ${json(detail)} from consent`;
+    select ${type}::text as type, user_id as by, user_id as sub, client_id,
+      nullif(agent_id, '') as agent_id, nullif(resource, '') as resource,
+      ${grantId}::text as grant_id, ${requestId ?? null}::text as request_id,
+      jsonb_build_object('consent', id) || ${json(detail)} as detail from consent`;
   const events = [
     ...(decided === undefined ? [] : [event(decided.type, null, decided.detail)]),
     event('grant.created', id, { scope: scopes.join(' ') }),
@@ -192,10 +193,9 @@ async function writeGrant(
       select ${id}::text, id, user_id, client_id, agent_id, resource, ${list(scopes)}, expires_at
       from consent returning *),
     recorded as (
-      insert into audit_events (type, by, sub, client_id, agent_id, resource, grant_id, request_id, detail)
-      ${sql.join(events, sql` union all `)})
+      select behalf_record(jsonb_agg(to_jsonb(event))) from (${sql.join(events, sql` union all `)}) event)
     select consent_id, user_id, client_id, agent_id, resource,
-      extract(epoch from expires_at)::float8 * 1000 as expires_at_ms from given`);
+      extract(epoch from expires_at)::float8 * 1000 as expires_at_ms from given, recorded`);
   const [row] = rowsOf<GrantAnswer>(rows);
   if (row === undefined) return undefined;
   return {

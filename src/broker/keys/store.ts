@@ -89,6 +89,10 @@ export async function loadKeys(db: Database, secrets: Secrets): Promise<LoadedKe
   };
 }
 
+/** Every key ever, to check what was signed long ago. */
+export const verificationKeys = async (db: Executor): Promise<readonly VerificationKey[]> =>
+  (await readKeys(db)).keys.map(publicPart);
+
 const publicPart = ({ kid, alg, state, publicJwk }: KeyRow): VerificationKey => ({
   kid,
   alg,

@@ -29,8 +29,8 @@ with opened as (
   insert into user_sessions (id, uid, user_id, user_agent, address, expires_at)
   values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6::float8)) returning user_id
 )
-insert into audit_events (type, by, sub, detail)
-select 'sign_in.succeeded', user_id, user_id, $7::text::jsonb from opened`;
+select behalf_record(jsonb_build_array(jsonb_build_object('type', 'sign_in.succeeded',
+  'by', user_id, 'sub', user_id, 'detail', $7::text::jsonb))) from opened`;
 
 /**
  * Notes that somebody proved who they are, and its event with it. Without a key the browser's

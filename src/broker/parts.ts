@@ -1,0 +1,47 @@
+/** What nearly every part of a broker is handed: settings, database, clock, log, secrets, facts. */
+import { type Logger, pino } from 'pino';
+import { createAdminResource } from './admin/resource.js';
+import { createRefusalLog, type RefusalLog } from './audit/refusals.js';
+import type { Config } from './config.js';
+import type { Database } from './db/database.js';
+import { createFactsCache, type FactsCache } from './facts/store.js';
+import type { KeyRing } from './keys/ring.js';
+import type { Secrets } from './keys/secrets.js';
+import { secretsOf } from './keys/settings.js';
+import { createTokenReader } from './tokens/access-tokens.js';
+import { networkOf } from './users/throttle.js';
+
+export interface BrokerDeps {
+  /** Milliseconds. */
+  readonly now?: () => number;
+  /** An open, migrated database; it stays the caller's to close. */
+  readonly db?: Database;
+  /** Where log lines go; standard output by default. */
+  readonly logTo?: { write(line: string): void };
+}
+
+export interface Parts {
+  readonly config: Config;
+  readonly db: Database;
+  readonly now: () => number;
+  readonly log: Logger;
+  readonly secrets: Secrets;
+  readonly facts: FactsCache;
+  readonly refusals: RefusalLog;
+}
+
+export async function partsOf(config: Config, db: Database, given: BrokerDeps): Promise<Parts> {
+  const now = given.now ?? Date.now;
+  return {
+    config,
+    db,
+    now,
+    log: pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout),
+    secrets: await secretsOf(config),
+    facts: createFactsCache(db, now, [createAdminResource(config.issuer)]),
+    refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
+  };
+}
+
+export const readerOf = ({ db, config: { issuer } }: Parts, keys: KeyRing) =>
+  createTokenReader({ db, issuer, keys: () => keys.current().published });
