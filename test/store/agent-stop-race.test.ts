@@ -1,12 +1,14 @@
 // X22, RV8: no token slips past a pause or a block, and none from before comes back with a resume,
 // on real PostgreSQL from two connections.
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAdminServices } from '../../src/broker/admin/services.js';
 import { openPostgres } from '../../src/broker/db/postgres.js';
+import { GATE_LOCK } from '../../src/broker/limits.js';
 import { createGate } from '../../src/broker/tokens/gate.js';
 import { type OpenedDatabase, openTestPostgres } from '../support/databases.js';
 
-const TRIALS = 60;
+const TRIALS = 30;
 let opened: OpenedDatabase;
 beforeAll(async () => {
   opened = await openTestPostgres();
@@ -69,4 +71,35 @@ describe.each([
     expect(alive).toBe(0);
     expect(issued).toBeGreaterThan(0);
   });
+});
+
+it('an agent that is resumed: a token issued while the pause waited for the gate stays dead', async () => {
+  const other = await openPostgres({ url: opened.url as string });
+  const { agents } = createAdminServices(other, 'https://id.example').registry;
+  const agent = 'agt_waiting';
+  await agents.create('admin', { id: agent, name: 'A', owner: 'O' });
+  let pausing: Promise<unknown> = Promise.resolve();
+  const iat = await opened.db.transaction(async (tx) => {
+    await tx.execute(
+      sql`select pg_advisory_xact_lock_shared(${GATE_LOCK}, hashtext(current_schema()))`,
+    );
+    pausing = agents.setStatus('admin', agent, { status: 'paused', reason: 'waits' });
+    await expect
+      .poll(() => opened.db.run("select 1 from pg_stat_activity where wait_event = 'advisory'"))
+      .toHaveLength(1);
+    // The row says when it was paused; the token is of a later second.
+    const batch = { n: 0, checks: [], ttl_seconds: 300, jti: 'crd_w.t', sub: agent, detail: {} };
+    const [row] = (await tx.execute(sql`select b.issued_at from pg_sleep(1.1), policy_epoch e,
+      behalf_issue(jsonb_build_array(${JSON.stringify(batch)}::text::jsonb
+        || jsonb_build_object('epoch', e.epoch, 'client_id', ${agent}::text))) b`)) as unknown as [
+      { issued_at: string },
+    ];
+    return Number(row.issued_at);
+  });
+  await pausing;
+  const before = await opened.db.run('select 1 from audit_events where jti = $1', ['crd_w.t']);
+  expect([before.length, await isDead(agent, iat)]).toEqual([1, true]);
+  await agents.setStatus('admin', agent, { status: 'active' });
+  expect(await isDead(agent, iat)).toBe(true);
+  await other.close();
 });

@@ -5,6 +5,7 @@
 import type { CredentialSteps } from '../clients/credentials.js';
 import { type Change, databaseNow } from '../registry/change.js';
 import { conflict, invalid } from '../registry/refusal.js';
+import { factTime } from '../revocation/store.js';
 import { type AgentFact, type AgentState, agentStep, needsReason } from './policy.js';
 import type { AgentStatus } from './schema.js';
 import { type AgentRow, updateAgent } from './store.js';
@@ -59,7 +60,7 @@ async function step(
     ...(step.ends ? { notBefore: databaseNow } : {}),
   });
   if (to === 'retired') await deps.credentials.removeAll(change, { noun: 'agent', id: row.id });
-  tell(change, row, step.fact, reason ?? `agent ${to}`);
+  await tell(change, row, step.fact, reason ?? `agent ${to}`);
   await change.record({
     type: step.event,
     agentId: row.id,
@@ -73,11 +74,18 @@ async function step(
   return { agent, changed: true };
 }
 
-/** The newest fact about a key is the one that counts. */
-function tell(change: Change, row: AgentRow, fact: AgentFact, reason: string): void {
+/**
+ * The newest fact about a key is the one that counts. Resuming keeps the time of the pause's own fact,
+ * which was stamped when the gate was closed: the row's time is older, and a token may be between.
+ */
+async function tell(change: Change, row: AgentRow, fact: AgentFact, reason: string): Promise<void> {
   if (fact === 'none') return;
   const key = row.id;
-  if (fact === 'all') change.stop({ key, always: true, reason });
-  else if (fact === 'before_now') change.stop({ key, always: false, reason });
-  else change.stop({ key, always: false, reason, at: row.statusAt ?? undefined });
+  if (fact !== 'before_pause') {
+    change.stop({ key, always: fact === 'all', reason });
+    return;
+  }
+  const at = await factTime(change.tx, key);
+  // Forgotten: nothing from before the pause can be alive.
+  if (at !== undefined) change.stop({ key, always: false, reason, at });
 }

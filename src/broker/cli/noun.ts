@@ -161,7 +161,8 @@ async function valuesOf(verb: Verb, options: Readonly<Record<string, unknown>>):
     return value === undefined ? [] : [[field.name, read(field, value)] as const];
   });
   const { data } = options;
-  const body = data === undefined ? {} : jsonBody(data === '-' ? await readInput() : String(data));
+  const text = data === '-' ? await readInput() : data;
+  const body = text === undefined ? {} : jsonOf('--data', String(text));
   return { ...body, ...Object.fromEntries(given) };
 }
 
@@ -177,11 +178,12 @@ function read({ name, kind = 'text' }: Field, value: unknown): unknown {
 /** What must not stand in a list of processes: a password, say. */
 const readInput = (): Promise<string> => readText(process.stdin);
 
-function jsonBody(text: string): Readonly<Record<string, unknown>> {
+/** @throws Error naming the option */
+export function jsonOf(option: string, text: string): Readonly<Record<string, unknown>> {
   try {
     return JSON.parse(text) as Readonly<Record<string, unknown>>;
   } catch {
-    throw new Error(`--data must be JSON: ${text.slice(0, 60)}`);
+    throw new Error(`${option} must be JSON: ${text.slice(0, 60)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** The nouns of who there is: agents, clients, users, roles, permissions, and their credentials. */
-import { at, common, type Field, list, type Noun, type Verb } from './noun.js';
+import { at, common, type Field, jsonOf, list, type Noun, type Verb } from './noun.js';
 
 const text = (...names: readonly string[]): Field[] => names.map((name) => ({ name }));
 const lists = (...names: readonly string[]): Field[] =>
@@ -35,7 +35,7 @@ const CREDENTIAL_FIELDS: readonly Field[] = [
 const newCredential = ({ jwk, ...rest }: Readonly<Record<string, unknown>>) =>
   jwk === undefined
     ? { kind: 'secret', ...rest }
-    : { kind: 'jwk', jwk: JSON.parse(String(jwk)) as unknown, ...rest };
+    : { kind: 'jwk', jwk: jsonOf('--jwk', String(jwk)), ...rest };
 
 const credential = (noun: 'agents' | 'clients'): Noun => {
   const pathOf = (id: string) => `${at(noun, id)}/credentials`;

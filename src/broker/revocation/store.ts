@@ -90,6 +90,15 @@ export async function bumpEpoch(tx: Executor, lastFact?: number): Promise<void> 
   await tx.execute(sql`select pg_notify(${NOTICE_CHANNEL}, '')`);
 }
 
+/** When what a key stops was stopped, while that is still remembered. */
+export async function factTime(tx: Executor, key: string): Promise<Date | undefined> {
+  const [fact] = await tx
+    .select({ revokedAt: revocations.revokedAt })
+    .from(revocations)
+    .where(eq(revocations.key, key));
+  return fact?.revokedAt;
+}
+
 export interface FactRow {
   readonly id: number;
   readonly key: string;
