@@ -93,6 +93,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/delegation/load.ts',
     'src/broker/delegation/store.ts',
     'src/broker/delegation/approve.ts',
+    'src/broker/delegation/background.ts',
     'src/broker/delegation/ends.ts',
     'src/broker/tokens/access-tokens.ts',
     'src/broker/tokens/client-secret.ts',

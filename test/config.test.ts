@@ -32,6 +32,8 @@ describe('DESIGN §12 environment', () => {
       production: false,
       logLevel: 'info',
       debugSecret: undefined,
+      exchangeErrors: 'rfc8693',
+      delegationMaxSeconds: 2_592_000,
       trustedProxies: 0,
       shutdownDelaySeconds: 0,
       keyRotationDays: 90,
@@ -76,6 +78,9 @@ describe('DESIGN §12 environment', () => {
     ['a short admin token', { BEHALF_ADMIN_TOKEN: 'short' }],
     ['another database', { DATABASE_URL: 'mysql://db' }],
     ['a port that is none', { BEHALF_PORT: '70000' }],
+    ['a delegation of a minute', { BEHALF_DELEGATION_MAX_SECONDS: '3599' }],
+    ['a delegation of years', { BEHALF_DELEGATION_MAX_SECONDS: '31622401' }],
+    ['a delegation of no number', { BEHALF_DELEGATION_MAX_SECONDS: 'long' }],
     ['an unknown environment', { BEHALF_ENV: 'staging' }],
   ])('refuses %s', (_name, environment) => {
     expect(problems(environment)).toContain('Behalf cannot start:');

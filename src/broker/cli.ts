@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { openAdmin } from './cli/admin.js';
 import { addNouns } from './cli/noun.js';
 import { NOUNS } from './cli/nouns.js';
+import { describePlan, type PlanLine } from './cli/plan.js';
 import { print } from './cli/print.js';
 import { readConfig } from './config.js';
 import { openDatabase } from './db/open.js';
@@ -18,7 +19,7 @@ export function createCli(): Command {
   program
     .command('apply <file>')
     .description('make the registry what a world file says')
-    .option('--dry-run', 'print the plan and change nothing')
+    .option('--dry-run', 'print what would change, from what to what, and change nothing')
     .option(
       '--secrets <file>',
       'write generated secrets there (mode 0600) instead of printing them',
@@ -67,7 +68,7 @@ async function migrate(): Promise<void> {
 }
 
 interface Outcome {
-  readonly plan: ReadonlyArray<{ noun: string; id: string; action: string; fields: string[] }>;
+  readonly plan: readonly PlanLine[];
   readonly secrets: Readonly<Record<string, string>>;
 }
 
@@ -130,10 +131,7 @@ async function keepSecrets(file: string, send: () => Promise<Outcome>): Promise<
 }
 
 function describe(outcome: Outcome, secrets: Outcome['secrets'], file: string | undefined): string {
-  const lines = outcome.plan.map(({ noun, id, action, fields }) => {
-    const changed = fields.length === 0 ? '' : ` (${fields.join(', ')})`;
-    return `${action.padEnd(10)} ${noun} ${id}${changed}`;
-  });
+  const lines = describePlan(outcome.plan);
   const shown = Object.entries(secrets).map(([id, secret]) => `secret     ${id} ${secret}`);
   const kept = file !== undefined && shown.length === 0 && Object.keys(outcome.secrets).length > 0;
   return `${[...lines, ...shown, ...(kept ? [`secrets    written to ${file}`] : [])].join('\n')}\n`;

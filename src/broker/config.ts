@@ -3,7 +3,12 @@
  * refuses to start on any development default, and says everything that is wrong at once.
  */
 import { z } from 'zod';
-import { KEY_LEAD_SECONDS, KEY_ROTATION_DAYS } from './limits.js';
+import {
+  DELEGATION_MAX_DEFAULT_SECONDS,
+  DELEGATION_MAX_RANGE,
+  KEY_LEAD_SECONDS,
+  KEY_ROTATION_DAYS,
+} from './limits.js';
 
 const text = z.string().min(1);
 const SECRET_CHARS_MIN = 32;
@@ -37,6 +42,13 @@ const environmentSchema = z.object({
   /** For commands that go to a running broker's admin API: a service or agent that may administer. */
   BEHALF_ADMIN_CLIENT_ID: text.optional(),
   BEHALF_ADMIN_CLIENT_SECRET: text.optional(),
+  /** The longest a user can let somebody act before being asked again. */
+  BEHALF_DELEGATION_MAX_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(DELEGATION_MAX_RANGE.min)
+    .max(DELEGATION_MAX_RANGE.max)
+    .default(DELEGATION_MAX_DEFAULT_SECONDS),
   /** For `behalf token` only. */
   SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -68,6 +80,8 @@ export interface Config {
   readonly refusalsPerMinute?: number | undefined;
   /** Who a command is at a running broker's admin API; absent: the bearer of `adminToken`. */
   readonly adminClient?: { readonly id: string; readonly secret: string } | undefined;
+  /** The longest a user can let somebody act; 30 days by default. */
+  readonly delegationMaxSeconds?: number | undefined;
   /** The secret of `behalf token`; no other command reads it. */
   readonly debugSecret?: string | undefined;
 }
@@ -103,6 +117,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,
     refusalsPerMinute: env.BEHALF_AUDIT_REFUSALS_PER_MINUTE,
     adminClient: adminClient(env),
+    delegationMaxSeconds: env.BEHALF_DELEGATION_MAX_SECONDS,
     debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');

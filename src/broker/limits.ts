@@ -9,8 +9,10 @@ export const ACTOR_TOKEN_TTL_SECONDS = 120;
 export const HAND_OFF_TTL_SECONDS = 120;
 /** ASVS 10.4.3, OB9. */
 export const CODE_TTL_SECONDS = 60;
-/** The longest a delegation may last before the user is asked again. */
-export const DELEGATION_TTL_MAX_SECONDS = 30 * 24 * 3600;
+/** The longest a delegation may last before the user is asked again, unless the operator says. */
+export const DELEGATION_MAX_DEFAULT_SECONDS = 30 * 24 * 3600;
+/** An hour is the shortest anybody works in; a year the longest anybody remembers. */
+export const DELEGATION_MAX_RANGE = { min: 3600, max: 366 * 24 * 3600 } as const;
 /** First half of the advisory lock of the issue gate; the second is the schema's hash. */
 export const GATE_LOCK = 0x6265_6761;
 /** Access tokens live this long unless their resource asks otherwise. */

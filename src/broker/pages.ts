@@ -9,6 +9,7 @@ import type { Database } from './db/database.js';
 import type { FactsCache } from './facts/store.js';
 import { createFormSealer } from './http/csrf.js';
 import type { Secrets } from './keys/secrets.js';
+import { DELEGATION_MAX_DEFAULT_SECONDS } from './limits.js';
 import { createMeRouter } from './me/routes.js';
 import { createBrowserSessions } from './provider/browser-session.js';
 import { hostCookieName } from './provider/cookies.js';
@@ -17,7 +18,7 @@ import { createSignIn } from './users/sign-in.js';
 import { renderSignIn } from './users/sign-in-views.js';
 
 export function createPageRouters(deps: {
-  readonly config: Pick<Config, 'issuer'>;
+  readonly config: Pick<Config, 'issuer' | 'delegationMaxSeconds'>;
   readonly db: Database;
   readonly facts: FactsCache;
   readonly secrets: Secrets;
@@ -27,7 +28,7 @@ export function createPageRouters(deps: {
   readonly now: () => number;
 }): readonly Router[] {
   const { db, facts, secrets, provider, services, refusals, now } = deps;
-  const { issuer } = deps.config;
+  const { issuer, delegationMaxSeconds = DELEGATION_MAX_DEFAULT_SECONDS } = deps.config;
   const forms = createFormSealer(...(secrets.derive('forms') as [Buffer, ...Buffer[]]));
   const signIn = createSignIn({ db, now });
   const shared = { db, issuer, facts, forms, signIn, renderSignIn, now };
@@ -37,7 +38,7 @@ export function createPageRouters(deps: {
     patchUser: services.registry.users.steps.patch,
   });
   return [
-    createInteractionRouter({ ...shared, provider }),
+    createInteractionRouter({ ...shared, provider, delegationMaxSeconds }),
     createMeRouter({
       ...shared,
       changePassword,

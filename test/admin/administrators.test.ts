@@ -138,7 +138,7 @@ describe('tokens of administrators', () => {
   });
 
   it('an agent acting for a user holds what both hold; the audit names both', async () => {
-    const { access_token: token, scope } = await userTokens(t, 'admin:write', AGENT);
+    const { access_token: token, scope } = await userTokens(t, 'admin:write', { agent: AGENT });
     expect([scope, claimsOf(token).agent_scope]).toEqual([
       'admin:read admin:write',
       'admin:read admin:security admin:write',

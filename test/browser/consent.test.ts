@@ -184,7 +184,7 @@ describe('DESIGN §8a the pages, without JavaScript', () => {
       );
       expect(answer?.status()).toBe(400);
       expect(page.url()).toContain(t.issuer);
-      expect(await page.locator('h1').innerText()).toBe('This did not work');
+      expect(await page.locator('h1').innerText()).toBe('This link is not safe to follow');
     });
   });
 

@@ -107,7 +107,7 @@ describe('by keyboard, on every page', () => {
 });
 
 /** What a Tab key should stop at, in the order of the page: of radio buttons, the chosen one. */
-const REACHABLE = `[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary')]
+const REACHABLE = `[...document.querySelectorAll('a[href], button:not([hidden]), input:not([type=hidden]), select, summary')]
   .filter((one) => one.type !== 'radio' || one.checked)
   .filter((one) => one.matches('summary') || !one.closest('details:not([open])'))
   .map((one) => ({ at: one.outerHTML, seen: true }))`;
@@ -129,17 +129,50 @@ describe.each(HOSTILE)('the hostile name %j', (text) => {
   const consent: ConsentPageModel = {
     ...AGENT_CONSENT,
     user: { name: text, email: text },
-    agent: { id: text, name: text, owner: text, purpose: text, description: text },
-    client: { id: text, name: text },
+    agent: {
+      id: text,
+      name: text,
+      owner: text,
+      sponsor: text,
+      purpose: text,
+      description: text,
+      vendor: text,
+      model: text,
+      version: text,
+      registeredSecondsAgo: 1,
+      people: { count: 1, orMore: false },
+    },
+    client: {
+      id: text,
+      name: text,
+      redirectUris: [text],
+      description: text,
+      clientUri: `javascript:${text}`,
+      logoUri: text,
+      policyUri: `https://x.example/${text}`,
+      contact: text,
+    },
     redirect: { kind: 'app', display: text },
     resource: { identifier: text, name: text },
     scopes: [
-      { name: text, title: text, description: text, risk: 'write', tools: [text], ticked: true },
+      {
+        name: text,
+        title: text,
+        description: text,
+        risk: 'write',
+        tools: [text],
+        onward: [{ name: text, titles: [text] }],
+        ticked: true,
+      },
     ],
     takenAway: [{ name: text, title: text, by: ['resource', 'agent'] }],
-    durations: [{ seconds: 60, label: text }],
+    changes: {
+      added: [{ name: text, title: text }],
+      gone: [{ name: text, title: text }],
+      changed: [{ part: 'scopeTools', scope: text, before: [text], after: [text, 'x'] }],
+    },
     shown: text,
-    actions: { decide: '/decide', switchUser: '/switch' },
+    actions: { decide: '/decide', preset: '/preset', switchUser: '/switch' },
   };
   const client = { id: text, name: text };
   const pages = {
@@ -167,7 +200,7 @@ describe.each(HOSTILE)('the hostile name %j', (text) => {
         const seen = await page.evaluate(() => ({
           hit: (window as unknown as { hit?: number }).hit,
           foreign: document.querySelectorAll(
-            'script, img, style, iframe, [onerror], [onfocus], [autofocus]',
+            'script, img, style, iframe, [onerror], [onfocus], [autofocus], a:not([href^="https:"], .skip)',
           ).length,
           actions: [...document.forms].map((form) => form.getAttribute('action')),
           invisible: /[\p{Cf}\p{Default_Ignorable_Code_Point}]/u.test(
@@ -197,6 +230,7 @@ describe.each(HOSTILE)('the hostile name %j', (text) => {
 describe('deciding', () => {
   const open = (page: Page) => page.goto(`${site.origin}/consent-agent`);
   const posted = () => site.posts.map(({ url, body }) => `${url} ${body}`);
+  const HELPERS = 'helpers=0';
   const TICKED =
     'scope=invoices%3Alist&scope=invoices%3Aread&scope=reports%3Awrite&scope=openid&scope=email';
   const DECIDE = '/interaction/u1/decision shown=c2VhbGVk.bWFj';
@@ -211,8 +245,8 @@ describe('deciding', () => {
       await page.getByRole('button', { name: 'Allow', exact: true }).click();
     });
     expect(posted()).toEqual([
-      `${DECIDE}&${TICKED}&duration_seconds=2592000&decision=allow`,
-      `${DECIDE}&scope=invoices%3Aread&scope=reports%3Awrite&scope=reports%3Adelete&scope=openid&scope=email&duration_seconds=3600&decision=allow`,
+      `${DECIDE}&${TICKED}&duration_seconds=2592000&${HELPERS}&decision=allow`,
+      `${DECIDE}&scope=invoices%3Aread&scope=reports%3Awrite&scope=reports%3Adelete&scope=openid&scope=email&duration_seconds=3600&${HELPERS}&decision=allow`,
     ]);
   });
 
@@ -222,7 +256,9 @@ describe('deciding', () => {
       await page.getByRole('checkbox', { name: 'List your invoices' }).press('Enter');
       await expect
         .poll(posted)
-        .toEqual([`${DECIDE}&${TICKED}&duration_seconds=2592000&decision=deny`]);
+        .toEqual([
+          `/interaction/u1/decision decision=deny&shown=c2VhbGVk.bWFj&${TICKED}&duration_seconds=2592000&${HELPERS}`,
+        ]);
       expect(site.posts[0]?.headers).toMatchObject({
         origin: site.origin,
         'sec-fetch-site': 'same-origin',
@@ -234,7 +270,7 @@ describe('deciding', () => {
     await withPage({}, async (page) => {
       await open(page);
       expect(await page.evaluate('document.activeElement === document.body')).toBe(true);
-      const looks = await page.locator('[name=decision]').evaluateAll((buttons) =>
+      const looks = await page.locator('.choices [name=decision]').evaluateAll((buttons) =>
         buttons.map((button) => {
           const { width, height } = button.getBoundingClientRect();
           const { color, backgroundColor, borderColor, fontWeight } = getComputedStyle(button);

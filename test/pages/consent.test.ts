@@ -1,8 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { renderConsent } from '../../src/broker/consent/views.js';
-import type { ShownTakenAway } from '../../src/broker/http/page-model.js';
+import type {
+  ConsentPageModel,
+  ShownAgent,
+  ShownClient,
+  ShownTakenAway,
+} from '../../src/broker/http/page-model.js';
 import { LANGUAGES } from '../../src/broker/http/texts/index.js';
-import { AGENT_CONSENT, CLIENT_CONSENT, IDENTITY_CONSENT } from './models.js';
+import {
+  AGENT_CONSENT,
+  CHANGED_CONSENT,
+  CLIENT_CONSENT,
+  IDENTITY_CONSENT,
+  NEW_AGENT_CONSENT,
+} from './models.js';
 import { controlsOf, linesOf } from './text.js';
 
 const titleOf = (html: string) => /<title>(.*)<\/title>/.exec(html)?.[1];
@@ -14,14 +25,20 @@ describe('the consent page for an agent', () => {
     expect(linesOf(html)).toEqual([
       'Expense Bot wants to act for you on Finance Tools',
       'Run by Acme Finance Operations, opening through Desk Companion.',
+      'Registered 3 months ago, used by 41 people here.',
       'Who is asking',
       ...['Agent', 'Expense Bot'],
       ...['Purpose', 'Files expense reports from the receipts in your inbox.'],
       ...['About', 'Reads receipts, fills in the report, asks you before it submits.'],
       ...['Run by', 'Acme Finance Operations'],
+      ...['Stands in', 'Dana Cole'],
+      ...['Made by', 'Acme Labs', 'Model', 'clerk', 'Version', '4.2'],
       ...['Agent id', 'agt_expense'],
+      ...['Last changed', '12 days ago'],
       ...['Application', 'Desk Companion'],
       ...['Application id', 'cli_desk'],
+      ...['Known how', 'Registered by the operator of this server'],
+      ...['May return to', 'https://desk.example/callback'],
       ...['Service', 'Finance Tools'],
       ...['Service address', 'https://finance.example/mcp'],
       'Signed in as Ana Pereiraana@example.com',
@@ -29,6 +46,7 @@ describe('the consent page for an agent', () => {
       ...['Afterwards you go to', 'desk.example', 'Stop here if you do not know this address.'],
       'What it may do',
       'Untick what you do not want. If nothing is ticked, nothing is allowed.',
+      ...['Read only', 'Everything offered', 'Custom'],
       'Look, without changing anything Read',
       ...['List your invoicesinvoices:list', 'Used by list_invoices'],
       ...[
@@ -39,8 +57,9 @@ describe('the consent page for an agent', () => {
       ...['get_invoice', 'search_invoices', 'export_csv', 'get_attachment'],
       'Add and change Change',
       ...['Create and change expense reportsreports:write', 'Used by create_report, update_report'],
+      'Finance Tools may go on to Ledger with this: Read entries and Add entries.',
       'Delete, or do what cannot be undone No undo',
-      'Not ticked for you. Tick only what may happen without asking you again.',
+      'Tick only what may happen without asking you again.',
       ...['Delete expense reportsreports:delete', 'Deleted reports cannot be brought back.'],
       'Used by delete_report',
       'Know about you You',
@@ -53,9 +72,20 @@ describe('the consent page for an agent', () => {
       'What it can never do',
       'See or change your password.',
       'Do more than you tick here, or pass more than that on to others.',
+      'Let other agents, applications or people in.',
       'Go on after the time you choose.',
-      ...['For how long', '30 days', '1 day', '1 hour'],
-      ...['Don’t allow', 'Allow', 'You can stop this at any time.'],
+      ...['For how long', 'Until I stop it, 30 days at most', '1 day', '1 hour'],
+      'May it pass work on to other agents?',
+      'Never with more than this, and never for longer.',
+      ...['No', 'Up to 1 helper', 'Up to 2, one after another', 'Up to 3, one after another'],
+      ...['The app says:', 'These are its own words. Nobody here has checked them.'],
+      'The friendly desk that never sleeps.',
+      'Website: https://desk.example',
+      'Privacy policy: https://desk.example/privacy',
+      'Contact: help@desk.example',
+      'Don’t allow',
+      'Allow',
+      'You can stop this at any time at https://behalf.example/me',
     ]);
   });
 
@@ -63,11 +93,16 @@ describe('the consent page for an agent', () => {
     const sent = controlsOf(html).map((tag) =>
       tag.replace(/ (id|class|aria-describedby)="[^"]*"/g, ''),
     );
+    const preset = (name: string) =>
+      `<button type="submit" name="preset" value="${name}" formaction="/interaction/u1/preset#scopes">`;
     const box = (name: string, ticked = ' checked') =>
       `<input type="checkbox" name="scope" value="${name}"${ticked}/>`;
     expect(sent).toEqual([
       '<button type="submit">',
+      // First, so that the Enter key never allows, nor ticks anything.
+      '<button type="submit" name="decision" value="deny" hidden tabindex="-1">',
       '<input type="hidden" name="shown" value="c2VhbGVk.bWFj"/>',
+      ...['read', 'all', 'none'].map(preset),
       box('invoices:list'),
       box('invoices:read'),
       box('reports:write'),
@@ -77,7 +112,8 @@ describe('the consent page for an agent', () => {
       '<input type="radio" name="duration_seconds" value="2592000" checked/>',
       '<input type="radio" name="duration_seconds" value="86400"/>',
       '<input type="radio" name="duration_seconds" value="3600"/>',
-      // First, so that the Enter key never allows.
+      '<input type="radio" name="helpers" value="0" checked/>',
+      ...[1, 2, 3].map((count) => `<input type="radio" name="helpers" value="${count}"/>`),
       '<button type="submit" name="decision" value="deny">',
       '<button type="submit" name="decision" value="allow">',
     ]);
@@ -95,8 +131,106 @@ describe('the consent page for an agent', () => {
   });
 
   it('gives an agent that is its own application no second name', () => {
-    const own = { ...AGENT_CONSENT, client: { id: 'agt_expense', name: 'Expense Bot' } };
+    const own = {
+      ...AGENT_CONSENT,
+      client: { id: 'agt_expense', name: 'Expense Bot', redirectUris: [] },
+    };
     expect(linesOf(renderConsent(own, LANGUAGES.en))[1]).toBe('Run by Acme Finance Operations.');
+  });
+});
+
+/** The lines between two others. */
+const between = (html: string, from: string, to: string): string[] => {
+  const lines = linesOf(html);
+  return lines.slice(lines.indexOf(from) + 1, lines.indexOf(to));
+};
+
+describe('somebody who decided before', () => {
+  const since = (model: ConsentPageModel) =>
+    between(
+      renderConsent(model, LANGUAGES.en),
+      'https://finance.example/mcp',
+      'Signed in as Ana Pereiraana@example.com',
+    );
+
+  it('reads what is new, what is different, what is gone', () => {
+    expect(since(CHANGED_CONSENT)).toEqual([
+      'Something on this page changed while you were reading it. Nothing has been allowed: please look again.',
+      'What changed since you last decided',
+      ...['New: you were not asked this before', 'Delete expense reports'],
+      ...['Name of the agent', 'Before', 'Expense Helper', 'Now', 'Expense Bot'],
+      ...['Purpose of the agent', 'Before', 'nothing', 'Now', 'Files expense reports'],
+      ...['Where the application may return to', 'Before', 'https://desk.example/old'],
+      ...['Now', 'https://desk.example/callback', 'https://desk.example/other'],
+      ...['Read your invoices – risk', 'Before', 'Read', 'Now', 'Change'],
+      ...['Read your invoices – tools that use it', 'Before', 'get_invoice', 'Now', 'nothing'],
+      ...['No longer possible', 'Send payments'],
+    ]);
+  });
+
+  it('or that nothing is; and whoever never decided reads nothing of it', () => {
+    expect(since(NEW_AGENT_CONSENT)).toEqual([
+      'You decided about this before. Nothing has changed since.',
+    ]);
+    expect(since(AGENT_CONSENT)).toEqual([]);
+  });
+});
+
+describe('how long and how widely an agent has been about (I14)', () => {
+  const standing = (agent: Partial<ShownAgent>) =>
+    linesOf(
+      renderConsent(
+        { ...AGENT_CONSENT, agent: { ...(AGENT_CONSENT.agent as ShownAgent), ...agent } },
+        LANGUAGES.en,
+      ),
+    )[2];
+  const people = (count: number, orMore = false) => ({ people: { count, orMore } });
+  it.each([
+    [{}, 'Registered 3 months ago, used by 41 people here.'],
+    [people(1), 'Registered 3 months ago, used by 1 person here.'],
+    [people(1000, true), 'Registered 3 months ago, used by more than 1,000 people here.'],
+    [people(0), 'New here Registered 3 months ago, not used by anybody here yet.'],
+    [{ registeredSecondsAgo: 604_799 }, 'New here Registered 6 days ago, used by 41 people here.'],
+    [{ registeredSecondsAgo: 604_800 }, 'Registered 7 days ago, used by 41 people here.'],
+    [{ registeredSecondsAgo: 0 }, 'New here Registered 1 minute ago, used by 41 people here.'],
+  ] as const)('%j: %s', (agent, expected) => {
+    expect(standing(agent)).toBe(expected);
+  });
+});
+
+describe('what the client says of itself', () => {
+  const links = (client: Partial<ShownClient>) =>
+    renderConsent(
+      { ...AGENT_CONSENT, client: { ...AGENT_CONSENT.client, ...client } },
+      LANGUAGES.en,
+    )
+      .match(/<a [^>]*>/g)
+      ?.filter((tag) => !/class="skip"|\/me"/.test(tag));
+
+  it('is linked to without saying where from', () => {
+    expect(links({})).toEqual(
+      ['https://desk.example/', 'https://desk.example/privacy'].map(
+        (uri) => `<a href="${uri}" rel="noreferrer noopener nofollow" target="_blank">`,
+      ),
+    );
+  });
+
+  it.each([
+    'javascript:alert(1)',
+    'data:text/html,x',
+    'http://desk.example/',
+    'not an address',
+  ])('%s is no link', (uri) => {
+    expect(links({ clientUri: uri, policyUri: uri, logoUri: uri })).toEqual([]);
+  });
+
+  it('is left out when it says nothing, or is the agent itself', () => {
+    for (const silent of [
+      { ...AGENT_CONSENT, client: { id: 'cli_x', name: 'X', redirectUris: [] } },
+      { ...AGENT_CONSENT, client: { ...AGENT_CONSENT.client, id: 'agt_expense' } },
+    ]) {
+      expect(linesOf(renderConsent(silent, LANGUAGES.en))).not.toContain('The app says:');
+    }
   });
 });
 
@@ -152,6 +286,8 @@ describe('the page for signing in to a client', () => {
       'Desk Companion wants to know who you are',
       'Who is asking',
       ...['Application', 'Desk Companion', 'Application id', 'cli_desk'],
+      ...['Known how', 'Registered by the operator of this server'],
+      ...['May return to', 'com.example.notes:/callback'],
       'Signed in as Ana Pereiraana@example.com',
       'Not you?',
       'Afterwards an app on this device opens',
@@ -162,13 +298,15 @@ describe('the page for signing in to a client', () => {
       ...['Know that it is you', 'Always part of signing in.'],
       ...['See your name', 'See your e-mail address'],
       ...['What it can never do', 'See or change your password.', 'Do anything in your name.'],
-      ...['Don’t allow', 'Allow', 'You can stop this at any time.'],
+      'Don’t allow',
+      'Allow',
+      'You can stop this at any time at https://behalf.example/me',
     ]);
   });
 
   it('keeps a box for a scope of the resource that merely bears an identity name', () => {
     const scopes = [
-      { name: 'openid', title: 'Open ids', risk: 'write', tools: [], ticked: true },
+      { name: 'openid', title: 'Open ids', risk: 'write', tools: [], onward: [], ticked: true },
     ] as const;
     expect(renderConsent({ ...AGENT_CONSENT, scopes }, LANGUAGES.en)).toMatch(
       /<input type="checkbox"[^>]*value="openid"/,

@@ -12,6 +12,7 @@ const scope = (name: string, title: string, more: Partial<ShownScope> = {}): Sho
   title,
   risk: 'read',
   tools: [],
+  onward: [],
   ticked: more.risk !== 'destructive',
   ...more,
 });
@@ -22,10 +23,25 @@ export const AGENT_CONSENT: ConsentPageModel = {
     id: 'agt_expense',
     name: 'Expense Bot',
     owner: 'Acme Finance Operations',
+    sponsor: 'Dana Cole',
+    vendor: 'Acme Labs',
+    model: 'clerk',
+    version: '4.2',
+    registeredSecondsAgo: 100 * 86_400,
+    changedSecondsAgo: 12 * 86_400,
+    people: { count: 41, orMore: false },
     purpose: 'Files expense reports from the receipts in your inbox.',
     description: 'Reads receipts, fills in the report, asks you before it submits.',
   },
-  client: { id: 'cli_desk', name: 'Desk Companion' },
+  client: {
+    id: 'cli_desk',
+    name: 'Desk Companion',
+    redirectUris: ['https://desk.example/callback'],
+    description: 'The friendly desk that never sleeps.',
+    clientUri: 'https://desk.example',
+    policyUri: 'https://desk.example/privacy',
+    contact: 'help@desk.example',
+  },
   redirect: { kind: 'web', display: 'desk.example' },
   resource: { identifier: 'https://finance.example/mcp', name: 'Finance Tools' },
   scopes: [
@@ -37,6 +53,7 @@ export const AGENT_CONSENT: ConsentPageModel = {
     scope('reports:write', 'Create and change expense reports', {
       risk: 'write',
       tools: ['create_report', 'update_report'],
+      onward: [{ name: 'Ledger', titles: ['Read entries', 'Add entries'] }],
     }),
     scope('reports:delete', 'Delete expense reports', {
       description: 'Deleted reports cannot be brought back.',
@@ -50,20 +67,70 @@ export const AGENT_CONSENT: ConsentPageModel = {
     { name: 'payments:send', title: 'Send payments', by: ['agent'] },
     { name: 'ledger:close', title: 'Close the books', by: ['user', 'client'] },
   ],
+  changedMeanwhile: false,
+  presets: ['read', 'all', 'none'],
   durations: [
-    { seconds: 2_592_000, label: '30 days' },
-    { seconds: 86_400, label: '1 day' },
-    { seconds: 3600, label: '1 hour' },
+    { seconds: 2_592_000, chosen: true },
+    { seconds: 86_400, chosen: false },
+    { seconds: 3600, chosen: false },
   ],
+  helpers: { max: 3, chosen: 0 },
+  manageUrl: 'https://behalf.example/me',
   shown: 'c2VhbGVk.bWFj',
-  actions: { decide: '/interaction/u1/decision', switchUser: '/interaction/u1/switch-user' },
+  actions: {
+    decide: '/interaction/u1/decision',
+    preset: '/interaction/u1/preset#scopes',
+    switchUser: '/interaction/u1/switch-user',
+  },
 };
 
-const { agent: _agent, ...withoutAgent } = AGENT_CONSENT;
+/** Somebody who decided before, about something that has changed in every way it can. */
+export const CHANGED_CONSENT: ConsentPageModel = {
+  ...AGENT_CONSENT,
+  changedMeanwhile: true,
+  changes: {
+    added: [{ name: 'reports:delete', title: 'Delete expense reports' }],
+    gone: [{ name: 'payments:send', title: 'Send payments' }],
+    changed: [
+      { part: 'agentName', before: ['Expense Helper'], after: ['Expense Bot'] },
+      { part: 'agentPurpose', before: [], after: ['Files expense reports'] },
+      {
+        part: 'clientRedirects',
+        before: ['https://desk.example/old'],
+        after: ['https://desk.example/callback', 'https://desk.example/other'],
+      },
+      { part: 'scopeRisk', scope: 'Read your invoices', before: ['read'], after: ['write'] },
+      { part: 'scopeTools', scope: 'Read your invoices', before: ['get_invoice'], after: [] },
+    ],
+  },
+};
+
+/** A lookalike, perhaps: new here and used by nobody; and the page was asked for other ticks. */
+export const NEW_AGENT_CONSENT: ConsentPageModel = {
+  ...AGENT_CONSENT,
+  agent: {
+    id: 'agt_new',
+    name: 'Expense Bot',
+    owner: 'Somebody',
+    registeredSecondsAgo: 7200,
+    people: { count: 0, orMore: false },
+  },
+  preset: 'read',
+  scopes: AGENT_CONSENT.scopes.map((one) => ({ ...one, ticked: one.risk === 'read' })),
+  changes: { added: [], gone: [], changed: [] },
+  helpers: { max: 3, chosen: 2 },
+};
+
+const { agent: _agent, helpers: _helpers, ...withoutAgent } = AGENT_CONSENT;
 
 export const CLIENT_CONSENT: ConsentPageModel = {
   ...withoutAgent,
-  client: { id: 'cli_editor', name: 'Code Editor' },
+  client: {
+    id: 'cli_editor',
+    name: 'Code Editor',
+    redirectUris: ['http://127.0.0.1:7777/callback'],
+  },
+  presets: ['read', 'all', 'none'],
   redirect: { kind: 'loopback', display: '127.0.0.1:7777' },
   scopes: AGENT_CONSENT.scopes.slice(0, 3),
   takenAway: [],
@@ -73,6 +140,12 @@ const { resource: _resource, ...withoutResource } = withoutAgent;
 
 export const IDENTITY_CONSENT: ConsentPageModel = {
   ...withoutResource,
+  presets: [],
+  client: {
+    id: 'cli_desk',
+    name: 'Desk Companion',
+    redirectUris: ['com.example.notes:/callback'],
+  },
   redirect: { kind: 'app', display: 'com.example.notes:' },
   scopes: [
     scope('openid', 'Know that it is you'),
@@ -87,11 +160,35 @@ const LONG = 'Unbreakable'.repeat(20);
 export const LONG_CONSENT: ConsentPageModel = {
   ...AGENT_CONSENT,
   user: { name: LONG, email: `${LONG}@example.com` },
-  agent: { id: LONG, name: LONG, owner: LONG },
-  client: { id: LONG, name: LONG },
+  agent: {
+    id: LONG,
+    name: LONG,
+    owner: LONG,
+    registeredSecondsAgo: 1,
+    people: { count: 1000, orMore: true },
+  },
+  client: {
+    id: LONG,
+    name: LONG,
+    redirectUris: [`https://${LONG}.example`],
+    description: LONG,
+    clientUri: `https://${LONG}.example`,
+    contact: LONG,
+  },
+  changes: {
+    added: [{ name: LONG, title: LONG }],
+    gone: [],
+    changed: [{ part: 'scopeOnward', scope: LONG, before: [LONG], after: [LONG, `${LONG}2`] }],
+  },
   redirect: { kind: 'web', display: `${LONG}.example` },
   resource: { identifier: LONG, name: LONG },
-  scopes: [scope(LONG, LONG, { description: LONG, tools: [LONG] })],
+  scopes: [
+    scope(LONG, LONG, {
+      description: LONG,
+      tools: [LONG],
+      onward: [{ name: LONG, titles: [LONG] }],
+    }),
+  ],
   takenAway: [{ name: `${LONG}2`, title: LONG, by: ['resource'] }],
 };
 

@@ -12,6 +12,8 @@ import * as models from './models.js';
 /** Every page and state, by name, in one language. */
 export const pagesIn = (language: Language): Readonly<Record<string, string>> => ({
   'consent-agent': renderConsent(models.AGENT_CONSENT, language),
+  'consent-changed': renderConsent(models.CHANGED_CONSENT, language),
+  'consent-new-agent': renderConsent(models.NEW_AGENT_CONSENT, language),
   'consent-client': renderConsent(models.CLIENT_CONSENT, language),
   'consent-identity': renderConsent(models.IDENTITY_CONSENT, language),
   'consent-long': renderConsent(models.LONG_CONSENT, language),

@@ -12,7 +12,11 @@ export function linesOf(html: string): string[] {
   const body = html.slice(html.indexOf('<main'));
   return body
     .replace(
-      /<\/?(main|h\d|p|li|ul|div|form|fieldset|legend|section|dt|dd|dl|details|summary|label|button|svg)\b[^>]*>/g,
+      /<button[^>]*\shidden[^>]*>[^<]*<\/button>|<span[^>]*aria-hidden[^>]*>[^<]*<\/span>/g,
+      '',
+    )
+    .replace(
+      /<\/?(main|h\d|p|li|ul|div|form|fieldset|legend|section|blockquote|dt|dd|dl|details|summary|label|button|svg)\b[^>]*>/g,
       '\n',
     )
     .replace(/<[^>]*>/g, '')

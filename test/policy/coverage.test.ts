@@ -2,6 +2,7 @@
 // changed (DESIGN §7 partial consent; threats D7, I2).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { changesSince } from '../../src/broker/consent/changes.js';
 import {
   type ConsentFacts,
   consentCovers,
@@ -171,6 +172,12 @@ const withAgent = (change: object): TermsSources => ({
   agent: { ...AGENT, ...change },
 });
 
+const said = (now: TermsSources) =>
+  changesSince(
+    { terms: termsOf(SOURCES, OFFERED), offered: OFFERED, granted: ['read', 'write'] },
+    { terms: termsOf(now, OFFERED), offered: OFFERED, lost: [], titleOf: (scope) => scope },
+  );
+
 describe('a change asks again (D7, I2)', () => {
   it.each([
     ['the agent is renamed', withAgent({ name: 'Helper Pro' }), 'terms_changed'],
@@ -233,6 +240,8 @@ describe('a change asks again (D7, I2)', () => {
     ],
   ] as const)('%s', (_name, now, denied) => {
     expect(consentCovers(consentTo(SOURCES), requestFor(now as TermsSources))).toEqual({ denied });
+    // And the page says why.
+    expect(said(now as TermsSources).changed).not.toEqual([]);
   });
 
   it.each([
@@ -271,6 +280,7 @@ describe('a change asks again (D7, I2)', () => {
     expect(consentCovers(consentTo(SOURCES), requestFor(now as TermsSources))).toEqual({
       covered: ['read', 'write'],
     });
+    expect(said(now as TermsSources)).toEqual({ added: [], gone: [], changed: [] });
   });
 
   it('nor for a granted scope this request does not ask for: it is asked when that is', () => {

@@ -2,6 +2,7 @@
 // token, and whatever may happen once happens once.
 import { randomBytes } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { errors } from 'oidc-provider';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { consents, grants } from '../../schema/index.js';
 import { createEngineGrants } from '../../src/broker/consent/engine-grants.js';
@@ -230,6 +231,18 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
     const session = await store('Session');
     await adapter('Session').destroy(session);
     await expect(adapter('Session').destroy(session)).resolves.toBeUndefined();
+  });
+
+  it('keeps what came of an interaction that stands, and does not begin a resumed one again (I8)', async () => {
+    const id = await store('Interaction');
+    const answered = payload(id, { result: { consent: {} } } as Partial<AdapterPayload>);
+    await adapter('Interaction').upsert(id, answered, HOUR_SECONDS);
+    expect(await adapter('Interaction').find(id)).toEqual(answered);
+    await adapter('Interaction').destroy(id);
+    await expect(adapter('Interaction').upsert(id, answered, HOUR_SECONDS)).rejects.toThrow(
+      errors.SessionNotFound,
+    );
+    expect(await adapter('Interaction').find(id)).toBeUndefined();
   });
 
   it.each([

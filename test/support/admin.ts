@@ -1,7 +1,7 @@
 // Ways to call the admin API as anybody, each call from an address of its own unless told otherwise:
 // failed attempts are counted by address (the broker must trust one proxy).
 import { type Answer, authorize, postToken, redeem, type TestBroker } from './broker.js';
-import { HOST } from './world.js';
+import { ANA } from './world.js';
 
 export interface AdminCall {
   readonly authorization?: string | undefined;
@@ -62,6 +62,11 @@ export async function ownToken(t: TestBroker, principal: string, scope: string):
   return answer.body.access_token;
 }
 
+export interface Person {
+  readonly email: string;
+  readonly password: string;
+}
+
 export interface UserTokens {
   readonly access_token: string;
   readonly refresh_token: string;
@@ -69,21 +74,25 @@ export interface UserTokens {
   readonly scope: string;
 }
 
-/** Ana's tokens for the admin API, by the code flow; through an agent if one is named. */
+/** A user's tokens for the admin API, by the code flow; Ana's, and through no agent, unless told. */
 export async function userTokens(
   t: TestBroker,
   scope: string,
-  agent?: string,
-  client = HOST,
+  more: { readonly agent?: string; readonly user?: Person; readonly identity?: string } = {},
 ): Promise<UserTokens> {
+  const { agent, user = ANA, identity } = more;
   // Destructive scopes are not ticked before somebody ticks them; reading comes with the others.
   const wanted = [...scope.split(' '), 'admin:read'];
   const authorized = await authorize(t, {
-    params: { scope, resource: adminOf(t), requested_actor: agent },
-    visitor: { scopes: wanted },
+    params: {
+      scope: identity === undefined ? scope : `${identity} ${scope}`,
+      resource: adminOf(t),
+      requested_actor: agent,
+    },
+    visitor: { email: user.email, password: user.password, scopes: wanted },
   });
   const proof = agent === undefined ? undefined : await ownActorToken(t, agent);
-  const answer = await redeem(t, authorized, { actor_token: proof }, client);
+  const answer = await redeem(t, authorized, { actor_token: proof });
   if (answer.status !== 200) throw new Error(`no tokens: ${JSON.stringify(answer.body)}`);
   return answer.body;
 }

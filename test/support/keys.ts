@@ -1,5 +1,8 @@
 // Signing keys as an operator sees and handles them, over the admin API.
-import { ADMIN_TOKEN, type Answer, type TestBroker } from './broker.js';
+import type { Database } from '../../src/broker/db/database.js';
+import { createSecrets } from '../../src/broker/keys/secrets.js';
+import { loadKeys, type SigningKey } from '../../src/broker/keys/store.js';
+import { ADMIN_TOKEN, type Answer, ROOT_SECRET, type TestBroker } from './broker.js';
 
 export interface ShownKey {
   readonly kid: string;
@@ -43,4 +46,12 @@ export async function publishedKids({ issuer }: Pick<TestBroker, 'issuer'>): Pro
   const response = await fetch(`${issuer}/.well-known/jwks.json`);
   const { keys } = (await response.json()) as { keys: { kid: string }[] };
   return keys.map(({ kid }) => kid).sort();
+}
+
+/** The very key that signs: what is refused then is refused for what the token says. */
+export async function signingKeyOf(db: Database, alg = 'ES256'): Promise<SigningKey> {
+  const { published } = await loadKeys(db, createSecrets(ROOT_SECRET));
+  const key = published.find((one) => one.state === 'active' && one.alg === alg);
+  if (key === undefined) throw new Error('there is no signing key');
+  return key;
 }

@@ -31,7 +31,23 @@ describe.each(DATABASES)('a world file on %s', (_name, open) => {
   afterAll(() => opened.close());
 
   const agent = (action: string, ...fields: string[]) => ({
-    plan: [{ noun: 'agent', id: 'agt_keyed', action, fields }],
+    plan: [
+      {
+        noun: 'agent',
+        id: 'agt_keyed',
+        action,
+        fields,
+        ...(fields.length === 0
+          ? {}
+          : {
+              changes: fields.map((field) => ({
+                field,
+                from: [expect.any(String)],
+                to: [expect.any(String)],
+              })),
+            }),
+      },
+    ],
     secrets: [],
   });
 
@@ -167,7 +183,15 @@ it('a plan that meets an id somebody else has just taken is made again, and says
     commit();
     await other;
     expect(await plan).toEqual({
-      plan: [{ noun: 'agent', id: 'agt_new', action: 'change', fields: ['name'] }],
+      plan: [
+        {
+          noun: 'agent',
+          id: 'agt_new',
+          action: 'change',
+          fields: ['name'],
+          changes: [{ field: 'name', from: 'Before', to: 'New' }],
+        },
+      ],
     });
   } finally {
     await opened.close();

@@ -126,7 +126,14 @@ describe.each(DATABASES)('a world file on %s', (_name, open) => {
   it('that names fewer scopes takes the others away, and says so in the audit', async () => {
     const read = EXAMPLE.replace('scopes: [files:write]', 'scopes: [files:read]');
     const plan = planOf('unchanged').map((item) =>
-      item.noun === 'permission' ? { ...item, action: 'change', fields: ['scopes'] } : item,
+      item.noun === 'permission'
+        ? {
+            ...item,
+            action: 'change',
+            fields: ['scopes'],
+            changes: [{ field: 'scopes', from: ['files:write'], to: ['files:read'] }],
+          }
+        : item,
     );
     const epoch = async () =>
       (await opened.db.run<{ epoch: string }>('select epoch from policy_epoch'))[0]?.epoch;

@@ -14,6 +14,10 @@ const planSchema = z.object({
       id: z.string(),
       action: z.enum(['create', 'change', 'unchanged']),
       fields: z.array(z.string()),
+      /** With `change` only; a secret has no values. */
+      changes: z
+        .array(z.object({ field: z.string(), from: z.unknown(), to: z.unknown() }).partial())
+        .optional(),
     }),
   ),
   secrets: z.record(z.string(), z.string()),

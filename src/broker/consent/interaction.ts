@@ -2,12 +2,14 @@
 import type { Context } from 'koa';
 import type { Interaction, InteractionResults, Provider } from 'oidc-provider';
 import type { Database } from '../db/database.js';
-import type { FactsCache } from '../facts/store.js';
+import type { Facts, FactsCache } from '../facts/store.js';
 import { readForm } from '../http/body.js';
 import { type FormSealer, isSameOrigin } from '../http/csrf.js';
 import type { SignInPageModel } from '../http/page-model.js';
 import { refusal } from '../http/refusals.js';
 import type { Language } from '../http/texts/index.js';
+import { isSignedInSince } from '../sessions/policy.js';
+import { sessionStands } from '../sessions/store.js';
 import type { SignIn } from '../users/sign-in.js';
 
 export interface InteractionDeps {
@@ -18,6 +20,8 @@ export interface InteractionDeps {
   readonly forms: FormSealer;
   readonly signIn: SignIn;
   readonly renderSignIn: (page: SignInPageModel, language: Language) => string;
+  /** The longest anybody may be let act. */
+  readonly delegationMaxSeconds: number;
   readonly now: () => number;
 }
 
@@ -53,6 +57,40 @@ export async function readOwnForm(deps: InteractionDeps, ctx: Context): Promise<
     throw refusal('foreignForm');
   }
   return readForm(ctx.req);
+}
+
+/** As `sign-in-stage.ts` keeps it. */
+interface Login {
+  readonly accountId: string;
+  readonly ts: number;
+  readonly session: string;
+}
+
+/** An earlier session is looked at whenever the interaction is read; a sign-in just now is not. */
+export async function stillSignedIn(
+  { db }: Pick<InteractionDeps, 'db'>,
+  { result }: Interaction,
+): Promise<boolean> {
+  const { login } = (result ?? {}) as unknown as { login?: Login };
+  return login === undefined || sessionStands(db, login.session);
+}
+
+/**
+ * Who has signed in: just now on our page, or earlier in this session when only consent is asked.
+ * Nobody, when the user was stopped or changed the password since.
+ */
+export async function signedInUser(
+  facts: Facts,
+  interaction: Interaction,
+): Promise<string | undefined> {
+  const { login } = (interaction.result ?? {}) as unknown as { login?: Login };
+  const bySession =
+    interaction.prompt.name === 'login' ? undefined : interaction.session?.accountId;
+  const userId = login?.accountId ?? bySession;
+  if (userId === undefined) return undefined;
+  // The engine looked at the session when the interaction began.
+  const since = login?.ts ?? (interaction as unknown as { iat: number }).iat;
+  return isSignedInSince(await facts.user(userId), since) ? userId : undefined;
 }
 
 /** 303 after a POST, never 307 (A11). */

@@ -1,17 +1,24 @@
 /** From a decision to what the page shows, and from the page back to what may be granted. */
 
+import { type Background, PEOPLE_MAX } from '../delegation/background.js';
+import { sameTerms } from '../delegation/coverage.js';
 import type { DelegationDecision } from '../delegation/policy.js';
-import { applicationOf } from '../facts/application.js';
-import type { AgentFacts, Facts, ResourceFacts } from '../facts/store.js';
+import { keptTerms, keptTermsFacts, type Terms, termsFacts } from '../delegation/terms.js';
+import type { AgentFacts, ClientFacts, ResourceFacts, UserFacts } from '../facts/store.js';
 import type {
   ConsentPageModel,
+  Preset,
   RedirectTarget,
+  ShownAgent,
+  ShownChange,
+  ShownChanges,
+  ShownClient,
   ShownScope,
-  ShownTakenAway,
 } from '../http/page-model.js';
 import type { Language } from '../http/texts/index.js';
-import { DELEGATION_TTL_MAX_SECONDS } from '../limits.js';
-import type { AuthorizationRequest } from './request.js';
+import { changesSince } from './changes.js';
+import { durationsUpTo, HELPERS_MAX, presetsFor, ticksOf } from './choices.js';
+import { type AuthorizationRequest, decidedScopes } from './request.js';
 
 /** Sealed into the page: what was shown, to whom, for what. Only that can be granted (I7). */
 export interface Shown {
@@ -27,15 +34,6 @@ export interface Shown {
 export const PURPOSE_SHOWN = 'consent-shown';
 export const PURPOSE_SIGN_IN = 'sign-in';
 
-const HOUR_SECONDS = 3600;
-const DURATIONS_SECONDS = [30 * 24 * HOUR_SECONDS, 24 * HOUR_SECONDS, HOUR_SECONDS] as const;
-
-/** A duration of ours, whatever was posted; never beyond the cap. */
-export function chosenLifeSeconds(posted: string | null): number {
-  const choice = DURATIONS_SECONDS.find((seconds) => String(seconds) === posted);
-  return Math.min(choice ?? DURATIONS_SECONDS[0], DELEGATION_TTL_MAX_SECONDS);
-}
-
 export function redirectTarget(uri: string): RedirectTarget {
   const url = URL.canParse(uri) ? new URL(uri) : undefined;
   if (url === undefined) return { kind: 'app', display: '' };
@@ -44,84 +42,179 @@ export function redirectTarget(uri: string): RedirectTarget {
   return { kind: 'app', display: url.protocol };
 }
 
-export async function consentPage(
-  facts: Facts,
-  request: AuthorizationRequest,
-  decision: DelegationDecision,
-  userId: string,
-  page: Pick<ConsentPageModel, 'shown' | 'actions'> & {
-    /** What a live consent gives already. */
-    readonly granted: readonly string[];
-    /** Scopes of OpenID Connect and times are named in it; everything else is registry data. */
-    readonly language: Language;
-  },
-): Promise<ConsentPageModel> {
-  const [user, client, agent, resource] = await Promise.all([
-    facts.user(userId),
-    applicationOf(facts, request.clientId),
-    request.agentId === '' ? undefined : facts.agent(request.agentId),
-    request.resource === '' ? undefined : facts.resource(request.resource),
-  ]);
-  const takenAway: ShownTakenAway[] = decision.takenAway.map(({ scope, by }) => ({
-    name: scope,
-    title: resource?.scopes[scope]?.title ?? scope,
-    by,
-  }));
-  const { granted, language, ...rest } = page;
+/** What the page is made from: the registry's words, the law's decision, and what was before. */
+export interface Offer {
+  readonly request: AuthorizationRequest;
+  readonly decision: DelegationDecision;
+  readonly terms: Terms;
+  readonly user: UserFacts;
+  readonly client: ClientFacts;
+  readonly agent: AgentFacts | undefined;
+  readonly resource: ResourceFacts | undefined;
+  readonly background: Background;
+}
+
+/** What a form chose, when the page is shown again; a fresh page proposes. */
+export interface Chosen {
+  readonly lifeSeconds?: number | undefined;
+  readonly helpers?: number | undefined;
+  readonly preset?: Preset | undefined;
+}
+
+export interface Showing
+  extends Pick<ConsentPageModel, 'shown' | 'actions' | 'manageUrl' | 'changedMeanwhile'> {
+  readonly chosen: Chosen;
+  readonly maxSeconds: number;
+  readonly nowMs: number;
+  /** Scopes of OpenID Connect are named in it; everything else is registry data. */
+  readonly language: Language;
+}
+
+export function consentPage(offer: Offer, showing: Showing): ConsentPageModel {
+  const { request, decision, user, client, agent, resource } = offer;
+  const { chosen, maxSeconds, nowMs, language, ...rest } = showing;
+  const lifeSeconds = chosen.lifeSeconds ?? maxSeconds;
+  const scopes = [...shownScopes(offer), ...shownIdentity(offer, language)];
   return {
     ...rest,
-    user: { name: user?.name ?? '', email: user?.email ?? '' },
-    ...(agent === undefined ? {} : { agent: agentCard(agent) }),
-    client: { id: request.clientId, name: client?.name ?? request.clientId },
+    user: { name: user.name, email: user.email },
+    ...(agent === undefined ? {} : { agent: agentCard(agent, offer.background, nowMs) }),
+    client: clientCard(client),
     redirect: redirectTarget(request.redirectUri),
     ...(resource === undefined
       ? {}
       : { resource: { identifier: resource.identifier, name: resource.name } }),
-    scopes: [
-      ...shownScopes(resource, decision.granted, granted),
-      ...shownIdentity(request, language),
-    ],
-    takenAway,
-    durations: DURATIONS_SECONDS.map((seconds) => ({
-      seconds,
-      label: language.duration(seconds),
+    scopes: scopes.map((scope) =>
+      chosen.preset === undefined
+        ? scope
+        : { ...scope, ticked: ticksOf(chosen.preset, scope.risk) },
+    ),
+    takenAway: decision.takenAway.map(({ scope, by }) => ({
+      name: scope,
+      title: resource?.scopes[scope]?.title ?? scope,
+      by,
     })),
+    changes: shownChanges(offer, language),
+    presets: resource === undefined ? [] : presetsFor(scopes.map(({ risk }) => risk)),
+    preset: chosen.preset,
+    durations: durationsUpTo(maxSeconds).map((seconds) => ({
+      seconds,
+      chosen: seconds === lifeSeconds,
+    })),
+    ...(agent === undefined
+      ? {}
+      : { helpers: { max: HELPERS_MAX, chosen: chosen.helpers ?? earlierHelpers(offer) } }),
   };
 }
 
-const agentCard = ({ id, name, owner, purpose, description }: AgentFacts) => ({
-  id,
-  name,
-  owner,
-  purpose: purpose ?? undefined,
-  description: description ?? undefined,
+const present = (text: string | null): string | undefined => text ?? undefined;
+
+const agentCard = (agent: AgentFacts, background: Background, nowMs: number): ShownAgent => {
+  const secondsSince = (ms: number): number => Math.max(0, Math.floor((nowMs - ms) / 1000));
+  const { people, changedAtMs } = background;
+  return {
+    id: agent.id,
+    name: agent.name,
+    owner: agent.owner,
+    sponsor: present(agent.sponsor),
+    purpose: present(agent.purpose),
+    description: present(agent.description),
+    vendor: present(agent.vendor),
+    model: present(agent.model),
+    version: present(agent.version),
+    registeredSecondsAgo: secondsSince(agent.createdAt.getTime()),
+    changedSecondsAgo: changedAtMs === undefined ? undefined : secondsSince(changedAtMs),
+    people: { count: people, orMore: people >= PEOPLE_MAX },
+  };
+};
+
+const clientCard = (client: ClientFacts): ShownClient => ({
+  id: client.id,
+  name: client.name,
+  redirectUris: [...client.redirectUris].sort(),
+  description: present(client.description),
+  clientUri: present(client.clientUri),
+  logoUri: present(client.logoUri),
+  policyUri: present(client.policyUri),
+  contact: present(client.contact),
 });
 
-function shownScopes(
-  resource: ResourceFacts | undefined,
-  offered: readonly string[],
-  granted: readonly string[],
-): ShownScope[] {
-  const tools = Object.entries(resource?.tools ?? {});
-  return offered.flatMap((name) => {
-    const rule = resource?.scopes[name];
-    if (rule === undefined) return [];
-    const { title, description, risk } = rule;
-    const needing = tools.filter(([, needed]) => needed.includes(name)).map(([tool]) => tool);
-    // What was granted before stays ticked: unticking it is a decision, not a default.
-    const ticked = risk !== 'destructive' || granted.includes(name);
-    return [{ name, title, description, risk, tools: needing, ticked }];
+/** Whether an earlier decision was about the very same, as far as this scope goes. */
+function decidedBefore({ background: { earlier }, terms }: Offer, scope?: string): boolean {
+  if (earlier === undefined || (scope !== undefined && !earlier.offered.includes(scope)))
+    return false;
+  const scopes = scope === undefined ? [] : [scope];
+  return sameTerms(keptTermsFacts(earlier), termsFacts(terms), scopes);
+}
+
+/** How many may follow is proposed as it was decided, for the same agent; otherwise nobody. */
+const earlierHelpers = (offer: Offer): number =>
+  decidedBefore(offer) ? Math.min(offer.background.earlier?.helpers ?? 0, HELPERS_MAX) : 0;
+
+function shownScopes(offer: Offer): ShownScope[] {
+  const { decision, terms, background } = offer;
+  return decision.granted.flatMap((name) => {
+    const words = terms.scopes[name];
+    if (words === undefined) return [];
+    const risk = words.risk as ShownScope['risk'];
+    // What was decided before stands as it was decided, as long as it means the same.
+    const ticked = decidedBefore(offer, name)
+      ? background.earlier?.granted.includes(name) === true
+      : risk !== 'destructive';
+    return [
+      {
+        name,
+        title: words.title,
+        description: words.description,
+        risk,
+        tools: words.tools,
+        onward: Object.values(words.downstream).map((to) => ({
+          name: to.name,
+          titles: Object.values(to.scopes),
+        })),
+        ticked,
+      },
+    ];
   });
 }
 
-const shownIdentity = (request: AuthorizationRequest, { texts }: Language): ShownScope[] =>
-  request.identityScopes.map((name) => ({
+const shownIdentity = (offer: Offer, { texts }: Language): ShownScope[] =>
+  offer.request.identityScopes.map((name) => ({
     name,
     title: texts.consent.identityTitles[name],
     risk: 'read',
     tools: [],
-    ticked: true,
+    onward: [],
+    ticked: decidedBefore(offer, name)
+      ? offer.background.earlier?.granted.includes(name) === true
+      : true,
   }));
+
+function shownChanges(offer: Offer, { texts }: Language): ShownChanges | undefined {
+  const { background, decision, request, resource, terms } = offer;
+  const { earlier } = background;
+  if (earlier === undefined) return undefined;
+  const titles: Readonly<Record<string, string>> = texts.consent.identityTitles;
+  const isKnown = (scope: string): boolean =>
+    Object.hasOwn(titles, scope) || Object.hasOwn(resource?.scopes ?? {}, scope);
+  const changes = changesSince(
+    { terms: keptTerms(earlier), offered: earlier.offered, granted: earlier.granted },
+    {
+      terms,
+      offered: decidedScopes(decision, request),
+      lost: [
+        ...decision.takenAway.map(({ scope }) => scope),
+        ...earlier.granted.filter((scope) => !isKnown(scope)),
+      ],
+      titleOf: (scope) => resource?.scopes[scope]?.title ?? titles[scope] ?? scope,
+    },
+  );
+  if (request.agentId !== request.clientId) return changes;
+  // An agent that is its own client says everything once.
+  const isSaid = ({ part }: ShownChange) =>
+    !part.startsWith('client') || part === 'clientRedirects';
+  return { ...changes, changed: changes.changed.filter(isSaid) };
+}
 
 /** Ticked, shown, and still allowed: nothing else can be granted. `openid` is the sign-in itself. */
 export function grantable(

@@ -1,11 +1,11 @@
-/** What may be ticked, and what stays blocked and by whom: the middle of the consent page. */
+/** What may be ticked, and what it means: the middle of the consent page. */
 
 import type { VNode } from 'preact';
 import { displayed } from '../http/display.js';
 import { Icon } from '../http/icons.js';
 import { useLanguage } from '../http/language.js';
 import { Name, Sentence } from '../http/page.js';
-import type { ConsentPageModel, ShownScope, ShownTakenAway } from '../http/page-model.js';
+import type { ConsentPageModel, ShownScope } from '../http/page-model.js';
 
 /** The words of this page. */
 const useTexts = () => useLanguage().texts.consent;
@@ -22,8 +22,9 @@ const DESCRIPTION_CHARS_MAX = 1000;
 const groupOf = ({ name, risk, tools }: ShownScope): Group =>
   IDENTITY.has(name) && risk === 'read' && tools.length === 0 ? 'identity' : risk;
 
-export function Scopes({ model: { scopes, resource } }: { readonly model: ConsentPageModel }) {
+export function Scopes({ model }: { readonly model: ConsentPageModel }) {
   const t = useTexts();
+  const { scopes, resource } = model;
   const isIdentityOnly = resource === undefined;
   const hint = isIdentityOnly
     ? t.scopesHintIdentity
@@ -34,16 +35,17 @@ export function Scopes({ model: { scopes, resource } }: { readonly model: Consen
     (group) => [group, scopes.filter((s) => groupOf(s) === group)] as const,
   );
   return (
-    <fieldset aria-describedby="scopes-hint">
+    <fieldset id="scopes" aria-describedby="scopes-hint">
       <legend>
         <h2>{isIdentityOnly ? t.scopesLegendIdentity : t.scopesLegend}</h2>
       </legend>
       <p class="quiet" id="scopes-hint">
         {hint}
       </p>
+      <Presets model={model} />
       {groups.map(([group, members]) => {
         if (members.length === 0) return null;
-        const rows = <Rows group={group} members={members} />;
+        const rows = <Rows group={group} members={members} resourceName={resource?.name ?? ''} />;
         return isIdentityOnly ? rows : <ScopeGroup group={group}>{rows}</ScopeGroup>;
       })}
     </fieldset>
@@ -63,19 +65,45 @@ function ScopeGroup({ group, children }: { readonly group: Group; readonly child
   );
 }
 
+/** Buttons that have the page come back with other ticks: it works without a script. */
+function Presets({ model: { presets, preset, actions } }: { readonly model: ConsentPageModel }) {
+  const t = useTexts();
+  if (presets.length === 0) return null;
+  return (
+    <div class="presets">
+      <fieldset class="preset-buttons" aria-label={t.presetsLabel}>
+        {presets.map((name) => (
+          <button
+            key={name}
+            type="submit"
+            name="preset"
+            value={name}
+            formAction={actions.preset}
+            class="button small"
+          >
+            {t.presets[name]}
+          </button>
+        ))}
+      </fieldset>
+      {preset === undefined ? null : <p role="status">{t.presetDone[preset]}</p>}
+    </div>
+  );
+}
+
 interface RowsProps {
   readonly group: Group;
   readonly members: readonly ShownScope[];
+  readonly resourceName: string;
 }
 
-const Rows = ({ group, members }: RowsProps) => (
+const Rows = ({ group, members, resourceName }: RowsProps) => (
   <ul class="plain rows">
     {members.map((scope, index) => (
       <li key={scope.name}>
         {isAlways(scope, group) ? (
           <Always scope={scope} />
         ) : (
-          <Choice scope={scope} id={`${group}-${index}`} />
+          <Choice scope={scope} id={`${group}-${index}`} resourceName={resourceName} />
         )}
       </li>
     ))}
@@ -99,7 +127,13 @@ function Always({ scope }: { readonly scope: ShownScope }) {
   );
 }
 
-function Choice({ scope, id }: { readonly scope: ShownScope; readonly id: string }) {
+interface ChoiceProps {
+  readonly scope: ShownScope;
+  readonly id: string;
+  readonly resourceName: string;
+}
+
+function Choice({ scope, id, resourceName }: ChoiceProps) {
   const { name, description, ticked, tools } = scope;
   const text = description === undefined || description === '' ? undefined : description;
   const describedBy = text === undefined ? {} : { 'aria-describedby': `about-${id}` };
@@ -116,13 +150,35 @@ function Choice({ scope, id }: { readonly scope: ShownScope; readonly id: string
           </p>
         )}
         <Tools tools={tools} />
+        <Onward scope={scope} resourceName={resourceName} />
       </div>
     </div>
   );
 }
 
+/** Where the resource's own server may go on with a scope: it, too, would act for whoever allows it. */
+function Onward({ scope, resourceName }: Omit<ChoiceProps, 'id'>) {
+  const { texts, list } = useLanguage();
+  return (
+    <>
+      {scope.onward.map(({ name, titles }) => (
+        <p class="onward" key={name}>
+          <Sentence
+            text={texts.consent.onward}
+            places={{
+              resource: <Name plain>{resourceName}</Name>,
+              other: <Name>{name}</Name>,
+              what: <bdi>{list(titles.map((title) => displayed(title)))}</bdi>,
+            }}
+          />
+        </p>
+      ))}
+    </>
+  );
+}
+
 /** The technical name stands beside the plain one, except where everybody knows what is meant. */
-const Title = ({ scope }: { readonly scope: Pick<ShownScope, 'name' | 'title'> }) => (
+export const Title = ({ scope }: { readonly scope: Pick<ShownScope, 'name' | 'title'> }) => (
   <span class="title">
     <Name plain>{scope.title}</Name>
     {IDENTITY.has(scope.name) ? null : (
@@ -164,44 +220,5 @@ function Tools({ tools }: { readonly tools: readonly string[] }) {
     <p class="quiet">
       <Sentence text={texts.consent.toolsInline} places={{ tools: names }} />
     </p>
-  );
-}
-
-export function TakenAway({ model }: { readonly model: ConsentPageModel }) {
-  const t = useTexts();
-  const { takenAway, resource } = model;
-  if (takenAway.length === 0) return null;
-  return (
-    <section aria-labelledby="blocked">
-      <h2 id="blocked">{t.takenAwayTitle}</h2>
-      <p class="quiet">{t.takenAwayIntro}</p>
-      <ul class="plain rows blocked">
-        {takenAway.map((one) => (
-          <li key={one.name}>
-            <div class="row">
-              <Icon of="cross" />
-              <div>
-                <Title scope={one} />
-                {one.by.map((who) => (
-                  <p class="quiet" key={who}>
-                    <WhoTook who={who} resourceName={resource?.name ?? ''} />
-                  </p>
-                ))}
-              </div>
-            </div>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-type Taker = ShownTakenAway['by'][number];
-
-function WhoTook({ who, resourceName }: { readonly who: Taker; readonly resourceName: string }) {
-  const words = useTexts().takenAway satisfies Record<Taker, string>;
-  if (who !== 'resource') return <>{words[who]}</>;
-  return (
-    <Sentence text={words.resource} places={{ resource: <Name plain>{resourceName}</Name> }} />
   );
 }

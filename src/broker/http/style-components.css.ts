@@ -40,12 +40,24 @@ main:focus { outline: none; }
 .card > .notice { margin-top: 0.75rem; }
 .destination { font-size: 1.375rem; line-height: 1.35; font-weight: 650; letter-spacing: -0.01em; }
 
+.who { display: flex; gap: 1rem; align-items: flex-start; }
+.who > div { min-inline-size: 0; }
+.avatar { flex: none; display: inline-flex; align-items: center; justify-content: center; inline-size: 3rem; block-size: 3rem; border-radius: 12px; font-weight: 700; letter-spacing: 0.02em; border: 1px solid currentColor; }
+.hue-0 { color: var(--good); background: var(--good-tint); }
+.hue-1 { color: var(--change); background: var(--change-tint); }
+.hue-2 { color: var(--danger); background: var(--danger-tint); }
+.hue-3 { color: var(--accent); background: var(--sunken); }
+.hue-4 { color: var(--quiet); background: var(--sunken); }
+.standing { display: flex; flex-wrap: wrap; gap: 0.25rem 0.5rem; align-items: center; margin-top: 0.25rem; font-size: 0.9375rem; color: var(--quiet); }
+.standing.new .badge { color: var(--change); background: var(--change-tint); }
+
 .disclosure { margin-top: 0.75rem; }
 .disclosure > summary { display: inline-block; padding: 0.25rem 0; color: var(--accent); font-size: 0.9375rem; font-weight: 600; }
 .disclosure > summary::before { content: "+"; display: inline-block; inline-size: 1.125rem; }
 .disclosure[open] > summary::before { content: "–"; }
 .disclosure > summary::-webkit-details-marker { display: none; }
-.disclosure > .facts { margin-top: 0.5rem; padding: 0.875rem 1rem; background: var(--sunken); border: 1px solid var(--line); border-radius: var(--radius); }
+.disclosure > .facts, .identity-card { margin-top: 0.5rem; padding: 0.875rem 1rem; background: var(--sunken); border: 1px solid var(--line); border-radius: var(--radius); }
+.identity-card .facts + .facts { margin-top: 0.75rem; padding-top: 0.75rem; border-top: 1px solid var(--line); }
 .facts { display: grid; gap: 0.5rem; font-size: 0.9375rem; }
 .facts > div { display: grid; grid-template-columns: 9rem 1fr; gap: 0 1rem; }
 .facts dt { color: var(--quiet); }
@@ -60,6 +72,20 @@ main:focus { outline: none; }
 .group { margin-top: 1.25rem; }
 .group > h3 { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 0.625rem; }
 .group > .quiet { margin-top: 0.125rem; }
+.presets { margin-top: 0.75rem; }
+.preset-buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; }
+.presets [role="status"] { margin-top: 0.5rem; font-weight: 600; }
+.onward { margin-top: 0.25rem; padding-inline-start: 0.75rem; border-inline-start: 3px solid var(--change); font-size: 0.9375rem; }
+.own-words { margin-top: 0.5rem; padding: 0.125rem 0 0.125rem 1rem; border-inline-start: 3px solid var(--line); display: grid; gap: 0.5rem; }
+.own-words blockquote { margin: 0; }
+.own-words li { min-block-size: 1.5rem; }
+.changes { display: grid; gap: 0.875rem; }
+.change ul { padding-inline-start: 1.25rem; }
+.change dl { display: grid; gap: 0.25rem; margin-top: 0.125rem; }
+.change dl > div { display: grid; grid-template-columns: 4.5rem 1fr; gap: 0 0.75rem; }
+.change dt { grid-column: 1; color: var(--ink); }
+.change dd { grid-column: 2; }
+.change .quiet { color: var(--ink); font-style: italic; }
 .badge { padding: 0.0625rem 0.5rem; border-radius: 99px; font-size: 0.8125rem; font-weight: 600; border: 1px solid currentColor; }
 .read .badge, .identity .badge { color: var(--good); background: var(--good-tint); }
 .write .badge { color: var(--change); background: var(--change-tint); }
@@ -93,6 +119,7 @@ main:focus { outline: none; }
   .facts > div { grid-template-columns: 1fr; }
   .choices { grid-template-columns: 1fr; }
   .signed-in { flex-wrap: wrap; }
+  .who { flex-direction: column; gap: 0.75rem; }
   .title code { display: block; margin: 0; }
 }
 @media (forced-colors: active) {

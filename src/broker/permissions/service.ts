@@ -129,6 +129,8 @@ export interface SetPermission {
   /** Absent: no scopes, no permission. */
   readonly permission: PermissionRow | undefined;
   readonly created: boolean;
+  /** The scopes there were. */
+  readonly before: readonly string[];
   readonly fields: readonly string[];
 }
 
@@ -157,18 +159,19 @@ async function setPermission(
   const scopes = sortedSet(input.scopes);
   const before = await findPermission(change.tx, principal, resource);
   const created = before === undefined;
-  if (isSame(before?.scopes ?? [], scopes)) {
-    return { principal, permission: before, created: false, fields: [] };
+  const was = before?.scopes ?? [];
+  if (isSame(was, scopes)) {
+    return { principal, permission: before, created: false, before: was, fields: [] };
   }
   if (scopes.length === 0) {
     await remove(deps, change, principal, resource);
-    return { principal, permission: undefined, created: false, fields: ['scopes'] };
+    return { principal, permission: undefined, created: false, before: was, fields: ['scopes'] };
   }
   const permission = await putPermission(change.tx, principal, resource, scopes);
-  await stopLost(deps, change, { principal, resource }, before?.scopes ?? [], scopes);
+  await stopLost(deps, change, { principal, resource }, was, scopes);
   const type = created ? 'registry.created' : 'registry.changed';
-  await recordChange(change, type, permission, before?.scopes ?? [], scopes);
-  return { principal, permission, created, fields: ['scopes'] };
+  await recordChange(change, type, permission, was, scopes);
+  return { principal, permission, created, before: was, fields: ['scopes'] };
 }
 
 async function remove(

@@ -16,6 +16,7 @@ import {
   FIND,
   FIND_SESSION,
   INSERT_ONCE,
+  KEEP_RESULT,
   UPSERT,
   UPSERT_SESSION,
 } from './artifact-sql.js';
@@ -121,8 +122,10 @@ function artifactAdapter({ db, secrets, abandonGrant, now }: AdapterDeps, model:
         isSession ? artifactKey(model, payload.uid as string) : null,
         expiresIn ?? LIFE_DEFAULT_SECONDS,
       ];
-      if (model !== 'ReplayDetection') await db.run(isSession ? UPSERT_SESSION : UPSERT, params);
-      else await once(INSERT_ONCE, params, replayed);
+      if (model === 'ReplayDetection') await once(INSERT_ONCE, params, replayed);
+      else if (model === 'Interaction' && payload.result !== undefined)
+        await once(KEEP_RESULT, params.slice(0, 3), interactionGone);
+      else await db.run(isSession ? UPSERT_SESSION : UPSERT, params);
     },
     consume: async (id) => {
       try {

@@ -9,7 +9,7 @@ import {
   ACCESS_TOKEN_TTL_SECONDS,
   ACTOR_TOKEN_TTL_SECONDS,
   CODE_TTL_SECONDS,
-  DELEGATION_TTL_MAX_SECONDS,
+  DELEGATION_MAX_RANGE,
   INTERACTION_TTL_SECONDS,
   REFRESH_TOKEN_TTL_SECONDS,
   SESSION_TTL_SECONDS,
@@ -118,8 +118,8 @@ const LIVES: NonNullable<Configuration['ttl']> = {
   ClientCredentials: (_ctx, token) =>
     token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN_TTL_SECONDS,
   AuthorizationCode: CODE_TTL_SECONDS,
-  // Not prolonged by rotation: the longest delegation (engine.md, b).
-  Grant: DELEGATION_TTL_MAX_SECONDS,
+  // Each is given its own, from the consent; not prolonged by rotation (engine.md, b).
+  Grant: DELEGATION_MAX_RANGE.max,
   IdToken: ACCESS_TOKEN_TTL_SECONDS,
   Interaction: INTERACTION_TTL_SECONDS,
   RefreshToken: REFRESH_TOKEN_TTL_SECONDS,

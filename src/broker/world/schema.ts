@@ -5,7 +5,7 @@ import { clientIdSchema, newClientSchema } from '../clients/schema.js';
 import { newRoleSchema, permissionSchema } from '../permissions/schema.js';
 import { strict } from '../registry/fields.js';
 import { newResourceSchema } from '../resources/schema.js';
-import { newUserSchema } from '../users/schema.js';
+import { newUserSchema, userStatusSchema } from '../users/schema.js';
 
 /** One file is one transaction: this keeps it short. */
 const ENTRIES_MAX = 500;
@@ -21,7 +21,18 @@ export const worldAgentSchema = strict({
   statusReason: agentStatusSchema.shape.reason,
 });
 
-export const worldClientSchema = strict({ ...newClientSchema.shape, id: clientIdSchema });
+export const worldClientSchema = strict({
+  ...newClientSchema.shape,
+  id: clientIdSchema,
+  /** The agent it always acts as. */
+  agent: agentIdSchema.optional(),
+});
+
+export const worldUserSchema = strict({
+  ...newUserSchema.shape,
+  status: userStatusSchema.shape.status.optional(),
+  statusReason: userStatusSchema.shape.reason,
+});
 
 /** A role may be just its name. */
 const worldRoleSchema = z.preprocess(
@@ -33,11 +44,12 @@ export const worldSchema = strict({
   roles: list(worldRoleSchema),
   clients: list(worldClientSchema),
   agents: list(worldAgentSchema),
-  users: list(newUserSchema),
+  users: list(worldUserSchema),
   resources: list(newResourceSchema),
   permissions: list(permissionSchema, PERMISSIONS_MAX),
 });
 
 export type WorldAgent = z.infer<typeof worldAgentSchema>;
 export type WorldClient = z.infer<typeof worldClientSchema>;
+export type WorldUser = z.infer<typeof worldUserSchema>;
 export type World = z.infer<typeof worldSchema>;

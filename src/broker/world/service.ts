@@ -8,14 +8,19 @@ import type { Database } from '../db/database.js';
 import { narrowing, oneAtATime, rehearsing, type Step } from '../registry/change.js';
 import { type FieldProblem, isRefusal } from '../registry/refusal.js';
 import { type ParsedWorld, parseWorld, type WorldProblem } from './parse.js';
-import type { World } from './schema.js';
 import {
   applyAgent,
   applyClient,
-  applyPermission,
-  applyResource,
   applyRole,
   applyUser,
+  bindClient,
+  linkAgent,
+} from './principal-steps.js';
+import type { World } from './schema.js';
+import {
+  applyPermission,
+  applyResource,
+  type Drift,
   type GeneratedSecret,
   type Outcome,
   type Passwords,
@@ -38,6 +43,8 @@ export interface PlanItem {
   readonly action: 'create' | 'change' | 'unchanged';
   /** What changes; empty unless `change`. */
   readonly fields: readonly string[];
+  /** From what to what, field by field; only with `change`. */
+  readonly changes?: readonly Drift[];
 }
 
 export interface Broken {
@@ -107,7 +114,7 @@ interface Task {
   readonly apply: (run: Run) => Promise<Outcome>;
 }
 
-/** Sections in the order in which they refer to each other. */
+/** Sections in the order in which they refer to each other; some are gone through a second time. */
 function tasksOf(world: World): Task[][] {
   const section = <Entry>(
     name: keyof World,
@@ -126,6 +133,8 @@ function tasksOf(world: World): Task[][] {
     section('roles', 'role', world.roles, ({ name }) => name, applyRole),
     section('clients', 'client', world.clients, ({ id }) => id, applyClient),
     section('agents', 'agent', world.agents, ({ id }) => id, applyAgent),
+    section('agents', 'agent', world.agents, ({ id }) => id, linkAgent),
+    section('clients', 'client', world.clients, ({ id }) => id, bindClient),
     section('users', 'user', world.users, ({ email }) => email, applyUser),
     section(
       'resources',
@@ -155,13 +164,25 @@ const runOf =
       for (const task of section) {
         const outcome = await outcomeOf(task, run);
         if ('problems' in outcome) problems.push(...outcome.problems);
-        else plan.push(outcome);
+        else addTo(plan, outcome);
       }
       // Later sections refer to this one: their complaints would only repeat these.
       if (problems.length > 0) return { problems: locate(problems) };
     }
     return { plan, secrets: run.secrets };
   };
+
+/** What a second look at an entry finds belongs to the first. */
+function addTo(plan: PlanItem[], item: PlanItem): void {
+  const at = plan.findIndex(({ noun, id }) => noun === item.noun && id === item.id);
+  const first = plan[at];
+  if (first === undefined) plan.push(item);
+  else if (first.action === 'unchanged') plan[at] = item;
+  else if (first.action === 'change' && item.action === 'change') {
+    const changes = [...(first.changes ?? []), ...(item.changes ?? [])];
+    plan[at] = { ...first, fields: changes.map(({ field }) => field), changes };
+  }
+}
 
 async function outcomeOf(
   { noun, id, path, apply }: Task,
@@ -170,7 +191,9 @@ async function outcomeOf(
   try {
     const outcome = await apply(run);
     if (outcome === 'created') return { noun, id, action: 'create', fields: [] };
-    return { noun, id, action: outcome.length > 0 ? 'change' : 'unchanged', fields: outcome };
+    if (outcome.length === 0) return { noun, id, action: 'unchanged', fields: [] };
+    const fields = outcome.map(({ field }) => field);
+    return { noun, id, action: 'change', fields, changes: outcome };
   } catch (error) {
     if (!isRefusal(error)) throw error;
     return {

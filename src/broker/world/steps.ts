@@ -6,17 +6,10 @@
  */
 
 import type { Registry } from '../admin/registry.js';
-import { AGENT_TEXTS, type AgentStatus } from '../agents/schema.js';
-import { agentAuth } from '../agents/service.js';
-import type { Jwks } from '../clients/credential-schema.js';
-import type { AddedCredential, CredentialOwner } from '../clients/credentials.js';
-import { clientAuth } from '../clients/service.js';
-import type { NewRole, Permission } from '../permissions/schema.js';
+import type { Permission } from '../permissions/schema.js';
 import type { Change } from '../registry/change.js';
 import { invalid } from '../registry/refusal.js';
 import type { NewResource } from '../resources/schema.js';
-import type { NewUser } from '../users/schema.js';
-import type { WorldAgent, WorldClient } from './schema.js';
 
 /** Passwords compared and hashed before any lock is taken; remembered for the length of one apply. */
 export interface Passwords {
@@ -40,133 +33,40 @@ export interface Run {
   readonly permitted: Set<string>;
 }
 
-/** `created`, or the fields that changed (none: unchanged). */
-export type Outcome = 'created' | readonly string[];
+/** A field that differs: what it was, what the file says. Nothing that is secret has values here. */
+export interface Drift {
+  readonly field: string;
+  readonly from?: unknown;
+  readonly to?: unknown;
+}
+
+/** `created`, or what changed (nothing: unchanged). */
+export type Outcome = 'created' | readonly Drift[];
+
+/** The changed fields of a row, as it was and as it is. */
+export function driftOf(before: object, after: object, fields: readonly PropertyKey[]): Drift[] {
+  const was = before as Record<PropertyKey, unknown>;
+  const is = after as Record<PropertyKey, unknown>;
+  return fields.map((field) => ({
+    field: String(field),
+    from: was[field] ?? null,
+    to: is[field] ?? null,
+  }));
+}
 
 const DEFAULT_TTL_SECONDS = 300;
-
-function keep(run: Run, principal: string, added: AddedCredential | undefined): void {
-  if (added?.secret === undefined) return;
-  run.secrets.push({ principal, credential: added.id, secret: added.secret });
-}
-
-export async function applyRole({ registry, change }: Run, role: NewRole): Promise<Outcome> {
-  const { steps } = registry.roles;
-  if ((await steps.find(change.tx, role.name)) === undefined) {
-    await steps.create(change, role);
-    return 'created';
-  }
-  const patch = { description: role.description ?? null };
-  return (await steps.patch(change, role.name, patch)).fields;
-}
-
-export async function applyClient(run: Run, entry: WorldClient): Promise<Outcome> {
-  const { registry, change } = run;
-  const { steps } = registry.clients;
-  const row = await steps.find(change.tx, entry.id);
-  if (row === undefined) {
-    const { client, credential } = await steps.create(change, entry);
-    keep(run, client.id, credential);
-    return 'created';
-  }
-  if (row.kind !== entry.kind) {
-    throw invalid({
-      path: ['kind'],
-      message: `cannot change: ${entry.id} is a client of kind ${row.kind}`,
-    });
-  }
-  const auth = clientAuth(entry);
-  const patch = { name: entry.name, redirectUris: entry.redirectUris ?? [], auth };
-  const { fields } = await steps.patch(change, entry.id, patch);
-  const owner = { noun: 'client', id: entry.id } as const;
-  return [...fields, ...(await applyKeys(run, owner, auth, entry.jwks, fields))];
-}
-
-export async function applyAgent(run: Run, entry: WorldAgent): Promise<Outcome> {
-  const { registry, change } = run;
-  const { steps } = registry.agents;
-  const { status, statusReason = 'world file', ...input } = entry;
-  const row = await steps.find(change.tx, entry.id);
-  const reach = async (from: string, why: string | null): Promise<string[]> => {
-    const same = status === from && (entry.statusReason ?? why) === why;
-    if (status === undefined || same) return [];
-    const wanted = { status, reason: statusReason } as AgentStatus;
-    return (await steps.setStatus(change, entry.id, wanted)).changed ? ['status'] : [];
-  };
-  if (row === undefined) {
-    const first = status === 'draft' || status === 'retired' ? 'draft' : 'active';
-    const { agent, credential } = await steps.create(change, { ...input, status: first });
-    if (status !== 'retired') keep(run, agent.id, credential);
-    await reach(first, null);
-    return 'created';
-  }
-  // History is not described anew: that it is over is all there is to agree about.
-  if (row.status === 'retired' && status === 'retired') return [];
-  const auth = agentAuth(entry);
-  const { fields } = await steps.patch(change, entry.id, {
-    ...Object.fromEntries(AGENT_TEXTS.map((name) => [name, entry[name] ?? null])),
-    name: entry.name,
-    owner: entry.owner,
-    tags: entry.tags ?? [],
-    clients: entry.clients ?? [],
-    redirectUris: entry.redirectUris ?? [],
-    takesWorkFrom: entry.takesWorkFrom ?? [],
-    auth,
-  });
-  const owner = { noun: 'agent', id: entry.id } as const;
-  const keys = await applyKeys(run, owner, auth, entry.jwks, fields);
-  return [...fields, ...keys, ...(await reach(row.status, row.statusReason))];
-}
-
-/** Keys become those of the file; a principal that now needs a secret and has none is given one. */
-async function applyKeys(
-  run: Run,
-  owner: CredentialOwner,
-  auth: string,
-  jwks: Jwks | undefined,
-  changed: readonly string[],
-): Promise<string[]> {
-  const { registry, change } = run;
-  if (jwks !== undefined) {
-    if (auth !== 'private_key_jwt') {
-      throw invalid({
-        path: ['jwks'],
-        message: `is of no use to ${auth}: only to private_key_jwt`,
-      });
-    }
-    return (await registry.credentials.syncKeys(change, owner, jwks, ['jwks'])) ? ['jwks'] : [];
-  }
-  const needsSecret = changed.includes('auth') && auth.startsWith('client_secret_');
-  if (!needsSecret || (await registry.credentials.hasSecret(change.tx, owner.id))) return [];
-  keep(run, owner.id, await registry.credentials.add(change, owner, { kind: 'secret' }));
-  return [];
-}
-
-export async function applyUser(run: Run, { password, ...entry }: NewUser): Promise<Outcome> {
-  const { registry, change, passwords } = run;
-  const { steps } = registry.users;
-  const row = await steps.findByEmail(change.tx, entry.email);
-  const isNew =
-    password !== undefined && !(await passwords.matches(row?.passwordHash ?? null, password));
-  const passwordHash = isNew ? await passwords.hash(entry.email, password) : undefined;
-  if (row === undefined) {
-    await steps.create(change, { ...entry, passwordHash });
-    return 'created';
-  }
-  const { email, name, roles = [] } = entry;
-  return (await steps.patch(change, row.id, { email, name, roles, passwordHash })).fields;
-}
 
 export async function applyResource(
   { registry, change }: Run,
   entry: NewResource,
 ): Promise<Outcome> {
   const { steps } = registry.resources;
-  if ((await steps.find(change.tx, entry.identifier)) === undefined) {
+  const row = await steps.find(change.tx, entry.identifier);
+  if (row === undefined) {
     await steps.create(change, entry);
     return 'created';
   }
-  const { fields } = await steps.patch(change, entry.identifier, {
+  const { resource, fields } = await steps.patch(change, entry.identifier, {
     name: entry.name,
     scopes: entry.scopes,
     tools: entry.tools ?? {},
@@ -175,18 +75,24 @@ export async function applyResource(
     signingAlg: entry.signingAlg ?? 'ES256',
     tokenTtlSeconds: entry.tokenTtlSeconds ?? DEFAULT_TTL_SECONDS,
   });
-  return fields;
+  return driftOf(row, resource, fields);
 }
 
 export async function applyPermission(
   { registry, change, permitted }: Run,
   entry: Permission,
 ): Promise<Outcome> {
-  const { principal, created, fields } = await registry.permissions.steps.set(change, entry);
+  const { principal, created, fields, ...set } = await registry.permissions.steps.set(
+    change,
+    entry,
+  );
   // An id and an address, or two spellings of one: the parser cannot know that they are the same.
   const pair = `${principal} at ${entry.resource}`;
   if (permitted.has(pair))
     throw invalid({ path: ['principal'], message: `is here twice: "${pair}"` });
   permitted.add(pair);
-  return created ? 'created' : fields;
+  if (created) return 'created';
+  return fields.length === 0
+    ? []
+    : [{ field: 'scopes', from: set.before, to: set.permission?.scopes ?? [] }];
 }

@@ -1,7 +1,7 @@
 // One broker in a process of its own. Argument: what of the configuration matters, as JSON.
 import { createBroker } from '../../../src/broker/app.js';
 
-const { issuer, port, databaseUrl, secret } = JSON.parse(process.argv[2] as string);
+const { issuer, port, databaseUrl, secret, more } = JSON.parse(process.argv[2] as string);
 const broker = await createBroker(
   {
     issuer,
@@ -14,6 +14,7 @@ const broker = await createBroker(
     adminToken: 'admin-token-for-tests-0123456789abcdef',
     production: false,
     logLevel: 'error',
+    ...more,
   },
   { logTo: { write: (line) => void process.stderr.write(line) } },
 );

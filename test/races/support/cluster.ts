@@ -1,6 +1,7 @@
 // Two broker processes on one PostgreSQL, one issuer between them, and a client fast enough to make
 // them meet: keep-alive sockets, as many as there are requests in a round.
 import { Agent, request as httpRequest } from 'node:http';
+import type { Config } from '../../../src/broker/config.js';
 import { type Child, startChild } from '../../store/support/child.js';
 import { type Answer, basic, freePort, ROOT_SECRET } from '../../support/broker.js';
 import { type OpenedDatabase, openTestPostgres } from '../../support/databases.js';
@@ -25,7 +26,8 @@ export interface Cluster {
 /** Greater than any round, so that no request waits for another's socket. */
 const SOCKETS_MAX = 400;
 
-export async function startCluster(): Promise<Cluster> {
+/** @param more what of the configuration both processes have besides */
+export async function startCluster(more: Partial<Config> = {}): Promise<Cluster> {
   const opened = await openTestPostgres();
   const secrets = await seedWorld(opened.db);
   const ports = [await freePort(), await freePort()] as const;
@@ -36,6 +38,7 @@ export async function startCluster(): Promise<Cluster> {
       port,
       databaseUrl: opened.url,
       secret: ROOT_SECRET,
+      more,
     }),
   );
   await Promise.all(children.map((child) => child.next()));

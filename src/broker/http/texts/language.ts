@@ -14,6 +14,8 @@ export interface Language {
   readonly number: (value: number) => string;
   /** "30 days": in the greatest unit that says it well, rounded up. */
   readonly duration: (seconds: number) => string;
+  /** "3 months ago": in the greatest unit of which there is one, rounded down. */
+  readonly ago: (seconds: number) => string;
   /** "21 Nov 2026". */
   readonly date: (ms: number) => string;
   /** "21 Nov 2026, 06:50 UTC": a page without scripts does not know where its reader is. */
@@ -33,6 +35,14 @@ const UNITS = [
 /** From here on a greater unit, rounded up, says it better than many smaller ones. */
 const ROUND_FROM = 1.5;
 
+const PAST = [
+  ['year', 365.25 * 86_400],
+  ['month', (365.25 / 12) * 86_400],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+] as const;
+
 const fits = (seconds: number, unitSeconds: number): boolean =>
   seconds >= unitSeconds &&
   (seconds % unitSeconds === 0 || seconds > ROUND_FROM * unitSeconds || unitSeconds === 1);
@@ -43,6 +53,7 @@ export function createLanguage(tag: string, locale: string, texts: Texts): Langu
   const plurals = new Intl.PluralRules(locale);
   const lists = new Intl.ListFormat(locale);
   const day = { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' } as const;
+  const past = new Intl.RelativeTimeFormat(locale, { numeric: 'always' });
   const dates = new Intl.DateTimeFormat(locale, day);
   const clock = { hour: '2-digit', minute: '2-digit', timeZoneName: 'short' } as const;
   const dateTimes = new Intl.DateTimeFormat(locale, { ...day, ...clock });
@@ -56,6 +67,10 @@ export function createLanguage(tag: string, locale: string, texts: Texts): Langu
       const whole = Math.max(0, Math.ceil(seconds));
       const [unit, size] = UNITS.find(([, size]) => fits(whole, size)) ?? ['second', 1];
       return counted(unit, Math.ceil(whole / size));
+    },
+    ago: (seconds) => {
+      const [unit, size] = PAST.find(([, size]) => seconds >= size) ?? ['minute', 60];
+      return past.format(-Math.max(1, Math.floor(seconds / size)), unit);
     },
     date: (ms) => dates.format(ms),
     dateTime: (ms) => dateTimes.format(ms),

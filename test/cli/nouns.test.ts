@@ -1,0 +1,167 @@
+// The nouns of the command line (DESIGN §12) against a broker that runs: one verb after another, as
+// an operator types them; JSON on request, a table or names and values otherwise.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../support/broker.js';
+import { ROOT, scratchFolder } from '../support/repository.js';
+
+let cwd: string;
+let environment: Record<string, string | undefined>;
+let server: ChildProcess;
+
+function start(args: readonly string[]): ChildProcess {
+  const program = [join(ROOT, 'node_modules/tsx/dist/cli.mjs'), join(ROOT, 'src/broker/main.ts')];
+  return spawn(process.execPath, [...program, ...args], { cwd, env: environment, stdio: 'pipe' });
+}
+
+interface Said {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function behalf(args: readonly string[], input = ''): Promise<Said> {
+  const child = start(args);
+  let [out, err] = ['', ''];
+  child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  child.stdin?.end(input);
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+}
+/** One line of a shell; `--json` may stand anywhere. */
+const json = async (line: string, input = '') => {
+  const { code, out, err } = await behalf([...line.split(' '), '--json'], input);
+  expect([line, code, err]).toEqual([line, 0, '']);
+  return JSON.parse(out);
+};
+const ids = ({ items }: { items: { id: string }[] }) => items.map(({ id }) => id);
+
+beforeAll(async () => {
+  cwd = scratchFolder('nouns');
+  const port = await freePort();
+  environment = {
+    PATH: process.env.PATH,
+    BEHALF_DATA_DIR: join(cwd, 'data'),
+    BEHALF_PORT: String(port),
+    BEHALF_ISSUER: `http://127.0.0.1:${port}`,
+    BEHALF_LOG_LEVEL: 'silent',
+  };
+  server = start(['serve']);
+  await new Promise<void>((resolve, reject) => {
+    server.once('close', () => reject(new Error('serve ended')));
+    server.stderr?.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('listening on')) resolve();
+    });
+  });
+}, 60_000);
+afterAll(() => {
+  server.removeAllListeners('close');
+  server.kill('SIGKILL');
+});
+
+describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
+  it('client: create with flags, change, bind, list by filter, retire', async () => {
+    const made = await json(
+      'client create --id cli_desk --kind app --name Desk --redirect-uris https://desk.example/cb --auth client_secret_basic --require-par',
+    );
+    expect(made).toMatchObject({
+      id: 'cli_desk',
+      require_par: true,
+      credential: { kind: 'secret' },
+    });
+    expect(
+      await json('client change cli_desk --require-par no --contact a@b.example'),
+    ).toMatchObject({ require_par: false, contact: 'a@b.example' });
+    expect(await json('client change cli_desk --clear contact')).toMatchObject({ contact: null });
+    await json('client create --id cli_job --kind service --name Job');
+    expect(ids(await json('client list --kind service'))).toEqual(['cli_job']);
+    expect(await json('client retire cli_job')).toBeNull();
+    expect(ids(await json('client list --status retired'))).toEqual(['cli_job']);
+  });
+
+  it('agent: a draft is activated, paused, resumed, blocked, unblocked and retired', async () => {
+    const made = await json(
+      'agent create --id agt_a --name Scribe --owner Ops --status draft --tags night,eu --clients cli_desk',
+    );
+    expect(made).toMatchObject({ status: 'draft', tags: ['eu', 'night'], clients: ['cli_desk'] });
+    for (const [verb, status] of [
+      ['activate', 'active'],
+      ['pause', 'paused'],
+      ['resume', 'active'],
+      ['block', 'blocked'],
+      ['unblock', 'active'],
+      ['retire', 'retired'],
+    ]) {
+      const reason = ['pause', 'block', 'retire'].includes(verb as string) ? ' --reason why' : '';
+      expect([verb, (await json(`agent ${verb} agt_a${reason}`)).status]).toEqual([verb, status]);
+    }
+    expect(await behalf(['agent', 'resume', 'agt_a'])).toEqual({
+      code: 1,
+      out: '',
+      err: 'behalf: The request conflicts with what there is\n  id: agt_a is retired\n',
+    });
+    const { out } = await behalf(['audit', '--agent', 'agt_a', '--limit', '3']);
+    expect(
+      out
+        .split('\n')
+        .slice(1, 4)
+        .map((line) => line.slice(26)),
+    ).toEqual([
+      expect.stringMatching(/retired agent agt_a: why$/),
+      expect.stringMatching(/^Scribe was unblocked by /),
+      expect.stringMatching(/^Scribe was blocked by .*: why$/),
+    ]);
+  });
+
+  it('credential: added, rotated with an overlap, listed, seen to expire, removed', async () => {
+    await json('agent create --id agt_b --name B --owner Ops');
+    const added = await json('agent credential add agt_b --name laptop');
+    expect(added).toMatchObject({ name: 'laptop', secret: expect.stringMatching(/^[\w-]{43}$/) });
+    const rotated = await json(
+      `agent credential rotate agt_b ${added.id} --overlap-seconds 600 --name next`,
+    );
+    const listed = await json('agent credential list agt_b --expiring-within-seconds 700');
+    expect(ids(listed)).toEqual([added.id]);
+    expect(JSON.stringify(listed)).not.toContain(added.secret);
+    const { out } = await behalf(['agent', 'list', '--q', 'B']);
+    expect(out.split('\n')[0]).toMatch(/^id +name +owner +status +clients +credentials_expire_at$/);
+    expect(out).toContain(listed.items[0].expires_at);
+    expect(await json(`agent credential remove agt_b ${rotated.id}`)).toBeNull();
+    expect(ids(await json('agent credential list agt_b'))).not.toContain(rotated.id);
+  });
+
+  it('role, user and permission; a password comes by standard input', async () => {
+    expect(await json('role create --name staff --description here')).toMatchObject({
+      name: 'staff',
+    });
+    const person = { email: 'ana@example.com', name: 'Ana', password: 'correct horse battery' };
+    const user = await json('user create --data - --roles staff', JSON.stringify(person));
+    expect(user).toMatchObject({ has_password: true, roles: ['staff'] });
+    expect(await json(`user disable ${user.id} --reason left`)).toMatchObject({
+      status: 'disabled',
+      status_reason: 'left',
+    });
+    expect(ids(await json('user list --status disabled --role staff'))).toEqual([user.id]);
+    expect(await json(`user enable ${user.id}`)).toMatchObject({ status: 'active' });
+    const scopes = JSON.stringify({
+      'f:r': { title: 'R', risk: 'read' },
+      'f:w': { title: 'W', risk: 'write' },
+    });
+    const resource = { identifier: 'https://f.example/mcp', name: 'F', scopes: JSON.parse(scopes) };
+    await json('resource create --data -', JSON.stringify(resource));
+    const at = 'https://f.example/mcp';
+    expect(await json(`permission set role:staff ${at} f:r f:w`)).toMatchObject({
+      principal: 'role:staff',
+      scopes: ['f:r', 'f:w'],
+    });
+    expect((await json(`permission show role:staff ${at}`)).scopes).toEqual(['f:r', 'f:w']);
+    expect((await json('permission list --scope f:w')).items).toHaveLength(1);
+    expect((await behalf(['role', 'remove', 'staff'])).err).toContain('is in use');
+    expect(await json(`permission remove role:staff ${at}`)).toBeNull();
+    expect((await json('permission list')).items).toEqual([]);
+    expect((await behalf(['role', 'show', 'staff'])).out).toMatch(
+      /^name +staff\ndescription +here\n/,
+    );
+  });
+});
