@@ -1,7 +1,7 @@
 // What somebody who has the whole database has (DESIGN §9.7, K1, G20): nothing that can be presented.
 import nodeCrypto, { randomBytes } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createBrowserless,
@@ -31,8 +31,8 @@ import {
   testConfig,
 } from '../support/broker.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
-import { publishedKids } from '../support/keys.js';
-import { AGENT, ANA, BEN, CALLBACK, FILES, HOST } from '../support/world.js';
+import { admin, publishedKids } from '../support/keys.js';
+import { AGENT, ANA, BEN, CALLBACK, FILES, HOST, OTHER_AGENT } from '../support/world.js';
 
 /** Every row of every table, as text. */
 async function dumpOf(opened: OpenedDatabase): Promise<string> {
@@ -69,6 +69,68 @@ const spellingsOf = (secret: string): string[] => {
   ];
 };
 
+/** What operators enter and are given, a failed sign-in, a signed client assertion, keys that are gone. */
+async function administer(t: TestBroker): Promise<Record<string, string>> {
+  const made = async (path: string, body: object) => {
+    const answer = await admin(t, 'POST', path, body);
+    expect([path, answer.status]).toEqual([path, 201]);
+    return answer.body;
+  };
+  const password = 'a password an operator chose';
+  await made('/users', { email: 'cleo@example.com', name: 'Cleo', password });
+  const client = await made('/clients', {
+    name: 'Registered',
+    kind: 'service',
+    auth: 'client_secret_basic',
+  });
+  const added = await made(`/agents/${OTHER_AGENT}/credentials`, { kind: 'secret' });
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+  const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256', use: 'sig', kid: 'signer' };
+  const signer = await made('/agents', {
+    name: 'Signer',
+    owner: 'Example Ops',
+    status: 'active',
+    auth: 'private_key_jwt',
+    jwks: { keys: [jwk] },
+  });
+  await admin(t, 'PUT', `/permissions/${signer.id}/${encodeURIComponent(FILES)}`, {
+    scopes: ['files:read'],
+  });
+  await made('/roles', { name: 'auditor' });
+  const jti = randomBytes(24).toString('base64url');
+  const assertion = await new SignJWT({ iss: signer.id, sub: signer.id, aud: t.issuer, jti })
+    .setProtectedHeader({ alg: 'ES256', kid: 'signer' })
+    .setExpirationTime('60s')
+    .sign(privateKey);
+  const proved = await postForm(`${t.issuer}/token`, {
+    grant_type: 'client_credentials',
+    resource: FILES,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+  });
+  expect(proved.status).toBe(200);
+  const wrong = 'what ben has as a password elsewhere';
+  const stranger = createBrowserless(t.issuer);
+  const page = await stranger.open(authorizeUrl(t, pkce().challenge));
+  await stranger.submit(formTo(page, '/sign-in'), { email: BEN.email, password: wrong });
+  const secrets = createSecrets(ROOT_SECRET);
+  const before = (await loadKeys(t.opened.db, secrets)).published;
+  const [key] = before;
+  const reason = 'for the test';
+  await admin(t, 'POST', `/keys/${key?.kid}/retire`, { compromised: true, reason });
+  return {
+    'password an operator chose': password,
+    'password that was wrong': wrong,
+    'secret of a registered client': client.credential.secret,
+    'secret that was added': added.secret,
+    'client assertion': assertion,
+    'id of a client assertion': jti,
+    'token got with it': proved.body.access_token,
+    'private key of an agent': (await exportJWK(privateKey)).d as string,
+    'private key that was retired': key?.privateKey.export({ format: 'jwk' }).d as string,
+  };
+}
+
 /** Everything a flow hands out or takes in that would be worth stealing, by what it is. */
 async function useEverything(t: TestBroker): Promise<Record<string, string>> {
   const proof = await actorToken(t);
@@ -101,6 +163,7 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
     email: BEN.email,
     password: BEN.password,
   });
+  const administered = await administer(t);
   const cookies = [...authorized.browser.cookies.values(), ...open.cookies.values()];
   const { published: keys } = await loadKeys(t.opened.db, createSecrets(ROOT_SECRET));
   return {
@@ -118,6 +181,7 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
     'interaction uid': new URL(consent.url).pathname.split('/').at(-1) as string,
     'consent form': formTo(consent, '/decision').fields.get('shown') as string,
     password: ANA.password,
+    ...administered,
     'root secret': ROOT_SECRET,
     'admin token': ADMIN_TOKEN,
     ...Object.fromEntries(cookies.map(({ name, value }, n) => [`cookie ${n} ${name}`, value])),
@@ -144,6 +208,19 @@ describe.each(DATABASES)('a stolen database, %s', (_name, open) => {
   });
   afterAll(() => t.close());
 
+  it('was in use: every table has something in it', async () => {
+    const tables = await t.opened.db.run<{ name: string }>(
+      `select table_name as name from information_schema.tables
+       where table_type = 'BASE TABLE' and table_schema = current_schema() order by 1`,
+    );
+    const empty: string[] = [];
+    for (const { name } of tables) {
+      if ((await t.opened.db.run(`select 1 from "${name}" limit 1`)).length === 0) empty.push(name);
+    }
+    expect(tables.length).toBeGreaterThan(10);
+    expect(empty).toEqual([]);
+  });
+
   it('was in use: every kind of thing is in it', async () => {
     const rows = await t.opened.db.run<{ model: string }>(
       'select distinct model from artifacts order by 1',
@@ -156,6 +233,7 @@ describe.each(DATABASES)('a stolen database, %s', (_name, open) => {
         'Interaction',
         'PushedAuthorizationRequest',
         'RefreshToken',
+        'ReplayDetection',
         'Session',
       ]),
     );
