@@ -28,14 +28,12 @@ export async function openPglite(options: PgliteOptions = {}): Promise<Database>
     throw error;
   }
   let statements = 0;
-  const orm = drizzle(pg, {
-    schema,
-    logger: {
-      logQuery: () => {
-        statements += 1;
-      },
-    },
-  }) as unknown as Executor;
+  /** Called before every statement, drizzle's by way of its logger. */
+  const count = (): void => {
+    lock?.assertHeld();
+    statements += 1;
+  };
+  const orm = drizzle(pg, { schema, logger: { logQuery: count } }) as unknown as Executor;
   await migrate(drizzle(pg), {
     migrationsFolder: MIGRATIONS_FOLDER,
     migrationsSchema: 'public',
@@ -46,7 +44,7 @@ export async function openPglite(options: PgliteOptions = {}): Promise<Database>
     kind: 'pglite',
     orm,
     run: async <Row extends object>(text: string, params: readonly unknown[] = []) => {
-      statements += 1;
+      count();
       const result = await pg.query<Row>(text, params as unknown[]);
       return result.rows;
     },
