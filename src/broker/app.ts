@@ -36,6 +36,10 @@ import { rewriteHandOver } from './provider/hand-over.js';
 import { createFeed } from './revocation/feed.js';
 import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
 import { createFeedRouter } from './revocation/routes.js';
+import {
+  createSignedIntrospection,
+  SIGNED_INTROSPECTION_METADATA,
+} from './revocation/signed-introspection.js';
 import { createSignOutRecorder } from './sessions/sign-out.js';
 import { startSweeper } from './sweeper.js';
 import { createGate } from './tokens/gate.js';
@@ -164,8 +168,12 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       await endGrant(db, grantId, reason, by);
     },
     middleware: [
+      createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
       createJwtEndpoints({ db, facts, reader, now }),
-      createDiscovery(issuer, exchangeMetadata(exchangeErrors)),
+      createDiscovery(issuer, {
+        ...exchangeMetadata(exchangeErrors),
+        ...SIGNED_INTROSPECTION_METADATA,
+      }),
       createJwks(() => keys.current().published),
       rewriteHandOver,
       createAnswers({ db, refusals, refuse: pages.refuse }),

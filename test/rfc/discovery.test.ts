@@ -53,6 +53,7 @@ describe('RFC 8414 discovery (DI1, DI2, DI3, DI4, DI5)', () => {
         'urn:ietf:params:oauth:grant-type:token-exchange',
       ],
       id_token_signing_alg_values_supported: ['ES256'],
+      introspection_signing_alg_values_supported: ['ES256'],
       request_object_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256', 'RS256'],
       request_parameter_supported: true,
       request_uri_parameter_supported: false,
