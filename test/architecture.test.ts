@@ -88,6 +88,7 @@ const SLICES: walls.SliceRules = {
     // Consents and grants, and the one function that decides about them.
     'src/broker/delegation/policy.ts',
     'src/broker/delegation/coverage.ts',
+    'src/broker/delegation/freshness.ts',
     'src/broker/delegation/terms.ts',
     'src/broker/delegation/denials.ts',
     'src/broker/delegation/load.ts',
@@ -115,6 +116,7 @@ const SLICES: walls.SliceRules = {
 const PURE = [
   'src/protocol/',
   'src/broker/delegation/policy.ts',
+  'src/broker/delegation/freshness.ts',
   'src/broker/exchange/policy.ts',
   'src/broker/exchange/scopes.ts',
   'src/broker/registry/fields.ts',

@@ -3,7 +3,8 @@
  * and leaks nothing, and a reason for the operator that never leaves the server.
  */
 
-/** RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 6750 §3.1, actor profile -00, and ours. */
+/** RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 6750 §3.1, OpenID Connect Unmet Authentication
+ * Requirements 1.0, actor profile -00, and ours. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -17,6 +18,7 @@ export type OAuthErrorCode =
   | 'invalid_target'
   | 'invalid_token'
   | 'insufficient_scope'
+  | 'unmet_authentication_requirements'
   | 'actor_unauthorized';
 
 const STATUS: Partial<Record<OAuthErrorCode, number>> = {

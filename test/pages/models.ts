@@ -206,6 +206,12 @@ export const PLAIN_SIGN_IN: SignInPageModel = {
   action: SIGN_IN.action,
 };
 
+export const SIGN_IN_AGAIN: SignInPageModel = { ...SIGN_IN, again: { scopes: [] } };
+export const FRESH_SIGN_IN: SignInPageModel = {
+  ...SIGN_IN,
+  again: { scopes: ['Delete expense reports', 'Send payments'] },
+};
+
 export const WRONG_SIGN_IN: SignInPageModel = { ...SIGN_IN, problem: 'wrong' };
 export const THROTTLED_SIGN_IN: SignInPageModel = {
   ...SIGN_IN,

@@ -19,6 +19,8 @@ export const pagesIn = (language: Language): Readonly<Record<string, string>> =>
   'consent-long': renderConsent(models.LONG_CONSENT, language),
   'sign-in': renderSignIn(models.SIGN_IN, language),
   'sign-in-plain': renderSignIn(models.PLAIN_SIGN_IN, language),
+  'sign-in-again': renderSignIn(models.SIGN_IN_AGAIN, language),
+  'sign-in-fresh': renderSignIn(models.FRESH_SIGN_IN, language),
   'sign-in-wrong': renderSignIn(models.WRONG_SIGN_IN, language),
   'sign-in-throttled': renderSignIn(models.THROTTLED_SIGN_IN, language),
   'sign-out': renderSignOut({ action: '/logout/confirm', xsrf: 'token' }, language),

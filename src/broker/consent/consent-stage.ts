@@ -16,6 +16,7 @@ import { languageOf } from '../http/language.js';
 import { refusal } from '../http/refusals.js';
 import { requestState } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
+import { isSignInFreshFor } from './authentication.js';
 import { chosenHelpers, chosenLifeSeconds, presetNamed } from './choices.js';
 import {
   currentInteraction,
@@ -167,6 +168,10 @@ export async function handleDecision(deps: InteractionDeps, ctx: Context): Promi
     (scope) => request.resource === '' || !request.identityScopes.some((known) => known === scope),
   );
   if (!anything) return deny(deps, ctx, interaction, shown);
+  const { resource } = request;
+  if (!(await isSignInFreshFor(deps, facts, interaction, { resource, scopes: granted }))) {
+    return showSignIn(deps, ctx, interaction, { tooOld: true });
+  }
   const grant = await approve(
     deps.db,
     {

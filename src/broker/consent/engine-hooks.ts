@@ -3,38 +3,27 @@
  * serves an authorization, and whether the page must be shown. The engine's own grant loading
  * would serve agent B from agent A's consent (engine.md, b): this one never does.
  */
-import type { Grant, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { interactionPolicy } from 'oidc-provider';
 import { formatScope, OAuthError } from '../../protocol/index.js';
-import type { Database } from '../db/database.js';
 import { createGrant } from '../delegation/approve.js';
-import { consentCovers } from '../delegation/coverage.js';
-import { type ConsentRow, findLiveConsent, type GrantRow } from '../delegation/store.js';
-import { clientHash, keptTermsFacts, termsFacts } from '../delegation/terms.js';
-import { applicationOf } from '../facts/application.js';
-import type { FactsCache } from '../facts/store.js';
+import type { GrantRow } from '../delegation/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
-import { type EngineGrants, engineGrant } from './engine-grants.js';
+import {
+  checkAcrValues,
+  checkEssentialAcr,
+  mustSignInAgain,
+  SIGN_IN_TOO_OLD,
+} from './authentication.js';
+import { type ConsentHookDeps, coveringConsent } from './covering.js';
+import { engineGrant } from './engine-grants.js';
 import {
   type AuthorizationRequest,
   checkBeforeSignIn,
-  decidedScopes,
-  decideOffer,
-  mayReuseInSilence,
   readAuthorizationRequest,
-  subjectOf,
 } from './request.js';
 import { hasJoined, isOver } from './signed-in.js';
-import { currentTerms } from './terms.js';
-
-export interface ConsentHookDeps {
-  readonly db: Database;
-  readonly facts: FactsCache;
-  readonly grants: EngineGrants;
-  readonly provider: () => Provider;
-  readonly now: () => number;
-}
 
 /** Runs after client, redirect_uri, PKCE and scope syntax were checked, at /authorize and /par. */
 export function createRequestCheck(deps: ConsentHookDeps) {
@@ -54,12 +43,23 @@ export function createRequestCheck(deps: ConsentHookDeps) {
       const facts = await deps.facts.fresh();
       const request = await readAuthorizationRequest(facts, params);
       await checkBeforeSignIn(facts, request);
+      checkAcrValues(params.acr_values, request);
       // From here on the request says what it means: base scopes filled in, hierarchy written out.
       params.scope = formatScope([...request.requested, ...request.identityScopes]);
     } catch (error) {
       rethrow(error);
     }
   };
+}
+
+/** Reads of the `claims` parameter what has to fail, and keeps nothing of it. */
+export function checkClaimsParameter(ctx: KoaContextWithOIDC, claims: unknown): void {
+  try {
+    if (claims !== undefined) checkEssentialAcr(claims);
+  } catch (error) {
+    rethrow(error);
+  }
+  if (ctx.oidc.params !== undefined) ctx.oidc.params.claims = undefined;
 }
 
 const RESPONSE_MODES = new Set<unknown>([undefined, 'query', 'form_post']);
@@ -75,24 +75,31 @@ function isEmptyParameter(ctx: KoaContextWithOIDC, name: string): boolean {
 
 /** The engine's policy with one question left about consent: is there a grant for this request? */
 export function createInteractionPolicy(
-  deps: Pick<ConsentHookDeps, 'db' | 'facts'>,
+  deps: Pick<ConsentHookDeps, 'db' | 'facts' | 'now'>,
 ): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base();
-  policy
-    .get('login')
-    ?.checks.add(
-      new interactionPolicy.Check(
-        'session_ended',
-        'End-User authentication is required',
-        'login_required',
-        async (ctx) =>
-          (await isOver(await deps.facts.current(), ctx.oidc.session)) ||
-          !(await hasJoined(deps.db, ctx)),
-      ),
-    );
+  const { Check } = interactionPolicy;
+  const login = policy.get('login');
+  login?.checks.add(
+    new Check(
+      'session_ended',
+      'End-User authentication is required',
+      'login_required',
+      async (ctx) =>
+        (await isOver(await deps.facts.current(), ctx.oidc.session)) ||
+        !(await hasJoined(deps.db, ctx)),
+    ),
+  );
+  login?.checks.add(
+    new Check(
+      SIGN_IN_TOO_OLD,
+      'what is asked for needs a recent sign-in',
+      'login_required',
+      (ctx) => mustSignInAgain(deps, ctx),
+    ),
+  );
   const consent = policy.get('consent');
   if (consent === undefined) throw new Error('the engine has no consent prompt');
-  const { Check } = interactionPolicy;
   const prompt = consent.checks.get('consent_prompt');
   consent.checks.clear();
   if (prompt !== undefined) consent.checks.add(prompt);
@@ -158,37 +165,4 @@ async function grantInSilence(
   if (row === undefined) return undefined;
   requestState(ctx).madeGrantId = row.id;
   return new (deps.provider().Grant)(engineGrant(row, deps.now()) as never);
-}
-
-/**
- * A consent that answers this request without asking again, and what it gives of it.
- *
- * @throws OAuthError when nothing could be granted at all
- */
-export async function coveringConsent(
-  deps: Pick<ConsentHookDeps, 'db' | 'facts' | 'now'>,
-  request: AuthorizationRequest,
-  userId: string,
-): Promise<{ readonly consent: ConsentRow; readonly covered: readonly string[] } | undefined> {
-  const facts = await deps.facts.current();
-  const client = await applicationOf(facts, request.clientId);
-  if (client === undefined || !mayReuseInSilence(client, request.redirectUri)) return undefined;
-  const decision = await decideOffer(facts, request, userId);
-  const consent = await findLiveConsent(deps.db.orm, subjectOf(request, userId));
-  const coverage = consentCovers(
-    consent && {
-      ...consent,
-      terms: keptTermsFacts(consent),
-      expiresAtMs: consent.expiresAt.getTime(),
-      ended: consent.endedAt !== null,
-    },
-    {
-      scopes: decidedScopes(decision, request),
-      clientHash: clientHash(client),
-      terms: termsFacts(await currentTerms(facts, request, client, decision.granted)),
-      nowMs: deps.now(),
-    },
-  );
-  if (consent === undefined || 'denied' in coverage) return undefined;
-  return { consent, covered: coverage.covered };
 }

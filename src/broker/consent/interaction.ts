@@ -60,7 +60,7 @@ export async function readOwnForm(deps: InteractionDeps, ctx: Context): Promise<
 }
 
 /** As `sign-in-stage.ts` keeps it. */
-interface Login {
+export interface Login {
   readonly accountId: string;
   readonly ts: number;
   readonly session: string;

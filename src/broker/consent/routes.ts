@@ -10,7 +10,7 @@ import { OAuthError } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
 import { requestState } from '../http/request.js';
 import { handleDecision, handlePreset, showConsent } from './consent-stage.js';
-import { coveringConsent } from './engine-hooks.js';
+import { coveringConsent } from './covering.js';
 import { currentInteraction, type InteractionDeps, redirect, signedInUser } from './interaction.js';
 import { readAuthorizationRequest } from './request.js';
 import { handleSignIn, handleSwitchUser, showSignIn } from './sign-in-stage.js';

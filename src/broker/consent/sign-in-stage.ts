@@ -8,6 +8,7 @@ import { languageOf } from '../http/language.js';
 import { refusal } from '../http/refusals.js';
 import { placeOf } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
+import { reasonToSignInAgain } from './authentication.js';
 import {
   currentInteraction,
   type InteractionDeps,
@@ -22,18 +23,25 @@ export async function showSignIn(
   deps: InteractionDeps,
   ctx: Context,
   interaction: Interaction,
-  failed: { problem?: 'wrong' | 'throttled'; retryAfterSeconds?: number; email?: string } = {},
+  failed: {
+    problem?: 'wrong' | 'throttled';
+    retryAfterSeconds?: number;
+    email?: string;
+    /** Of a sign-in that may not grant what was ticked. */
+    tooOld?: true;
+  } = {},
 ): Promise<void> {
   const facts = await deps.facts.current();
   const { client_id: clientId, login_hint: hint } = interaction.params;
   const { redirect_uri: redirectUri } = interaction.params;
   const client = await applicationOf(facts, String(clientId));
   const agent = await facts.agent(await actorOf(facts, interaction.params));
+  const again = await reasonToSignInAgain(facts, interaction, failed.tooOld);
   const email =
     failed.email ??
     (typeof hint === 'string' && /^[^@\s\p{C}]{1,64}@[^@\s\p{C}]{1,255}$/u.test(hint)
       ? hint
-      : undefined);
+      : again?.email);
   // A sign-in that leads straight to a refusal ends at the client: Chromium asks about that redirect.
   ctx.set(pageHeaders({ formAction: [String(redirectUri)], keepsOpener: true }));
   ctx.type = 'html';
@@ -45,6 +53,7 @@ export async function showSignIn(
     client: { id: String(clientId), name: client?.name ?? String(clientId) },
     ...(agent === undefined ? {} : { agent: { name: agent.name } }),
     email,
+    ...(again === undefined ? {} : { again: { scopes: again.scopes } }),
     ...(failed.problem === undefined ? {} : { problem: failed.problem }),
     retryAfterSeconds: failed.retryAfterSeconds,
     form: deps.forms.seal(

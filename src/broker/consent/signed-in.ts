@@ -1,4 +1,4 @@
-/** Whether the browser of an authorization request is still signed in, and as whom it came back. */
+/** Who is signed in in the browser of an authorization request, still, and as whom they came back. */
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { sessionKey } from '../artifact-key.js';
 import type { Database } from '../db/database.js';

@@ -6,7 +6,9 @@ export interface SignInPageModel {
   /** Absent: nobody sent the person here, the pages behind are their own. */
   readonly client?: { readonly id: string; readonly name: string } | undefined;
   readonly agent?: { readonly name: string };
-  /** Pre-filled from `login_hint`, when it looks like an address. */
+  /** Somebody is signed in already: titles of what asks for a recent sign-in, or none. */
+  readonly again?: { readonly scopes: readonly string[] };
+  /** Pre-filled from `login_hint`, when it looks like an address, or with who is signed in. */
   readonly email?: string | undefined;
   readonly problem?: 'wrong' | 'throttled';
   /** With `throttled`. */

@@ -34,10 +34,8 @@ export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
   /** Whether what hangs on this grant is still good. */
   readonly stands: (grantId: string) => Promise<boolean>;
   readonly loadExistingGrant: NonNullable<Configuration['loadExistingGrant']>;
-  readonly checkRequest: (
-    ctx: KoaContextWithOIDC,
-    requestedActor: string | undefined,
-  ) => Promise<void>;
+  /** What is asked beyond the engine's own parameters, and the check of the whole request. */
+  readonly extraParams: NonNullable<Configuration['extraParams']>;
   readonly renderError: NonNullable<Configuration['renderError']>;
   readonly renderLogout: (ctx: KoaContextWithOIDC, form: string) => Promise<void>;
   readonly renderLoggedOut: (ctx: KoaContextWithOIDC) => Promise<void>;
@@ -64,7 +62,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     expiresWithSession: async () => false,
     loadExistingGrant: deps.loadExistingGrant,
     findAccount: (_ctx, id, token) => findAccount(deps, id, token),
-    extraParams: { requested_actor: (ctx, value) => deps.checkRequest(ctx, value) },
+    extraParams: deps.extraParams,
     interactions: { policy: deps.policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
     renderError: deps.renderError,
     // A browser-based client calls from the origin it is sent back to (DI8); nobody else does.
@@ -101,7 +99,7 @@ const VOCABULARY = {
   clients: [],
   responseTypes: ['code'],
   scopes: ['openid', 'profile', 'email'],
-  claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
+  claims: { openid: ['sub', 'acr'], profile: ['name'], email: ['email', 'email_verified'] },
   acrValues: [PASSWORD_ACR],
   subjectTypes: ['public'],
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],

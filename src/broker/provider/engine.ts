@@ -7,6 +7,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { TOKEN_EXCHANGE } from '../../protocol/index.js';
 import { createEngineGrants } from '../consent/engine-grants.js';
 import {
+  checkClaimsParameter,
   createGrantLoader,
   createInteractionPolicy,
   createRequestCheck,
@@ -105,7 +106,7 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
     policy: createInteractionPolicy(deps),
     stands: (grantId) => grantStands(deps, grantId),
     loadExistingGrant: createGrantLoader(hooks),
-    checkRequest: createRequestCheck(hooks),
+    extraParams: { requested_actor: createRequestCheck(hooks), claims: checkClaimsParameter },
     findGrant: grants.find,
     abandonGrant: (id, requestId) => abandonGrant(deps.db, id, requestId),
     findClient: async (id) => clientMetadata(await deps.facts.current(), id),

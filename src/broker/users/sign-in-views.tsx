@@ -6,11 +6,11 @@ import type { SignInPageModel } from '../http/page-model.js';
 import { type Language, phrase } from '../http/texts/index.js';
 
 export const renderSignIn = (model: SignInPageModel, language: Language): string => {
-  const { title, problemTitle } = language.texts.signIn;
+  const { title, titleAgain, problemTitle } = language.texts.signIn;
   return renderPage({
     language,
     narrow: true,
-    title: model.problem === undefined ? title : problemTitle,
+    title: model.problem !== undefined ? problemTitle : model.again ? titleAgain : title,
     content: <SignIn model={model} />,
   });
 };
@@ -23,10 +23,11 @@ function SignIn({ model }: { readonly model: SignInPageModel }) {
   const invalid = problem === 'wrong' ? { ...fault, 'aria-invalid': true as const } : fault;
   return (
     <>
-      <h1>{t.heading}</h1>
+      <h1>{model.again === undefined ? t.heading : t.headingAgain}</h1>
       <p class="lead">
         <For model={model} />
       </p>
+      {model.again === undefined ? null : <WhyAgain scopes={model.again.scopes} />}
       <div role="alert" id="problem">
         {problem === undefined ? null : (
           <p class="notice problem">{problemText(model, language)}</p>
@@ -69,6 +70,18 @@ function SignIn({ model }: { readonly model: SignInPageModel }) {
       </form>
       <p class="quiet">{t.promise}</p>
     </>
+  );
+}
+
+/** Which password prompt this is must not be a surprise: that is what phishing looks like. */
+function WhyAgain({ scopes }: { readonly scopes: readonly string[] }) {
+  const { texts, list } = useLanguage();
+  const t = texts.signIn;
+  if (scopes.length === 0) return <p class="notice">{t.again}</p>;
+  return (
+    <p class="notice">
+      <Sentence text={t.againFor} places={{ scopes: <Name charsMax={600}>{list(scopes)}</Name> }} />
+    </p>
   );
 }
 

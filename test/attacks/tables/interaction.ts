@@ -3,7 +3,7 @@
 import { sql } from 'drizzle-orm';
 import * as schema from '../../../schema/index.js';
 import { pkce } from '../../support/broker.js';
-import { ANA, BEN, DESKTOP, FILES, LOOPBACK, OTHER_AGENT } from '../../support/world.js';
+import { ANA, BEN, DESKTOP, FILES, HOST, LOOPBACK, OTHER_AGENT } from '../../support/world.js';
 import { type Attack, NO_SUCH_PLACE, SERVED, seen } from '../support/attack.js';
 import { encodePart } from '../support/forge.js';
 import type { Browser, Fields } from '../support/http.js';
@@ -1013,14 +1013,34 @@ const guesses: readonly Attack[] = [
   },
   {
     id: 'I12',
-    name: 'acr_values nobody can reach do not raise the acr of the token',
-    unaudited: SERVED,
+    name: 'acr_values nobody can reach are refused, not overlooked (RFC 9470 §5)',
     run: async (w) => {
-      const { access_token } = await w.ana.tokens(await w.ana.code({ acr_values: 'urn:gold' }));
-      return JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString()).acr;
+      const { answer } = await w.ana.browser.open(
+        w.ana.url({ acr_values: 'urn:gold', scope: 'openid files:read' }),
+      );
+      return new URL(answer.headers.location ?? '').searchParams.get('error');
     },
-    expected: 'urn:behalf:acr:password',
+    expected: 'unmet_authentication_requirements',
   },
+  ...(['max_age', 'prompt'] as const).map(
+    (name): Attack => ({
+      id: 'I12',
+      name: `${name} of a pushed request is not lost on the way (RFC 9126)`,
+      unaudited: SERVED,
+      run: async (w) => {
+        const asked = { max_age: '0', prompt: 'login' }[name];
+        const pushed = await w.post(
+          '/par',
+          { ...w.ana.query(pkce().challenge), [name]: asked },
+          HOST,
+        );
+        const { request_uri = '' } = JSON.parse(pushed.text) as { request_uri?: string };
+        const query = w.encode({ client_id: HOST, request_uri });
+        return seen((await w.ana.browser.open(`${w.issuer}/authorize?${query}`)).answer);
+      },
+      expected: '200 page sign-in',
+    }),
+  ),
 ];
 
 export const interaction: readonly Attack[] = [

@@ -2,6 +2,11 @@
 export const signIn = {
   title: 'Anmelden',
   heading: 'Anmelden',
+  titleAgain: 'Bestätigen Sie, dass Sie es sind',
+  headingAgain: 'Bestätigen Sie, dass Sie es sind',
+  again: 'Sie sind schon angemeldet. Geben Sie Ihr Passwort noch einmal ein, um fortzufahren.',
+  againFor:
+    'Dies lässt sich nur kurz nach dem Anmelden erlauben: {scopes}. Geben Sie Ihr Passwort noch einmal ein.',
   forClient: 'und weiter zu {client}',
   forAgent: 'um zu entscheiden, was {agent} über {client} für Sie tun darf',
   forSelf: 'und sehen und beenden, was für Sie handelt',

@@ -2,6 +2,11 @@
 export const signIn = {
   title: 'Sign in',
   heading: 'Sign in',
+  titleAgain: 'Confirm that it is you',
+  headingAgain: 'Confirm that it is you',
+  again: 'You are signed in already. To go on, enter your password once more.',
+  againFor:
+    'This can only be allowed soon after signing in: {scopes}. Enter your password once more.',
   forClient: 'to continue to {client}',
   forAgent: 'to decide what {agent} may do for you, through {client}',
   forSelf: 'to see and stop what acts for you',
