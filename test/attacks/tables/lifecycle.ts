@@ -151,6 +151,18 @@ const own: readonly Attack[] = [
       ['blocked', (w: AttackWorld, id: string) => w.registry.agents.block('admin', id, 'x')],
       ['retired', (w: AttackWorld, id: string) => w.registry.agents.retire('admin', id)],
       [
+        'paused',
+        (w: AttackWorld, id: string) =>
+          w.registry.agents.setStatus('admin', id, { status: 'paused', reason: 'x' }),
+      ],
+      [
+        'paused and resumed',
+        async (w: AttackWorld, id: string) => {
+          await w.registry.agents.setStatus('admin', id, { status: 'paused', reason: 'x' });
+          await w.registry.agents.setStatus('admin', id, { status: 'active' });
+        },
+      ],
+      [
         'without its secret',
         (w: AttackWorld, id: string) =>
           w.registry.agents.removeCredential('admin', id, `crd_${id}`),
@@ -193,7 +205,7 @@ const own: readonly Attack[] = [
       },
       expected: GONE,
     },
-    ...(name === 'blocked and unblocked'
+    ...(/ and /.test(name)
       ? []
       : [
           {

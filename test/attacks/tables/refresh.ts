@@ -379,6 +379,14 @@ export const stops: readonly Stop[] = [
     },
   ],
   ['the agent is retired', (w, p) => w.registry.agents.retire('admin', p.agent)],
+  [
+    'the agent is paused',
+    (w, p) => w.registry.agents.setStatus('admin', p.agent, { status: 'paused', reason: 'test' }),
+  ],
+  [
+    'the agent accepts this host no more',
+    (w, p) => w.registry.agents.patch('admin', p.agent, { clients: [] }),
+  ],
   ['the user is disabled', (w, p) => w.registry.users.disable('admin', p.user.id, 'test')],
   [
     'the user is disabled and enabled',
