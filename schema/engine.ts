@@ -1,4 +1,5 @@
 /** What oidc-provider keeps (as hashes), signing keys, and the policy epoch. */
+import { sql } from 'drizzle-orm';
 import { bigint, index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { createdAt, instant } from './columns.js';
 
@@ -27,6 +28,7 @@ export const artifacts = pgTable(
     index('artifacts_grant').on(t.grantId),
     index('artifacts_uid').on(t.uid),
     index('artifacts_expires').on(t.expiresAt),
+    index('artifacts_kept').on(t.consumedAt).where(sql`successor_sealed is not null`),
   ],
 );
 

@@ -32,13 +32,24 @@ describe('DESIGN §12 environment', () => {
       production: false,
       logLevel: 'info',
       debugSecret: undefined,
-      exchangeErrors: 'rfc8693',
       delegationMaxSeconds: 2_592_000,
       trustedProxies: 0,
+      exchangeErrors: 'rfc8693',
+      refreshGraceSeconds: 60,
+      strictReplay: false,
+      refusalsPerMinute: undefined,
+      adminClient: undefined,
       shutdownDelaySeconds: 0,
       keyRotationDays: 90,
       keyLeadSeconds: 1200,
     });
+  });
+
+  it('answers a refresh again for a minute at most, or never', () => {
+    expect(readConfig({ BEHALF_REFRESH_GRACE_SECONDS: '0' }).refreshGraceSeconds).toBe(0);
+    expect(problems({ BEHALF_REFRESH_GRACE_SECONDS: '61' })).toContain(
+      'BEHALF_REFRESH_GRACE_SECONDS',
+    );
   });
 
   it('makes the issuer follow the port', () => {

@@ -13,7 +13,7 @@ import { applyWorldOrThrow, createAdminServices } from './admin/services.js';
 import { startCheckpoints } from './audit/checkpoint-timer.js';
 import { createDecisionRouter } from './audit/decisions.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
-import type { Config } from './config.js';
+import { type Config, refreshGraceOf } from './config.js';
 import { renderError } from './consent/views.js';
 import { type Database, NOTICE_CHANNEL } from './db/database.js';
 import { openDatabase } from './db/open.js';
@@ -110,7 +110,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   await followChanges(parts, followKeys);
   const checkpoints = startCheckpoints({ db, issuer: config.issuer, keys, now, log });
   const upkeep = setInterval(() => void followKeys(), KEY_UPKEEP_MS).unref();
-  const sweeper = startSweeper(db, log, now, [refusals.flush]);
+  const sweeper = startSweeper(db, log, now, refreshGraceOf(config), [refusals.flush]);
   const handle = app.callback();
   const { server, endConnections } = createHttpServer((req, res) => void handle(req, res));
   return {
@@ -157,6 +157,8 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     now,
     reader,
     exchangeErrors,
+    refreshGraceSeconds: refreshGraceOf(config),
+    strictReplay: config.strictReplay === true,
     keys: keys.current,
     tokens: createIssuer({
       facts,
@@ -164,9 +166,7 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       signingKey: keys.keyFor,
       refreshKeys: keys.refresh,
     }),
-    endGrant: async (grantId, reason, by) => {
-      await endGrant(db, grantId, reason, by);
-    },
+    endGrant: async (...what) => void (await endGrant(db, ...what)),
     middleware: [
       createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
       createJwtEndpoints({ db, facts, reader, now }),

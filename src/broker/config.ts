@@ -8,6 +8,7 @@ import {
   DELEGATION_MAX_RANGE,
   KEY_LEAD_SECONDS,
   KEY_ROTATION_DAYS,
+  REFRESH_GRACE_SECONDS,
 } from './limits.js';
 
 const text = z.string().min(1);
@@ -31,6 +32,15 @@ const environmentSchema = z.object({
   BEHALF_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
   /** Token exchange errors: RFC 8693's, or those of draft-mcguinness-oauth-actor-profile. */
   BEHALF_EXCHANGE_ERRORS: z.enum(['rfc8693', 'actor-profile']).default('rfc8693'),
+  /** A refresh is answered again for so long, to a client that lost the answer; 0: never. */
+  BEHALF_REFRESH_GRACE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(REFRESH_GRACE_SECONDS)
+    .default(REFRESH_GRACE_SECONDS),
+  /** Every second use of a code or refresh token ends the authorization, simultaneous ones too; no grace. */
+  BEHALF_STRICT_REPLAY: z.enum(['0', '1']).default('0'),
   /** After a signal: how long `/readyz` fails before no more connections are accepted. */
   BEHALF_SHUTDOWN_DELAY_SECONDS: z.coerce.number().int().min(0).max(300).default(0),
   /** How long a signing key signs before the next takes over; 0: until `behalf keys rotate`. */
@@ -72,6 +82,10 @@ export interface Config {
   readonly trustedProxies?: number | undefined;
   /** How token exchange names its errors; RFC 8693's words by default. */
   readonly exchangeErrors?: 'rfc8693' | 'actor-profile' | undefined;
+  /** How long a refresh is answered again; 0: never. */
+  readonly refreshGraceSeconds?: number | undefined;
+  /** Every second use ends the authorization; nothing is answered again. */
+  readonly strictReplay?: boolean | undefined;
   readonly shutdownDelaySeconds?: number | undefined;
   /** 0: never by itself. */
   readonly keyRotationDays?: number | undefined;
@@ -112,6 +126,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     logLevel: env.BEHALF_LOG_LEVEL,
     trustedProxies: env.BEHALF_TRUSTED_PROXIES,
     exchangeErrors: env.BEHALF_EXCHANGE_ERRORS,
+    refreshGraceSeconds: env.BEHALF_REFRESH_GRACE_SECONDS,
+    strictReplay: env.BEHALF_STRICT_REPLAY === '1',
     shutdownDelaySeconds: env.BEHALF_SHUTDOWN_DELAY_SECONDS,
     keyRotationDays: env.BEHALF_KEY_ROTATION_DAYS,
     keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,
@@ -158,3 +174,9 @@ export function configProblems(config: Config, acceptPglite: boolean): string[] 
   ];
   return rules.filter(([wrong]) => wrong).map(([, problem]) => problem);
 }
+
+/** Where every second use ends the authorization, none is answered again. */
+export const refreshGraceOf = (
+  config: Pick<Config, 'strictReplay' | 'refreshGraceSeconds'>,
+): number =>
+  config.strictReplay === true ? 0 : (config.refreshGraceSeconds ?? REFRESH_GRACE_SECONDS);

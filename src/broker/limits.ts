@@ -33,3 +33,5 @@ export const KEY_LEAD_SECONDS = 1200;
 export const KEY_ROTATION_DAYS = 90;
 /** How often a process looks whether keys are due, or changed without its hearing of it. */
 export const KEY_UPKEEP_MS = 60_000;
+/** For clients that lost an answer, or whose processes share one refresh token. */
+export const REFRESH_GRACE_SECONDS = 60;

@@ -1,6 +1,7 @@
 /** Forgets what has expired, a bounded number at a time, and never anything a check still needs. */
 import type { Logger } from 'pino';
 import type { Database } from './db/database.js';
+import { eraseKeptAnswers } from './delegation/kept-answer.js';
 import { sweepArtifacts } from './provider/adapter.js';
 import { forgetFacts } from './revocation/store.js';
 import { forgetSessions } from './sessions/store.js';
@@ -15,11 +16,13 @@ export function startSweeper(
   db: Database,
   log: Logger,
   now: () => number,
+  refreshGraceSeconds: number,
   /** What else is due once a minute. */
   chores: readonly (() => Promise<void>)[] = [],
 ): { stop(): void } {
   const forget: readonly (() => Promise<number>)[] = [
     () => sweepArtifacts(db, ROWS_MAX),
+    () => eraseKeptAnswers(db, refreshGraceSeconds, ROWS_MAX),
     () => forgetFacts(db.orm, ROWS_MAX),
     () => forgetSessions(db, ROWS_MAX),
     () => forgetSignInFailures(db, now(), ROWS_MAX),

@@ -50,6 +50,8 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
       return `an authorization of ${name(event.sub)} for ${name(event.agentId || event.clientId)}${at} began`;
     case 'grant.ended':
       return `an authorization of ${name(event.sub)} for ${name(event.agentId || event.clientId)}${at} ended: ${text('reason')}`;
+    case 'refresh_token.repeated':
+      return `${name(event.by)} was given the answer to its last refresh again (time ${text('time')})`;
     case 'token.revoked':
       return `${by} revoked a token of ${who}${at}`;
     case 'sign_in.succeeded':

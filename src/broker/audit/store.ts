@@ -21,6 +21,7 @@ export type AuditType =
   | 'token.revoked'
   | 'code.replayed'
   | 'refresh_token.replayed'
+  | 'refresh_token.repeated'
   | 'redemption.lost_race'
   | 'request.refused'
   | 'tool.allowed'

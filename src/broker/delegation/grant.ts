@@ -5,26 +5,24 @@
  * actor, its single use claimed last, just before the engine consumes the code.
  */
 import { createHash } from 'node:crypto';
-import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type ActorProof, isSubset, OAuthError, parseScope } from '../../protocol/index.js';
-import { grantHasTokens, record } from '../audit/store.js';
 import type { Facts } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
 import type { Issuer, Story } from '../tokens/issue.js';
-import { endGrant } from './ends.js';
 import { type ProvingDeps, proveActor } from './proving.js';
+import { answerAgain, keepRefreshAnswer, type ReplayDeps, refuseReplay, useUp } from './replay.js';
 import type { GrantRow, LiveGrant } from './store.js';
 import { createDelegationStory } from './story.js';
 
 /** Parameters these grants take beyond the engine's own. */
 export const DELEGATION_PARAMETERS = ['actor_token', 'actor_token_type'] as const;
 
-export interface DelegationGrantDeps extends ProvingDeps {
+export interface DelegationGrantDeps extends ProvingDeps, ReplayDeps {
   readonly issuer: string;
   readonly tokens: Issuer;
-  readonly provider: () => Provider;
   /** A live grant, read once a request. */
   readonly readGrant: (ctx: KoaContextWithOIDC, id: string) => Promise<LiveGrant | undefined>;
   /** Whether everyone in a grant, and what its scopes mean, is still what its user agreed to. */
@@ -40,6 +38,7 @@ interface Source {
   readonly isExpired: boolean;
   readonly authTime?: number | undefined;
   readonly acr?: string | undefined;
+  readonly jkt?: string | undefined;
 }
 type Code = Source & { readonly codeChallenge?: string; readonly redirectUri?: string };
 
@@ -60,7 +59,7 @@ export function wrapAuthorizationCode(
     if (code.consumed) await refuseReplay(deps, ctx, code, 'code.replayed');
     if (code.isExpired || !provesPossession(code, params)) return inner(ctx);
     await prepare(deps, ctx, code, { isNew: true, earlier: () => undefined }).catch(rethrow);
-    return inner(ctx);
+    return useUp(deps, ctx, code, () => inner(ctx));
   };
 }
 
@@ -74,10 +73,16 @@ export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler)
       | Source
       | undefined;
     if (token === undefined || token.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
-    if (token.consumed) await refuseReplay(deps, ctx, token, 'refresh_token.replayed');
+    const session = { isNew: false, earlier: earlierProof };
+    if (token.consumed) {
+      const decide = () => prepare(deps, ctx, token, { ...session, again: true }).catch(rethrow);
+      if (await answerAgain(deps, ctx, token, decide)) return undefined;
+      await refuseReplay(deps, ctx, token, 'refresh_token.replayed');
+    }
     if (token.isExpired) return inner(ctx);
-    await prepare(deps, ctx, token, { isNew: false, earlier: earlierProof }).catch(rethrow);
-    return inner(ctx);
+    await prepare(deps, ctx, token, session).catch(rethrow);
+    await useUp(deps, ctx, token, () => inner(ctx));
+    return keepRefreshAnswer(deps, ctx, token);
   };
 }
 
@@ -103,6 +108,8 @@ async function prepare(
      */
     readonly isNew: boolean;
     readonly earlier: (grant: GrantRow) => ActorProof | undefined;
+    /** Nothing is issued, so that no proof is used up. */
+    readonly again?: boolean;
   },
 ): Promise<void> {
   const grant = await deps.readGrant(ctx, source.grantId ?? '');
@@ -136,6 +143,7 @@ async function prepare(
     await deps.facts.current(),
     asked.filter((one) => grant.scopes.includes(one)),
   );
+  if (session.again === true) return;
   await proof?.settle();
   deps.tokens.tell(ctx, story);
 }
@@ -146,37 +154,3 @@ const termsChanged = ({ id }: GrantRow): OAuthError =>
     'what was agreed to has changed: start a new authorization',
     `terms_changed: grant ${id}`,
   );
-
-/**
- * A second use of a code or refresh token ends the grant, if the first use recorded a token and was
- * over when this request arrived; otherwise the two were simultaneous, and only this one loses.
- */
-async function refuseReplay(
-  deps: DelegationGrantDeps,
-  ctx: KoaContextWithOIDC,
-  source: Source,
-  type: 'code.replayed' | 'refresh_token.replayed',
-): Promise<never> {
-  const { usedBeforeArrival, id } = requestState(ctx);
-  const grantId = source.grantId ?? '';
-  // Seconds with fractions, from the adapter.
-  const usedAt = new Date(Math.round(Number(source.consumed) * 1000));
-  // What came before the first use was over is part of the same race, and ends nothing.
-  const ends = usedBeforeArrival === true && (await grantHasTokens(deps.db.orm, grantId, usedAt));
-  if (ends) await endGrant(deps.db, grantId, type, ctx.oidc.client?.clientId ?? 'system');
-  await record(deps.db.orm, {
-    type,
-    by: ctx.oidc.client?.clientId,
-    clientId: ctx.oidc.client?.clientId,
-    grantId,
-    requestId: id,
-    detail: { ended: ends },
-  });
-  return rethrow(
-    new OAuthError(
-      'invalid_grant',
-      'this was already used',
-      ends ? `${type}: grant ${grantId} ended` : 'lost a race',
-    ),
-  );
-}

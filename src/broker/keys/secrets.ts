@@ -14,7 +14,13 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** One purpose, one label: a value sealed for one can never be opened as another. */
-export type SecretLabel = 'cookies' | 'forms' | 'signing-keys' | 'artifacts' | 'dpop-nonces';
+export type SecretLabel =
+  | 'cookies'
+  | 'forms'
+  | 'signing-keys'
+  | 'artifacts'
+  | 'dpop-nonces'
+  | 'refresh-answers';
 
 export interface Secrets {
   /** 32 bytes for one purpose; the second, if any, belongs to the previous root. */

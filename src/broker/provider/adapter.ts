@@ -20,6 +20,7 @@ import {
   UPSERT,
   UPSERT_SESSION,
 } from './artifact-sql.js';
+import { LOST_RACE } from './errors.js';
 
 export interface AdapterDeps {
   readonly db: Database;
@@ -117,7 +118,7 @@ function artifactAdapter({ db, secrets, abandonGrant, now }: AdapterDeps, model:
       const params = [
         model,
         artifactKey(model, id),
-        codec.toRow(payload),
+        codec.toRow(model === 'RefreshToken' ? { ...payload, ...predecessor() } : payload),
         payload.grantId ?? null,
         isSession ? artifactKey(model, payload.uid as string) : null,
         expiresIn ?? LIFE_DEFAULT_SECONDS,
@@ -177,8 +178,13 @@ function noteUse({ used_ago_ms: usedAgoMs }: ArtifactRow, nowMs: number): void {
   state.usedBeforeArrival = Number(usedAgoMs) > nowMs - state.arrivedAtMs;
 }
 
-const codeLost = (): Error =>
-  new errors.InvalidGrant('used at the same time by another request: the other one won');
+/** A refresh token knows which one it follows: using it erases the answer that was kept there. */
+function predecessor(): { predecessor?: string } {
+  const rotated = Provider.ctx?.oidc?.entities.RotatedRefreshToken as { jti: string } | undefined;
+  return rotated === undefined ? {} : { predecessor: artifactKey('RefreshToken', rotated.jti) };
+}
+
+const codeLost = (): Error => new errors.InvalidGrant(LOST_RACE);
 const LOST_TO_ANOTHER: Readonly<Record<string, () => Error>> = {
   PushedAuthorizationRequest: () =>
     new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used'),

@@ -47,10 +47,20 @@ where model = $1 and id = $2 returning 1 as done`;
 /** Once: a marker may be written again only when the first has expired. */
 export const INSERT_ONCE = `${UPSERT} where artifacts.expires_at < clock_timestamp() returning 1 as done`;
 
-/** The tombstone of something used outlives the grant, so that a replay is recognised (L11). */
+/**
+ * The tombstone of something used outlives the grant, so that a replay is recognised (L11). Using a
+ * refresh token erases the answer that brought it (`delegation/kept-answer.ts`).
+ */
 export const CONSUME = `
-update artifacts a set consumed_at = clock_timestamp(),
-  expires_at = greatest(a.expires_at, coalesce((select g.expires_at from grants g where g.id = a.grant_id), a.expires_at))
-where model = $1 and id = $2 and consumed_at is null returning 1 as done`;
+with used as (
+  update artifacts a set consumed_at = clock_timestamp(),
+    expires_at = greatest(a.expires_at, coalesce((select g.expires_at from grants g where g.id = a.grant_id), a.expires_at))
+  where model = $1 and id = $2 and consumed_at is null
+  returning model, payload ->> 'predecessor' as predecessor
+), erased as (
+  update artifacts p set successor_sealed = null from used
+  where p.model = used.model and p.id = used.predecessor and p.successor_sealed is not null
+)
+select 1 as done from used`;
 
 export const DESTROY = 'delete from artifacts where model = $1 and id = $2 returning 1 as done';

@@ -52,6 +52,9 @@ export interface EngineDeps
   readonly keys: () => LoadedKeys;
   readonly now: () => number;
   readonly exchangeErrors: ErrorProfile;
+  /** How long a refresh is answered again. */
+  readonly refreshGraceSeconds: number;
+  readonly strictReplay: boolean;
   /** Outermost first. */
   readonly middleware: readonly EngineMiddleware[];
   /** What the engine refused or could not do, before its answer leaves. */

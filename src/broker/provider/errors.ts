@@ -2,6 +2,9 @@
 import { errors } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 
+/** Why whoever came second lost: the statement that uses something up found it used. */
+export const LOST_RACE = 'used at the same time by another request: the other one won';
+
 /** An engine error that carries our code and sentence to the client and our reason to the audit. */
 export function engineError(error: OAuthError): errors.OIDCProviderError {
   const wrapped = new errors.CustomOIDCProviderError(error.code, error.description);

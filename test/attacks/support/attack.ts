@@ -21,6 +21,10 @@ export interface Attack {
   readonly unaudited?: string;
   /** What may be alive afterwards, and why the attacker could have had it anyway. */
   readonly legitimate?: { readonly kinds: readonly Kind[]; readonly because: string };
+  /** What was broken on purpose, so that 503 is the right answer. */
+  readonly broken?: string;
+  /** Why its own client may be given an answer a second time. */
+  readonly repeats?: string;
   /** The nearest thing that must still work; throws, or answers other than 200, when it does not. */
   neighbour?(w: AttackWorld): Promise<unknown>;
 }
@@ -129,10 +133,10 @@ export async function judge(w: AttackWorld, attack: Attack, tally: Tally): Promi
   const { exchanges } = tally;
   for (const { method, path, answer } of exchanges) {
     const where = `${method} ${path.split('?')[0]}`;
-    for (const problem of problemsOf(w, answer)) findings.push(`${where}: ${problem}`);
+    for (const problem of problemsOf(w, attack, answer)) findings.push(`${where}: ${problem}`);
   }
   findings.push(...(await unearned(w, attack, tally)));
-  findings.push(...leaksOf(w, tally));
+  if (attack.repeats === undefined) findings.push(...leaksOf(w, tally));
   const events = await eventsSince(w.db, tally.since);
   const honest = (id: number) =>
     tally.spoken.some(([from, to]) => Number(id) > from && Number(id) <= to);
@@ -146,13 +150,17 @@ export async function judge(w: AttackWorld, attack: Attack, tally: Tally): Promi
   return [...new Set(findings)];
 }
 
-function problemsOf(w: AttackWorld, { status, headers, text }: Answer): string[] {
+function problemsOf(
+  w: AttackWorld,
+  { broken }: Attack,
+  { status, headers, text }: Answer,
+): string[] {
   const { location } = headers;
   const isPage = headers['content-type']?.includes('html') === true;
   const framing = headers['content-security-policy'] ?? '';
   const away = location !== undefined && URL.canParse(location) && !location.startsWith(w.issuer);
   const rules: ReadonlyArray<readonly [boolean, string]> = [
-    [status >= 500, `answered ${status}`],
+    [status >= 500 && !(status === 503 && broken !== undefined), `answered ${status}`],
     [status === 307 || status === 308, `answered ${status}, which repeats a POST (A11)`],
     [isPage && !framing.includes("frame-ancestors 'none'"), 'may be framed (A14)'],
     [isPage && headers['x-frame-options'] !== 'DENY', 'may be framed by old browsers (A14)'],

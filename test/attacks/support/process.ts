@@ -7,6 +7,8 @@ export interface BrokerProcess {
   output(): string;
   /** Sets the process's clock this far from the real one; the database's stays as it is. */
   setClock(ms: number): Promise<void>;
+  /** Kills it, and starts it again: nothing is left but what the database holds. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -14,29 +16,38 @@ const TSX = import.meta.resolve('tsx');
 const SCRIPT = fileURLToPath(new URL('./broker-process.ts', import.meta.url));
 
 export async function startBrokerProcess(settings: object): Promise<BrokerProcess> {
-  const child = spawn(process.execPath, ['--import', TSX, SCRIPT, JSON.stringify(settings)], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
   let output = '';
-  child.stdout?.on('data', (chunk) => {
-    output += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    output += chunk;
-  });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  await message(child, ended, () => output);
+  const start = async () => {
+    const child = spawn(process.execPath, ['--import', TSX, SCRIPT, JSON.stringify(settings)], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk) => {
+        output += chunk;
+      });
+    }
+    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    await message(child, ended, () => output);
+    return { child, ended };
+  };
+  let running = await start();
+  const stop = async (): Promise<void> => {
+    running.child.kill();
+    await running.ended;
+  };
   return {
     output: () => output,
     setClock: async (clockMs) => {
+      const { child, ended } = running;
       const answered = message(child, ended, () => output);
       child.send({ clockMs });
       await answered;
     },
-    stop: async () => {
-      child.kill();
-      await ended;
+    restart: async () => {
+      await stop();
+      running = await start();
     },
+    stop,
   };
 }
 

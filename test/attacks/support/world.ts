@@ -57,6 +57,8 @@ export interface AttackWorld extends Pages, Pick<Journal, 'begin' | 'honestly'> 
   /** Has the process see what the registry just changed. */
   settle(): Promise<void>;
   setClock(seconds: number): Promise<void>;
+  /** The process dies and comes back. */
+  restart(): Promise<void>;
   output(): string;
   signingKey(): Promise<SigningKey>;
   close(): Promise<void>;
@@ -151,6 +153,7 @@ function handles(world: () => AttackWorld, broker: BrokerProcess) {
         await world().browser().get(world().ana.url());
       }),
     setClock: (seconds: number) => broker.setClock(seconds * 1000),
+    restart: broker.restart,
     output: broker.output,
     signingKey: async () => {
       const { published } = await loadKeys(world().db, createSecrets(ROOT_SECRET));

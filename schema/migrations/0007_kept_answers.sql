@@ -1,0 +1,1 @@
+CREATE INDEX "artifacts_kept" ON "artifacts" USING btree ("consumed_at") WHERE successor_sealed is not null;
