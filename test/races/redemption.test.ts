@@ -228,23 +228,3 @@ describe('D6 200 actor tokens, each presented with 20 different codes at once to
     expect(new Set(redeemed.map(({ status }) => status))).toEqual(new Set([200]));
   });
 });
-
-describe('PA1 50 pushed requests, each used 20 times at once by two processes', () => {
-  it('leads to exactly one code each', { timeout: 120_000 }, async () => {
-    const outcomes = await inBatches([...Array(50).keys()], AT_ONCE, async () => {
-      const url = await source.push(AGENT);
-      const answers = await Promise.all(
-        Array.from({ length: PARALLEL }, (_, n) =>
-          source.follow(url.replace(cluster.issuer, cluster.origins[n % 2] as string)),
-        ),
-      );
-      const codes = answers.filter(({ location }) => location.includes('code='));
-      // At once: told so by way of the client; later: the request is not known any more.
-      const refused = answers.filter(
-        ({ status, location }) => status === 400 || location.includes('error=invalid_request_uri'),
-      );
-      return `${codes.length} codes, ${refused.length} refused`;
-    });
-    expect(new Set(outcomes)).toEqual(new Set([`1 codes, ${PARALLEL - 1} refused`]));
-  });
-});

@@ -185,7 +185,7 @@ const pushes: readonly Attack[] = [
   },
   {
     id: 'A8',
-    name: 'a request object by value',
+    name: 'an unsigned request object by value',
     run: async (w) =>
       seen(await w.ana.browser.get(w.ana.url({ request: 'eyJhbGciOiJub25lIn0.e30.' }))),
     expected: '303 to client invalid_request_object',
