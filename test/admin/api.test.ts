@@ -196,15 +196,18 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
   it('a resource and its permission, both named by identifiers in the path', async () => {
     const identifier = 'https://round.example/api';
     const at = `/resources/${inPath(identifier)}`;
-    const scope = { title: 'Go round', risk: 'read' };
-    const shown = { ...scope, restricted: false, implies: [], base: false };
+    const scope = { title: 'Go round', risk: 'read', reauth_seconds: 600 };
+    const shown = { ...scope, description: null, restricted: false, implies: [], base: false };
     const resource = {
       identifier,
       name: 'Round',
+      description: 'goes round',
       scopes: { 'round:go': shown },
       tools: { go: ['round:go'] },
       client: null,
       clients: null,
+      downstream: [{ resource: FILES, scopes: { 'round:go': ['files:list'] } }],
+      require_user: true,
       signing_alg: 'ES256',
       token_ttl_seconds: 300,
       status: 'active',
@@ -213,11 +216,24 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
     const body = {
       identifier,
       name: 'Round',
+      description: 'goes round',
       scopes: { 'round:go': scope },
       tools: resource.tools,
+      downstream: resource.downstream,
+      require_user: true,
     };
     expect(told(await call('post', '/resources', { body }))).toEqual([201, resource]);
     expect(told(await call('get', at))).toEqual([200, resource]);
+    const upstream = `/resources?downstream=${inPath(FILES)}&q=ROUND&status=active`;
+    expect((await call('get', upstream)).body).toEqual({ items: [resource], next_cursor: null });
+    const misspelt = { 'round:go': { title: 'Go round', risk: 'read', reauthSeconds: 600 } };
+    expect(told(await call('patch', at, { body: { scopes: misspelt } }))).toEqual(
+      wrong(['scopes.round:go.reauthSeconds', 'is not a known field']),
+    );
+    const tooSoon = { 'round:go': { ...scope, reauth_seconds: 5 } };
+    expect((await call('patch', at, { body: { scopes: tooSoon } })).body.errors).toEqual([
+      { field: 'scopes.round:go.reauth_seconds', message: expect.stringContaining('60') },
+    ]);
     expect(told(await call('patch', at, { body: { token_ttl_seconds: 60 } }))).toEqual([
       200,
       { ...resource, token_ttl_seconds: 60 },

@@ -156,6 +156,17 @@ describe('DESIGN §8b a service (MM1–MM7)', () => {
     });
   });
 
+  it('refuses a resource that demands a user at the root, also to who is permitted there (DESIGN §8c)', async () => {
+    const at = { resource: NOTES, scope: 'notes:read' };
+    await t.broker.registry.resources.patch('admin', NOTES, { requireUser: true });
+    expect((await ask(SERVICE, at)).body).toEqual({
+      error: 'invalid_target',
+      error_description: 'resource accepts only tokens that begin with a user',
+    });
+    await t.broker.registry.resources.patch('admin', NOTES, { requireUser: false });
+    expect((await ask(SERVICE, at)).status).toBe(200);
+  });
+
   it('refuses a public client (MM7, RFC 6749 §4.4)', async () => {
     const answer = await postForm(`${t.issuer}/token`, {
       grant_type: 'client_credentials',

@@ -26,16 +26,23 @@ type JsonSchema = Record<string, unknown>;
 
 /** A zod schema as JSON Schema, its own fields in snake_case where the wire has them so. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output', onWire: boolean): JsonSchema {
-  const made = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as JsonSchema;
+  const made = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: ({ jsonSchema: part }) => {
+      if (onWire) Object.assign(part, renamed(part));
+    },
+  }) as JsonSchema;
   delete made.$schema;
-  const { properties, required } = made as { properties?: JsonSchema; required?: string[] };
-  if (!onWire || properties === undefined) return made;
+  return made;
+}
+
+function renamed({ properties, required }: JsonSchema): JsonSchema {
+  if (typeof properties !== 'object' || properties === null) return {};
+  const own = Object.entries(properties).map(([name, value]) => [toSnake(name), value]);
   return {
-    ...made,
-    properties: Object.fromEntries(
-      Object.entries(properties).map(([name, value]) => [toSnake(name), value]),
-    ),
-    ...(required === undefined ? {} : { required: required.map(toSnake) }),
+    properties: Object.fromEntries(own),
+    ...(Array.isArray(required) ? { required: required.map(toSnake) } : {}),
   };
 }
 

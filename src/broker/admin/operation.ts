@@ -20,6 +20,7 @@ import type { Receipt } from '../revocation/receipt.js';
 import type { Applied, Broken, Planned } from '../world/service.js';
 import type { Registry } from './registry.js';
 import { type AdminScope, forbidden } from './scopes.js';
+import { fromWire, wirePath } from './wire.js';
 
 /** What the operations stand on; the rest of the broker is handed over. */
 export interface AdminServices {
@@ -74,38 +75,7 @@ export interface Operation {
   readonly run: (call: Call) => Promise<unknown>;
 }
 
-/** snake_case ↔ camelCase of one name. */
-export const toSnake = (name: string): string =>
-  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-export const toCamel = (name: string): string =>
-  name.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
-
-/** Marks a name that is told as it was written; no field of ours ends in a space. */
-export const asWritten = (name: string): string => `${name} `;
-
-/**
- * A body's own fields in the services' names. A field that is not written in snake_case keeps its
- * name and is refused as unknown: there is one spelling on the wire.
- */
-function fromWire(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
-  const fields = Object.entries(body).map(([name, value]) => {
-    return [/[A-Z]/.test(name) ? asWritten(name) : toCamel(name), value] as const;
-  });
-  return Object.fromEntries(fields);
-}
-
-/** A row's own fields as the wire has them; instants as ISO 8601. */
-export function toWire(
-  row: Readonly<Record<string, unknown>>,
-  fields: readonly string[],
-): Record<string, unknown> {
-  const entries = fields.map((field) => {
-    const value = row[toCamel(field)];
-    return [field, value instanceof Date ? value.toISOString() : (value ?? null)] as const;
-  });
-  return Object.fromEntries(entries);
-}
+export { asWritten, toCamel, toSnake, toWire } from './wire.js';
 
 /**
  * Checks what came in and runs the operation; the API and the CLI both come through here.
@@ -138,7 +108,7 @@ function parseBody(schema: z.ZodType, body: unknown): unknown {
     throw invalid({ path: [], message: 'the body must be a JSON object' });
   }
   throwIfAny(specialKeys(body, []));
-  return parse(schema, fromWire(body));
+  return parse(schema, fromWire(schema, body));
 }
 
 /** Found here because a schema of a record leaves `__proto__` out without a word (P11). */
@@ -153,6 +123,11 @@ function specialKeys(value: unknown, at: FieldPath): FieldProblem[] {
 
 function parse(schema: z.ZodType, value: unknown): unknown {
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw invalid(...problemsOf(parsed.error));
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  throw invalid(
+    ...problemsOf(parsed.error).map((problem) => ({
+      ...problem,
+      path: wirePath(schema, problem.path),
+    })),
+  );
 }

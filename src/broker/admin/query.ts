@@ -33,6 +33,14 @@ export const clientQuery = strict({
   expiring_within_seconds: within,
 });
 export const credentialQuery = strict({ expiring_within_seconds: within });
+export const resourceQuery = strict({
+  cursor: word,
+  limit,
+  status: z.enum(['active', 'retired']).optional(),
+  q: word,
+  client: word,
+  downstream: word,
+});
 export const pageQuery = strict({ cursor: word, limit });
 export const userQuery = strict({
   cursor: word,

@@ -8,7 +8,7 @@ import {
   resourcePatchSchema,
 } from '../resources/schema.js';
 import type { Call, Operation } from './operation.js';
-import { pageQuery, permissionQuery } from './query.js';
+import { permissionQuery, resourceQuery } from './query.js';
 import * as views from './views.js';
 
 const named = ({ params }: Call, name: string): string => params[name] as string;
@@ -31,13 +31,13 @@ const resources: readonly Operation[] = [
     method: 'get',
     path: '/resources',
     scope: 'admin:read',
-    summary: 'List resources',
-    query: pageQuery,
+    summary: 'List resources, by name, state, client or the one they go on to',
+    query: resourceQuery,
     view: views.pageSchema(views.resourceViewSchema),
     status: 200,
     run: async (call) =>
       views.pageView(
-        await call.services.registry.resources.list(call.query as z.infer<typeof pageQuery>),
+        await call.services.registry.resources.list(call.query as z.infer<typeof resourceQuery>),
         views.resourceView,
       ),
   },

@@ -7,7 +7,7 @@ import type { AddedCredential } from '../clients/credentials.js';
 import { clientViewSchema, createdClientViewSchema } from '../clients/schema.js';
 import { permissionViewSchema, roleViewSchema } from '../permissions/schema.js';
 import type { Page } from '../registry/page.js';
-import { resourceViewSchema } from '../resources/schema.js';
+import { resourceViewSchema, scopeViewSchema } from '../resources/schema.js';
 import type { Receipt } from '../revocation/receipt.js';
 import { userViewSchema } from '../users/schema.js';
 import { toWire } from './operation.js';
@@ -22,7 +22,12 @@ const view =
 
 export const agentView = view(agentViewSchema);
 export const clientView = view(clientViewSchema);
-export const resourceView = view(resourceViewSchema);
+const scopeView = view(scopeViewSchema);
+export const resourceView: View = (row) => {
+  const shown = view(resourceViewSchema)(row);
+  const scopes = Object.entries(shown.scopes as Record<string, object>);
+  return { ...shown, scopes: Object.fromEntries(scopes.map(([n, one]) => [n, scopeView(one)])) };
+};
 export const permissionView = view(permissionViewSchema);
 export const roleView = view(roleViewSchema);
 export const credentialView = view(credentialViewSchema);

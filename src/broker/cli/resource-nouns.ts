@@ -7,12 +7,14 @@ const resource: Noun = {
   verbs: common({
     path: '/resources',
     columns: ['identifier', 'name', 'signing_alg', 'token_ttl_seconds', 'status'],
-    filters: [],
+    filters: [{ name: 'status' }, { name: 'q' }, { name: 'client' }, { name: 'downstream' }],
     first: [{ name: 'identifier' }],
     fields: [
       { name: 'name' },
+      { name: 'description' },
       { name: 'client' },
       { name: 'clients', kind: 'list' },
+      { name: 'require_user', kind: 'switch' },
       { name: 'signing_alg' },
       { name: 'token_ttl_seconds', kind: 'number' },
     ],

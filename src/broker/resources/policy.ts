@@ -89,3 +89,85 @@ const toolProblems = (
         : [{ path: ['tools', tool, index], message: `names no scope here: "${scope}"` }],
     ),
   ]);
+
+/** Where this resource's server may go on to, and what becomes of its callers' scopes there. */
+export interface Edge {
+  readonly resource: string;
+  readonly scopes: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What can be said of a resource's edges without looking at the other ends. */
+export function edgeListProblems(
+  identifier: string,
+  scopes: ScopeRules,
+  downstream: readonly Edge[],
+): FieldProblem[] {
+  return downstream.flatMap((edge, index): FieldProblem[] => {
+    const at = ['downstream', index];
+    const path = [...at, 'resource'];
+    const first = downstream.findIndex(({ resource }) => resource === edge.resource);
+    const itself = edge.resource === identifier;
+    return [
+      ...(itself ? [{ path, message: 'must not be the resource itself' }] : []),
+      ...(first < index ? [{ path, message: `is here twice: "${edge.resource}"` }] : []),
+      ...Object.keys(edge.scopes)
+        .filter((from) => !Object.hasOwn(scopes, from))
+        .map((from) => ({
+          path: [...at, 'scopes', from],
+          message: `names no scope of ${identifier}: "${from}"`,
+        })),
+    ];
+  });
+}
+
+const RISKS = ['read', 'write', 'destructive'] as const;
+
+/** The greatest risk of a scope with all that comes along. */
+const riskOf = (scopes: ScopeRules, name: string): number =>
+  Math.max(
+    ...closure([name], hierarchyOf(scopes)).map((scope) =>
+      RISKS.indexOf(scopes[scope]?.risk ?? 'read'),
+    ),
+  );
+
+export interface PairProblem {
+  readonly from: string;
+  readonly to: string;
+  readonly message: string;
+}
+
+/**
+ * What is wrong with one edge, both ends known: a scope there must exist, and going on makes nothing
+ * more dangerous and nothing restricted open (DESIGN §8c: scope, life and reach only shrink).
+ */
+export function edgeProblems(edge: Edge, here: ScopeRules, there: ScopeRules): PairProblem[] {
+  return Object.entries(edge.scopes).flatMap(([from, names]) =>
+    names.flatMap((to) => {
+      const message = pairProblem(here, from, there, to, edge.resource);
+      return message === undefined ? [] : [{ from, to, message }];
+    }),
+  );
+}
+
+function pairProblem(
+  here: ScopeRules,
+  from: string,
+  there: ScopeRules,
+  to: string,
+  other: string,
+): string | undefined {
+  const [source, target] = [ruleOf(here, from), ruleOf(there, to)];
+  // Said already where the edge stands.
+  if (source === undefined) return undefined;
+  if (target === undefined) return `names no scope of ${other}: "${to}"`;
+  if (target.restricted && !source.restricted) {
+    return `"${to}" is restricted at ${other}, so "${from}" must be too`;
+  }
+  const [before, after] = [riskOf(here, from), riskOf(there, to)];
+  return after > before
+    ? `"${to}" is ${RISKS[after]} at ${other}, and "${from}" only ${RISKS[before]} here`
+    : undefined;
+}
+
+const ruleOf = (scopes: ScopeRules, name: string): ScopeRule | undefined =>
+  Object.hasOwn(scopes, name) ? scopes[name] : undefined;

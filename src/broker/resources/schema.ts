@@ -15,6 +15,11 @@ export const IDENTIFIER_CHARS_MAX = 500;
 const SCOPES_MAX = 100;
 const TOOLS_MAX = 500;
 const TOOL_SCOPES_MAX = 20;
+const EDGES_MAX = 20;
+const EDGE_SCOPES_MAX = 20;
+/** Shorter than walking through the pages, nobody could ever satisfy it. */
+const REAUTH_MIN_SECONDS = 60;
+const REAUTH_MAX_SECONDS = 30 * 24 * 3600;
 
 export const identifierSchema = plainAscii(IDENTIFIER_CHARS_MAX);
 const scopeName = z.string().min(1).max(128);
@@ -37,10 +42,21 @@ export const scopeSchema = strict({
   restricted: z.boolean().default(false),
   implies: z.array(scopeName).max(SCOPES_MAX).default([]),
   base: z.boolean().default(false),
+  /** Granting it asks for a sign-in no older than this. */
+  reauthSeconds: z.number().int().min(REAUTH_MIN_SECONDS).max(REAUTH_MAX_SECONDS).optional(),
+});
+
+const edgeSchema = strict({
+  resource: identifierSchema,
+  scopes: bounded(scopeName, z.array(scopeName).min(1).max(EDGE_SCOPES_MAX), SCOPES_MAX).refine(
+    (map) => Object.keys(map).length > 0,
+    'must map at least one scope',
+  ),
 });
 
 const fields = {
   name: displayText(NAME_CHARS_MAX),
+  description: displayText(TEXT_CHARS_MAX),
   scopes: bounded(scopeName, scopeSchema, SCOPES_MAX),
   /** Tool names: SEP-986 of MCP. */
   tools: bounded(
@@ -53,6 +69,8 @@ const fields = {
   ),
   client: principalId,
   clients: z.array(principalId).max(LIST_MAX),
+  downstream: z.array(edgeSchema).max(EDGES_MAX),
+  requireUser: z.boolean(),
   signingAlg: z.enum(SIGNING_ALGS),
   tokenTtlSeconds: z.number().int().min(TOKEN_TTL_MIN_SECONDS).max(TOKEN_TTL_MAX_SECONDS),
 };
@@ -60,36 +78,58 @@ const fields = {
 export const newResourceSchema = strict({
   identifier: identifierSchema,
   name: fields.name,
+  description: fields.description.nullable().optional(),
   scopes: fields.scopes,
   tools: fields.tools.optional(),
   client: fields.client.nullable().optional(),
   clients: fields.clients.nullable().optional(),
+  downstream: fields.downstream.optional(),
+  requireUser: fields.requireUser.optional(),
   signingAlg: fields.signingAlg.optional(),
   tokenTtlSeconds: fields.tokenTtlSeconds.optional(),
 });
 
 export const resourcePatchSchema = strict({
   name: fields.name.optional(),
+  description: fields.description.nullable().optional(),
   scopes: fields.scopes.optional(),
   tools: fields.tools.optional(),
   client: fields.client.nullable().optional(),
   clients: fields.clients.nullable().optional(),
+  downstream: fields.downstream.optional(),
+  requireUser: fields.requireUser.optional(),
   signingAlg: fields.signingAlg.optional(),
   tokenTtlSeconds: fields.tokenTtlSeconds.optional(),
+});
+
+export const scopeViewSchema = z.object({
+  title: z.string(),
+  description: z.string().nullable(),
+  risk: z.enum(['read', 'write', 'destructive']),
+  restricted: z.boolean(),
+  implies: z.array(z.string()),
+  base: z.boolean(),
+  reauth_seconds: z.number().nullable(),
 });
 
 export const resourceViewSchema = z.object({
   identifier: z.string(),
   name: z.string(),
-  scopes: z.record(z.string(), z.record(z.string(), z.unknown())),
+  description: z.string().nullable(),
+  scopes: z.record(z.string(), scopeViewSchema),
   tools: z.record(z.string(), z.array(z.string())),
   client: z.string().nullable(),
   clients: z.array(z.string()).nullable(),
+  downstream: z.array(
+    z.object({ resource: z.string(), scopes: z.record(z.string(), z.array(z.string())) }),
+  ),
+  require_user: z.boolean(),
   signing_alg: z.string(),
   token_ttl_seconds: z.number(),
   status: z.enum(['active', 'retired']),
   created_at: z.string(),
 });
 
+export type NewEdge = z.infer<typeof edgeSchema>;
 export type NewResource = z.infer<typeof newResourceSchema>;
 export type ResourcePatch = z.infer<typeof resourcePatchSchema>;

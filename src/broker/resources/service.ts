@@ -8,12 +8,14 @@ import type { Database, Executor } from '../db/database.js';
 import { type Change, changedFields, narrowing, sortedSet, widening } from '../registry/change.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
-import { identifierProblem, scopeProblems, slashTwin } from './policy.js';
-import type { NewResource, ResourcePatch } from './schema.js';
+import { problemsOfEdges, refuseWhileDownstream } from './edges.js';
+import { edgeListProblems, identifierProblem, scopeProblems, slashTwin } from './policy.js';
+import type { NewEdge, NewResource, ResourcePatch } from './schema.js';
 import {
   findResource,
   insertResource,
   listResourceRows,
+  type ResourceFilter,
   type ResourceRow,
   type ResourceValues,
   updateResource,
@@ -34,15 +36,22 @@ export interface ResourceDeps {
   ) => Promise<void>;
 }
 
+/** Later: several resources change together, and only the end of it counts. */
+type Edges = 'checked' | 'checked later';
+
 export type Resources = ReturnType<typeof createResources>;
 
 export function createResources(deps: ResourceDeps) {
   const { db } = deps;
   const steps = {
     find: findResource,
-    create: (change: Change, input: NewResource) => create(deps, change, input),
-    patch: (change: Change, identifier: string, patch: ResourcePatch) =>
-      patchResource(deps, change, identifier, patch),
+    create: (change: Change, input: NewResource, edges: Edges = 'checked') =>
+      create(deps, change, input, edges),
+    patch: (change: Change, identifier: string, patch: ResourcePatch, edges: Edges = 'checked') =>
+      patchResource(deps, change, identifier, patch, edges),
+    /** What is left to say when all that were changed together stand as they will. */
+    checkEdges: async (change: Change, identifier: string): Promise<void> =>
+      throwIfAny(await problemsOfEdges(change.tx, await requireLive(change.tx, identifier))),
     retire,
   };
   return {
@@ -50,9 +59,9 @@ export function createResources(deps: ResourceDeps) {
     create: (by: string, input: NewResource) =>
       widening(db, by, (change) => steps.create(change, input)),
     get: (identifier: string) => requireResource(db.orm, identifier),
-    list: async (request: PageRequest = {}): Promise<Page<ResourceRow>> => {
+    list: async (request: PageRequest & ResourceFilter = {}): Promise<Page<ResourceRow>> => {
       const { after, take } = pageBounds(request);
-      const rows = await listResourceRows(db.orm, after, take);
+      const rows = await listResourceRows(db.orm, request, after, take);
       return pageOf(rows, take, ({ identifier }) => identifier);
     },
     patch: (by: string, identifier: string, patch: ResourcePatch) =>
@@ -87,8 +96,14 @@ function normalised(patch: ResourcePatch): ResourcePatch {
     ...(patch.scopes === undefined ? {} : { scopes: Object.fromEntries(scopes) }),
     ...(patch.tools === undefined ? {} : { tools: Object.fromEntries(tools) }),
     ...(patch.clients ? { clients: sortedSet(patch.clients) } : {}),
+    ...(patch.downstream === undefined ? {} : { downstream: patch.downstream.map(sortedEdge) }),
   };
 }
+
+const sortedEdge = ({ resource, scopes }: NewEdge): NewEdge => ({
+  resource,
+  scopes: Object.fromEntries(Object.entries(scopes).map(([from, to]) => [from, sortedSet(to)])),
+});
 
 /** Only references that are new are looked up: what was named once may have retired since. */
 async function referenceProblems(
@@ -118,12 +133,14 @@ async function create(
   deps: ResourceDeps,
   change: Change,
   input: NewResource,
+  edges: Edges,
 ): Promise<ResourceRow> {
   const { identifier } = input;
   const problem = identifierProblem(identifier, deps.issuer);
   if (problem !== undefined) throw invalid({ path: ['identifier'], message: problem });
   throwIfAny([
     ...scopeProblems(input.scopes, input.tools ?? {}),
+    ...edgeListProblems(identifier, input.scopes, input.downstream ?? []),
     ...(await referenceProblems(deps, change.tx, input)),
   ]);
   for (const taken of [identifier, slashTwin(identifier)]) {
@@ -131,6 +148,7 @@ async function create(
     throw conflict(['identifier'], `"${taken}" is taken; identifiers are never used again`);
   }
   const row = await insertResource(change.tx, { ...input, ...normalised(input) } as ResourceValues);
+  if (edges === 'checked') throwIfAny(await problemsOfEdges(change.tx, row));
   const detail = { noun: 'resource', id: identifier, name: row.name };
   await change.record({ type: 'registry.created', resource: identifier, detail });
   return row;
@@ -141,6 +159,7 @@ async function patchResource(
   change: Change,
   identifier: string,
   patch: ResourcePatch,
+  edges: Edges,
 ): Promise<{ resource: ResourceRow; fields: string[] }> {
   const row = await requireLive(change.tx, identifier);
   const values = normalised(patch);
@@ -149,9 +168,13 @@ async function patchResource(
   const scopes = values.scopes ?? row.scopes;
   throwIfAny([
     ...scopeProblems(scopes, values.tools ?? row.tools),
+    ...edgeListProblems(identifier, scopes, values.downstream ?? row.downstream),
     ...(await referenceProblems(deps, change.tx, patch, row)),
   ]);
   const resource = await updateResource(change.tx, identifier, values as Partial<ResourceRow>);
+  if (edges === 'checked' && fields.some((field) => field === 'scopes' || field === 'downstream')) {
+    throwIfAny(await problemsOfEdges(change.tx, resource));
+  }
   const gone = Object.keys(row.scopes).filter((name) => !Object.hasOwn(scopes, name));
   if (gone.length > 0) await deps.forgetScopes(change, identifier, gone);
   const detail = {
@@ -167,6 +190,7 @@ async function patchResource(
 
 async function retire(change: Change, identifier: string): Promise<void> {
   const row = await requireLive(change.tx, identifier);
+  await refuseWhileDownstream(change.tx, identifier);
   await updateResource(change.tx, identifier, { status: 'retired' });
   const detail = { noun: 'resource', id: identifier, name: row.name };
   await change.record({ type: 'registry.retired', resource: identifier, detail });

@@ -1,7 +1,8 @@
 /** SQL of resources. Single statements, each atomic by itself; callers bring the transaction. */
-import { and, asc, eq, gt, inArray } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
 import { resources } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
+import { nameHas } from '../registry/page.js';
 
 export type ResourceRow = typeof resources.$inferSelect;
 export type ResourceValues = typeof resources.$inferInsert;
@@ -14,18 +15,48 @@ export async function findResource(
   return row;
 }
 
-/** By identifier; retired ones are left out. */
+export interface ResourceFilter {
+  readonly status?: string | undefined;
+  /** Part of its name. */
+  readonly q?: string | undefined;
+  /** The resource server's own client. */
+  readonly client?: string | undefined;
+  /** Those that may go on to this one. */
+  readonly downstream?: string | undefined;
+}
+
+const goesOnTo = (identifier: string) =>
+  sql`${resources.downstream} @> ${JSON.stringify([{ resource: identifier }])}::text::jsonb`;
+
+/** By identifier; retired ones are left out unless asked for. */
 export const listResourceRows = (
   db: Executor,
+  { status = 'active', q, client, downstream }: ResourceFilter,
   after: string,
   take: number,
 ): Promise<ResourceRow[]> =>
   db
     .select()
     .from(resources)
-    .where(and(gt(resources.identifier, after), eq(resources.status, 'active')))
+    .where(
+      and(
+        gt(resources.identifier, after),
+        eq(resources.status, status),
+        q === undefined ? undefined : nameHas(resources.name, q),
+        client === undefined ? undefined : eq(resources.client, client),
+        downstream === undefined ? undefined : goesOnTo(downstream),
+      ),
+    )
     .orderBy(asc(resources.identifier))
     .limit(take);
+
+/** Those in use whose servers may go on to this one. */
+export const resourcesUpstream = (db: Executor, identifier: string): Promise<ResourceRow[]> =>
+  db
+    .select()
+    .from(resources)
+    .where(and(eq(resources.status, 'active'), goesOnTo(identifier)))
+    .orderBy(asc(resources.identifier));
 
 export async function insertResource(db: Executor, values: ResourceValues): Promise<ResourceRow> {
   const [row] = await db.insert(resources).values(values).returning();

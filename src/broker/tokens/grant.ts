@@ -129,6 +129,10 @@ async function atResource(
   if (target === undefined) {
     throw new OAuthError('invalid_target', 'resource is not one this server issues tokens for');
   }
+  // DESIGN §8c: nobody's own authority is enough there.
+  if (target.requireUser) {
+    throw new OAuthError('invalid_target', 'resource accepts only tokens that begin with a user');
+  }
   if (target.clients !== null && !target.clients.includes(principal)) {
     const reason = `${principal} is not among the clients of ${resource}`;
     throw new OAuthError('invalid_target', 'resource does not accept this client', reason);

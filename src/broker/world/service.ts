@@ -20,6 +20,7 @@ import type { World } from './schema.js';
 import {
   applyPermission,
   applyResource,
+  checkResource,
   type Drift,
   type GeneratedSecret,
   type Outcome,
@@ -142,6 +143,13 @@ function tasksOf(world: World): Task[][] {
       world.resources,
       ({ identifier }) => identifier,
       applyResource,
+    ),
+    section(
+      'resources',
+      'resource',
+      world.resources,
+      ({ identifier }) => identifier,
+      checkResource,
     ),
     section('permissions', 'permission', world.permissions, permissionId, applyPermission),
   ];

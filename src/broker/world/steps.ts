@@ -63,19 +63,32 @@ export async function applyResource(
   const { steps } = registry.resources;
   const row = await steps.find(change.tx, entry.identifier);
   if (row === undefined) {
-    await steps.create(change, entry);
+    await steps.create(change, entry, 'checked later');
     return 'created';
   }
-  const { resource, fields } = await steps.patch(change, entry.identifier, {
+  const patch = {
     name: entry.name,
+    description: entry.description ?? null,
     scopes: entry.scopes,
     tools: entry.tools ?? {},
     client: entry.client ?? null,
     clients: entry.clients ?? null,
+    downstream: entry.downstream ?? [],
+    requireUser: entry.requireUser ?? false,
     signingAlg: entry.signingAlg ?? 'ES256',
     tokenTtlSeconds: entry.tokenTtlSeconds ?? DEFAULT_TTL_SECONDS,
-  });
+  };
+  const { resource, fields } = await steps.patch(change, row.identifier, patch, 'checked later');
   return driftOf(row, resource, fields);
+}
+
+/** Edges may lead to resources further down in the file: they are looked at when all of them stand. */
+export async function checkResource(
+  { registry, change }: Run,
+  { identifier }: NewResource,
+): Promise<Outcome> {
+  await registry.resources.steps.checkEdges(change, identifier);
+  return [];
 }
 
 export async function applyPermission(
