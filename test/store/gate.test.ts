@@ -5,6 +5,7 @@ import type { Database } from '../../src/broker/db/database.js';
 import { openPostgres } from '../../src/broker/db/postgres.js';
 import { newTokenSegment } from '../../src/broker/ids.js';
 import { narrowing, stoppingAtOnce, widening } from '../../src/broker/registry/change.js';
+import { stopLive } from '../../src/broker/registry/live-tokens.js';
 import { narrow } from '../../src/broker/revocation/store.js';
 import { createGate, type WouldBeToken } from '../../src/broker/tokens/gate.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
@@ -171,6 +172,39 @@ describe('DESIGN §5 no token slips past a stop (X22, RV8) on PostgreSQL', () =>
     await other.close();
     expect(missed).toBe(0);
     expect(issuedBefore).toBeGreaterThan(0);
+  });
+
+  it('a change that looks for live tokens finds every one that was issued before it, in 100 trials', async () => {
+    const other = await openPostgres({ url: opened.url as string });
+    const gate = createGate(opened.db);
+    let stopped = 0;
+    for (let trial = 0; trial < 100; trial += 1) {
+      const sub = `usr_race${trial}`;
+      const epoch = await currentEpoch(opened.db);
+      const racing = { over: false };
+      const issues = (async () => {
+        const issued: string[] = [];
+        do {
+          const jti = `cns_${sub}.gnt_x.${newTokenSegment()}`;
+          if ((await gate.issue(token(jti, { epoch, sub }))).outcome === 'issued') issued.push(jti);
+        } while (!racing.over);
+        return issued;
+      })();
+      await narrowing(other, 'admin', async (change) => {
+        stopLive(change, { sub }, 'test');
+        await change.record({ type: 'registry.changed' });
+      });
+      racing.over = true;
+      const issued = await issues;
+      const facts = await opened.db.run<{ key: string }>(
+        'select key from revocations where key = any($1::text[])',
+        [issued],
+      );
+      expect(facts.map(({ key }) => key).sort()).toEqual(issued.sort());
+      stopped += issued.length;
+    }
+    await other.close();
+    expect(stopped).toBeGreaterThan(0);
   });
 
   it('a long change holds up no token and no end of a consent; what was decided before it is stale after', async () => {

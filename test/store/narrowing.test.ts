@@ -195,4 +195,98 @@ describe.each(DATABASES)('a narrower registry on %s', (_name, open) => {
     expect(facts.length).toBeLessThan(20);
     expect(JSON.stringify(facts)).not.toContain('cns_over');
   });
+
+  describe('a resource that takes back', () => {
+    const scope = (risk: 'read' | 'write', more: object = {}) => ({
+      title: risk,
+      risk,
+      restricted: false,
+      implies: [],
+      base: false,
+      ...more,
+    });
+    const SCOPES = { 'place:see': scope('read'), 'place:set': scope('write') };
+    let place = '';
+    beforeEach(async () => {
+      place = `https://place${run}.example/mcp`;
+      const input = { identifier: place, name: 'Place', scopes: SCOPES };
+      await services.registry.resources.create('admin', input);
+    });
+    const patch = (change: object) => () =>
+      services.registry.resources.patch('admin', place, change);
+    const at = (jti: string, more: Partial<Token> = {}): Token => ({
+      jti,
+      resource: place,
+      scope: 'place:see place:set',
+      ...more,
+    });
+
+    it('a scope, by closing it or keeping it for a few: tokens that carry it', async () => {
+      const tokens = [
+        at('both'),
+        at('other', { scope: 'place:see' }),
+        at('else', { resource: FILES }),
+      ];
+      const { 'place:see': see } = SCOPES;
+      expect(await stopped(tokens, patch({ scopes: { 'place:see': see } }))).toEqual(['both']);
+      const restricted = { 'place:see': scope('read', { restricted: true }) };
+      const [, other] = tokens as [Token, Token];
+      expect(await stopped([other], patch({ scopes: restricted }))).toEqual(['other']);
+      // Dearer, or open again: nobody holds what they may not.
+      expect(await stopped([other], patch({ scopes: { 'place:see': scope('write') } }))).toEqual(
+        [],
+      );
+    });
+
+    it('a client, by a shorter list: tokens of everybody else', async () => {
+      const tokens = [
+        at('host'),
+        at('service', { clientId: SERVICE, sub: SERVICE, agentId: SERVICE }),
+      ];
+      expect(await stopped(tokens, patch({ clients: [HOST] }))).toEqual(['service']);
+      expect(await stopped(tokens, patch({ clients: [HOST, SERVICE] }))).toEqual([]);
+      expect(await stopped(tokens, patch({ clients: [SERVICE] }))).toEqual(['host']);
+      expect(await stopped(tokens, patch({ clients: null }))).toEqual([]);
+    });
+
+    it('what begins without a user, once it demands one', async () => {
+      const tokens = [at('user'), at('agent', { clientId: AGENT, sub: AGENT })];
+      expect(await stopped(tokens, patch({ requireUser: true }))).toEqual(['agent']);
+      expect(await stopped(tokens, patch({ requireUser: false }))).toEqual([]);
+    });
+
+    it('an edge, or a part of it: what went on over that part', async () => {
+      const edge = (scopes: object) => ({ downstream: [{ resource: FILES, scopes }] });
+      const whole = { 'place:see': ['files:list'], 'place:set': ['files:write'] };
+      await patch(edge(whole))();
+      const from = `cns_${run + 1}.gnt`;
+      const there = (jti: string, parent: string, name: string): Token => ({
+        jti,
+        parent: `${from}.${parent}`,
+        scope: name,
+      });
+      const tokens = [
+        at('here'),
+        at('elsewhere', { resource: NOTES }),
+        there('here.wrote', 'here', 'files:write'),
+        there('here.listed', 'here', 'files:list'),
+        there('elsewhere.wrote', 'elsewhere', 'files:write'),
+      ];
+      const less = edge({ 'place:see': ['files:list'] });
+      expect(await stopped(tokens, patch(less))).toEqual(['here.wrote']);
+      expect(await stopped(tokens, patch(edge(whole)))).toEqual([]);
+    });
+
+    it('itself, by retiring; a tool that needs more, a name, a longer life stop nothing', async () => {
+      const tokens = [
+        at('one'),
+        at('agent', { clientId: AGENT, sub: AGENT }),
+        at('x', { resource: FILES }),
+      ];
+      const harmless = { name: 'P', tools: { see: ['place:set'] }, tokenTtlSeconds: 600 };
+      expect(await stopped(tokens, patch(harmless))).toEqual([]);
+      const retire = () => services.registry.resources.retire('admin', place);
+      expect(await stopped(tokens, retire)).toEqual(['one', 'agent']);
+    });
+  });
 });

@@ -193,20 +193,20 @@ async function patchAgent(
   if (fields.length === 0) return { before: row, agent: row, fields };
   await checkLists(deps, change.tx, id, patch, row);
   const agent = await updateAgent(change.tx, id, values as Partial<AgentValues>);
-  await stopWhatWasTaken(change, row, agent);
+  stopWhatWasTaken(change, row, agent);
   const detail = { noun: 'agent', id, name: agent.name, fields };
   await change.record({ type: 'registry.changed', agentId: id, detail });
   return { before: row, agent, fields };
 }
 
 /** Whoever may no longer front for the agent, or hand it work: their tokens with it stop. */
-async function stopWhatWasTaken(change: Change, before: AgentRow, after: AgentRow): Promise<void> {
+function stopWhatWasTaken(change: Change, before: AgentRow, after: AgentRow): void {
   const { id: agentId } = before;
   for (const clientId of before.clients.filter((one) => !after.clients.includes(one))) {
-    await stopLive(change, { agentId, clientId }, `${clientId} may not front for ${agentId}`);
+    stopLive(change, { agentId, clientId }, `${clientId} may not front for ${agentId}`);
   }
   const edges = before.takesWorkFrom.filter((one) => !after.takesWorkFrom.includes(one));
   for (const takenFrom of edges) {
-    await stopLive(change, { agentId, takenFrom }, `${agentId} takes no work from ${takenFrom}`);
+    stopLive(change, { agentId, takenFrom }, `${agentId} takes no work from ${takenFrom}`);
   }
 }

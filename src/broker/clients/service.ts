@@ -200,7 +200,7 @@ async function patchClient(
   const client = await updateClient(change.tx, id, values as Partial<ClientValues>);
   if (row.agentId !== null && client.agentId !== row.agentId) {
     const reason = `${id} acts as ${row.agentId} no more`;
-    await stopLive(change, { clientId: id, agentId: row.agentId }, reason);
+    stopLive(change, { clientId: id, agentId: row.agentId }, reason);
   }
   const detail = { noun: 'client', id, name: client.name, fields };
   await change.record({ type: 'registry.changed', clientId: id, detail });

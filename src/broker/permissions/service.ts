@@ -202,7 +202,7 @@ async function stopLost(
   const { principal, resource } = at;
   const scopes = await deps.lostScopes(change.tx, at, before, after);
   const reason = `${principal} lost ${scopes.join(' ')} at ${resource}`;
-  await stopLive(change, { ...tokensOf(principal), resource, scopes }, reason);
+  stopLive(change, { ...tokensOf(principal), resource, scopes }, reason);
 }
 
 function tokensOf(principal: string): LiveTokens {
@@ -221,6 +221,6 @@ async function roleTaken(
   for (const { principal, resource, scopes } of await permissionsOf(change.tx, `role:${role}`)) {
     const lost = await deps.lostScopes(change.tx, { principal, resource }, scopes, []);
     const reason = `${userId} lost ${lost.join(' ')} at ${resource} with role ${role}`;
-    await stopLive(change, { sub: userId, resource, scopes: lost }, reason);
+    stopLive(change, { sub: userId, resource, scopes: lost }, reason);
   }
 }

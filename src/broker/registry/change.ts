@@ -22,6 +22,11 @@ export interface Change {
    * for the receipt: whose end it is.
    */
   stop(stop: Omit<Stop, 'by'> & { readonly ends?: Ended | undefined }): void;
+  /**
+   * Work for the end of a change that may narrow, when nothing is issued any more: looking for live
+   * tokens misses none then. Reads and `stop` only.
+   */
+  whenClosed(work: () => Promise<void>): void;
 }
 
 export type Step<T> = (change: Change) => Promise<T>;
@@ -29,11 +34,15 @@ export type Step<T> = (change: Change) => Promise<T>;
 /** A step run as a change of its own. */
 export type RunStep = <T>(db: Database, by: string, step: Step<T>) => Promise<T>;
 
-const changeOn = (tx: Executor, by: string, stop: Change['stop']): Change => ({
+const changeOn = (
+  tx: Executor,
+  by: string,
+  stops: Pick<Change, 'stop' | 'whenClosed'>,
+): Change => ({
   tx,
   by,
   record: (event) => record(tx, { ...event, by }),
-  stop,
+  ...stops,
 });
 
 /** First half of the advisory lock of changes to the registry; the second is the schema's hash. */
@@ -47,11 +56,10 @@ async function lockRegistry(tx: Executor): Promise<void> {
 export const widening: RunStep = (db, by, step) =>
   db.transaction(async (tx) => {
     await lockRegistry(tx);
-    const result = await step(
-      changeOn(tx, by, () => {
-        throw new Error('a change that stops something must be narrowing');
-      }),
-    );
+    const refuse = (): never => {
+      throw new Error('a change that stops something must be narrowing');
+    };
+    const result = await step(changeOn(tx, by, { stop: refuse, whenClosed: refuse }));
     await bumpEpoch(tx);
     return result;
   });
@@ -64,8 +72,7 @@ export const widening: RunStep = (db, by, step) =>
 export const narrowing: RunStep = (db, by, step) =>
   db.transaction(async (tx) => {
     await lockRegistry(tx);
-    const { stops, result } = await collect(tx, by, step);
-    await closeGate(tx);
+    const { stops, result } = await runThenClose(tx, by, step);
     await conclude(tx, stops);
     return result;
   });
@@ -91,21 +98,26 @@ export const stoppingAtOnce = <T>(db: Database, by: string, step: Step<T>): Prom
   db.transaction((tx) => counted(tx, by, step));
 
 async function counted<T>(tx: Executor, by: string, step: Step<T>): Promise<Stopped<T>> {
-  const { stops, ended, result } = await collect(tx, by, step);
-  await closeGate(tx);
+  const { stops, ended, result } = await runThenClose(tx, by, step);
   const receipt = await receiptFor(tx, ended);
   await conclude(tx, stops);
   return { result, receipt };
 }
 
-async function collect<T>(tx: Executor, by: string, step: Step<T>) {
+/** Runs a step, closes the gate, and does what had to wait for that. */
+async function runThenClose<T>(tx: Executor, by: string, step: Step<T>) {
   const stops: Stop[] = [];
   const ended: Ended[] = [];
+  const waiting: (() => Promise<void>)[] = [];
   const stop: Change['stop'] = ({ ends, ...fact }) => {
     stops.push({ ...fact, by });
     if (ends !== undefined) ended.push(ends);
   };
-  return { result: await step(changeOn(tx, by, stop)), stops, ended };
+  const whenClosed: Change['whenClosed'] = (work) => void waiting.push(work);
+  const result = await step(changeOn(tx, by, { stop, whenClosed }));
+  await closeGate(tx);
+  for (const work of waiting) await work();
+  return { result, stops, ended };
 }
 
 /** First half of the advisory lock of long changes; the second is the schema's hash. */
@@ -145,7 +157,13 @@ async function takenBack<T>(db: Database, by: string, step: Step<T>): Promise<T>
   const takeBack = new Error('taken back');
   try {
     await oneAtATime(db).transaction(async (tx) => {
-      taken.result = await step({ tx, by, record: async () => {}, stop: () => {} });
+      taken.result = await step({
+        tx,
+        by,
+        record: async () => {},
+        stop: () => {},
+        whenClosed: () => {},
+      });
       throw takeBack;
     });
   } catch (error) {

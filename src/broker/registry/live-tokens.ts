@@ -1,9 +1,9 @@
 /**
  * What a narrower registry takes from tokens that are already out: they are found in the log of what
- * was issued, and stopped one by one, so that nobody else's stop with them. Under the gate's lock,
- * as every narrowing change is: no token in flight is missed.
+ * was issued, and stopped one by one, so that nobody else's stop with them. They are looked for when
+ * the gate is closed: no token in flight is missed.
  */
-import { and, eq, gt, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNull, notInArray, notLike, type SQL, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import { auditEvents, users } from '../../../schema/index.js';
 import { TOKEN_TTL_MAX_SECONDS } from '../limits.js';
@@ -14,8 +14,12 @@ export interface LiveTokens {
   /** Who acts, or stands for itself. */
   readonly agentId?: string | undefined;
   readonly clientId?: string | undefined;
+  /** Any client but these. */
+  readonly clientsBut?: readonly string[] | undefined;
   /** Only those in which no agent acts. */
   readonly withoutAgent?: boolean | undefined;
+  /** Only those that begin with an agent or a service. */
+  readonly withoutUser?: boolean | undefined;
   readonly sub?: string | undefined;
   /** A role of the user they are for. */
   readonly role?: string | undefined;
@@ -24,25 +28,29 @@ export interface LiveTokens {
   readonly scopes?: readonly string[] | undefined;
   /** Who acted in the token they were exchanged from. */
   readonly takenFrom?: string | undefined;
+  /** The resource whose token they were exchanged from. */
+  readonly goneOnFrom?: string | undefined;
 }
 
 /** More than this are stopped by what they hang on, together with their neighbours. */
 const SINGLE_STOPS_MAX = 500;
 
-export async function stopLive(change: Change, which: LiveTokens, reason: string): Promise<void> {
+export function stopLive(change: Change, which: LiveTokens, reason: string): void {
   if (which.scopes?.length === 0) return;
-  const rows = await change.tx
-    .select({ jti: auditEvents.jti })
-    .from(auditEvents)
-    .where(and(isAlive, ...conditions(which)));
-  const tokens = rows.flatMap(({ jti }) => (jti === null ? [] : [jti]));
-  if (tokens.length <= SINGLE_STOPS_MAX) {
-    for (const key of tokens) change.stop({ key, always: true, reason });
-    return;
-  }
-  // What each began with: a consent, or a credential (DESIGN §4). What is newer goes on.
-  const roots = new Set(tokens.map((jti) => jti.slice(0, jti.indexOf('.'))));
-  for (const key of roots) change.stop({ key, always: false, reason });
+  change.whenClosed(async () => {
+    const rows = await change.tx
+      .select({ jti: auditEvents.jti })
+      .from(auditEvents)
+      .where(and(isAlive, ...conditions(which)));
+    const tokens = rows.flatMap(({ jti }) => (jti === null ? [] : [jti]));
+    if (tokens.length <= SINGLE_STOPS_MAX) {
+      for (const key of tokens) change.stop({ key, always: true, reason });
+      return;
+    }
+    // What each began with: a consent, or a credential (DESIGN §4). What is newer goes on.
+    const roots = new Set(tokens.map((jti) => jti.slice(0, jti.indexOf('.'))));
+    for (const key of roots) change.stop({ key, always: false, reason });
+  });
 }
 
 const isAlive = and(
@@ -52,17 +60,22 @@ const isAlive = and(
 );
 
 function conditions(which: LiveTokens): (SQL | undefined)[] {
-  const { agentId, clientId, sub, role, resource, scopes, takenFrom } = which;
+  const { agentId, clientId, clientsBut, sub, role, resource, scopes } = which;
+  const { takenFrom, goneOnFrom } = which;
+  const parent = alias(auditEvents, 'parent');
   const holders = sql`(select ${users.id} from ${users} where ${role ?? ''} = any(${users.roles}))`;
   return [
     agentId === undefined ? undefined : eq(auditEvents.agentId, agentId),
     clientId === undefined ? undefined : eq(auditEvents.clientId, clientId),
+    clientsBut === undefined ? undefined : notInArray(auditEvents.clientId, [...clientsBut]),
+    which.withoutUser === true ? notLike(auditEvents.sub, 'usr\\_%') : undefined,
     which.withoutAgent === true ? isNull(auditEvents.agentId) : undefined,
     sub === undefined ? undefined : eq(auditEvents.sub, sub),
     role === undefined ? undefined : inArray(auditEvents.sub, holders),
     resource === undefined ? undefined : eq(auditEvents.resource, resource),
     scopes === undefined ? undefined : holdsOne(scopes),
-    takenFrom === undefined ? undefined : wasTakenFrom(takenFrom),
+    takenFrom === undefined ? undefined : hasParent(eq(parent.agentId, takenFrom)),
+    goneOnFrom === undefined ? undefined : hasParent(eq(parent.resource, goneOnFrom)),
   ];
 }
 
@@ -72,9 +85,9 @@ const holdsOne = (scopes: readonly string[]): SQL =>
     sql`, `,
   )}]::text[]`;
 
-function wasTakenFrom(agentId: string): SQL {
+function hasParent(condition: SQL): SQL {
   const parent = alias(auditEvents, 'parent');
   return sql`exists (select 1 from ${auditEvents} as ${sql.identifier('parent')}
-    where ${parent.type} = 'token.issued' and ${parent.agentId} = ${agentId}
+    where ${parent.type} = 'token.issued' and ${condition}
       and ${parent.jti} = ${auditEvents.detail} ->> 'parent')`;
 }

@@ -90,6 +90,15 @@ const toolProblems = (
     ),
   ]);
 
+/** Scopes that are not what they were to those who hold them: gone, or for fewer people. */
+export const scopesTaken = (before: ScopeRules, after: ScopeRules): string[] =>
+  Object.entries(before)
+    .filter(([name, rule]) => {
+      const now = ruleOf(after, name);
+      return now === undefined || (now.restricted && !rule.restricted);
+    })
+    .map(([name]) => name);
+
 /** Where this resource's server may go on to, and what becomes of its callers' scopes there. */
 export interface Edge {
   readonly resource: string;

@@ -6,10 +6,17 @@
 
 import type { Database, Executor } from '../db/database.js';
 import { type Change, changedFields, narrowing, sortedSet, widening } from '../registry/change.js';
+import { stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
 import { problemsOfEdges, refuseWhileDownstream } from './edges.js';
-import { edgeListProblems, identifierProblem, scopeProblems, slashTwin } from './policy.js';
+import {
+  edgeListProblems,
+  identifierProblem,
+  scopeProblems,
+  scopesTaken,
+  slashTwin,
+} from './policy.js';
 import type { NewEdge, NewResource, ResourcePatch } from './schema.js';
 import {
   findResource,
@@ -175,6 +182,7 @@ async function patchResource(
   if (edges === 'checked' && fields.some((field) => field === 'scopes' || field === 'downstream')) {
     throwIfAny(await problemsOfEdges(change.tx, resource));
   }
+  stopWhatWasTaken(change, row, resource);
   const gone = Object.keys(row.scopes).filter((name) => !Object.hasOwn(scopes, name));
   if (gone.length > 0) await deps.forgetScopes(change, identifier, gone);
   const detail = {
@@ -188,10 +196,32 @@ async function patchResource(
   return { resource, fields };
 }
 
+/** Tokens out there that would not be issued any more (DESIGN §7) stop. */
+function stopWhatWasTaken(change: Change, before: ResourceRow, after: ResourceRow): void {
+  const { identifier: resource, clients } = after;
+  const scopes = scopesTaken(before.scopes, after.scopes);
+  stopLive(change, { resource, scopes }, `${resource} closed ${scopes.join(' ')}`);
+  if (clients !== null && before.clients?.every((id) => clients.includes(id)) !== true) {
+    stopLive(change, { resource, clientsBut: clients }, `${resource} accepts fewer clients`);
+  }
+  if (after.requireUser && !before.requireUser) {
+    stopLive(change, { resource, withoutUser: true }, `${resource} demands a user`);
+  }
+  for (const edge of before.downstream) {
+    const now = after.downstream.find((other) => other.resource === edge.resource)?.scopes ?? {};
+    const lost = Object.entries(edge.scopes).flatMap(([from, to]) =>
+      to.filter((name) => now[from]?.includes(name) !== true),
+    );
+    const which = { resource: edge.resource, goneOnFrom: resource, scopes: [...new Set(lost)] };
+    stopLive(change, which, `${resource} goes on to less of ${edge.resource}`);
+  }
+}
+
 async function retire(change: Change, identifier: string): Promise<void> {
   const row = await requireLive(change.tx, identifier);
   await refuseWhileDownstream(change.tx, identifier);
   await updateResource(change.tx, identifier, { status: 'retired' });
+  stopLive(change, { resource: identifier }, `${identifier} retired`);
   const detail = { noun: 'resource', id: identifier, name: row.name };
   await change.record({ type: 'registry.retired', resource: identifier, detail });
 }
