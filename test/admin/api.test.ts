@@ -105,6 +105,15 @@ const CREDENTIAL = {
   last_used_at: null,
 };
 const inPath = encodeURIComponent;
+const receiptOf = (accessTokens: number, refreshTokens = 0, grants = 0, consents = 0) => ({
+  receipt: {
+    ended_at: instant,
+    access_tokens: accessTokens,
+    refresh_tokens: refreshTokens,
+    grants,
+    consents,
+  },
+});
 
 describe('DESIGN §12: each noun is created, shown, listed, changed and retired', () => {
   it('an agent; its secret is in one answer only (K1)', async () => {
@@ -144,7 +153,7 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
       body: { name: 'Rounder', purpose: null },
     });
     expect(told(patched)).toEqual([200, { ...agent, name: 'Rounder', purpose: null }]);
-    expect(told(await call('delete', '/agents/agt_round'))).toEqual([204, undefined]);
+    expect(told(await call('delete', '/agents/agt_round'))).toEqual([200, receiptOf(0)]);
     expect((await call('get', '/agents/agt_round')).body).toEqual({
       ...agent,
       name: 'Rounder',
@@ -182,7 +191,7 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
     expect(told(secret)).toEqual(
       problem(409, CONFLICT, { detail: 'cli_round is a public client (auth: none)' }),
     );
-    expect(told(await call('delete', '/clients/cli_round'))).toEqual([204, undefined]);
+    expect(told(await call('delete', '/clients/cli_round'))).toEqual([200, receiptOf(0)]);
     expect((await call('get', '/clients/cli_round')).body).toEqual({
       ...client,
       redirect_uris: uris,
@@ -327,7 +336,7 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
     const disabled = { status: 'disabled', status_reason: 'left' };
     expect(told(await disable({ status: 'disabled', reason: 'left' }))).toEqual([
       200,
-      { ...user, ...disabled },
+      { ...user, ...disabled, ...receiptOf(0) },
     ]);
     expect(told(await call('patch', at, { body: { roles: [] } }))).toEqual([
       200,
@@ -338,7 +347,7 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
       { ...role, description: null },
     ]);
     expect(told(await call('delete', '/roles/walkers'))).toEqual([204, undefined]);
-    expect(told(await call('delete', at))).toEqual([204, undefined]);
+    expect(told(await call('delete', at))).toEqual([200, receiptOf(0)]);
     expect((await call('get', at)).body).toEqual({
       ...user,
       ...disabled,
@@ -575,7 +584,7 @@ describe('K1: a secret is shown once', () => {
     expect((await call('delete', `/agents/${AGENT}/credentials/${added.body.id}`)).status).toBe(
       404,
     );
-    expect(told(await call('delete', gone))).toEqual([204, undefined]);
+    expect(told(await call('delete', gone))).toEqual([200, receiptOf(1)]);
     expect(told(await call('delete', gone))).toEqual(
       missing(`there is no credential "${added.body.id}"`),
     );
@@ -631,6 +640,13 @@ describe('DESIGN §6: blocking an agent over the API', () => {
         redirect_uris: [],
         auth: 'client_secret_basic',
         created_at: instant,
+        receipt: {
+          ended_at: instant,
+          access_tokens: expect.any(Number),
+          refresh_tokens: expect.any(Number),
+          grants: expect.any(Number),
+          consents: 0,
+        },
       },
     ]);
     expect(await introspect(token)).toEqual({ active: false });
@@ -733,18 +749,7 @@ describe('consents, grants and the audit over the API', () => {
     );
     expect(whole).toEqual(expect.arrayContaining(consents.body.items[0].granted));
     const end = `/grants/${grant}?reason=${inPath('done with it')}`;
-    expect(told(await call('delete', end))).toEqual([
-      200,
-      {
-        receipt: {
-          ended_at: instant,
-          access_tokens: 1,
-          refresh_tokens: 1,
-          grants: 1,
-          consents: 0,
-        },
-      },
-    ]);
+    expect(told(await call('delete', end))).toEqual([200, receiptOf(1, 1, 1)]);
     expect(told(await call('delete', end))).toEqual(missing(`there is no live grant "${grant}"`));
     const ended = (await call('get', '/grants?live=false')).body.items;
     expect(ended.find(({ id }: { id: string }) => id === grant)).toMatchObject({

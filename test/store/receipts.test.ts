@@ -2,10 +2,13 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { artifacts, consents, grants, revocations } from '../../schema/index.js';
+import { createAdminServices } from '../../src/broker/admin/services.js';
 import { record } from '../../src/broker/audit/store.js';
+import { openPostgres } from '../../src/broker/db/postgres.js';
 import { endConsent, endGrant } from '../../src/broker/delegation/ends.js';
-import { DATABASES, type OpenedDatabase } from '../support/databases.js';
-import { AGENT, ANA, BEN, FILES, HOST, OTHER_AGENT, seedWorld } from '../support/world.js';
+import { narrowing } from '../../src/broker/registry/change.js';
+import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+import { AGENT, ANA, BEN, DESKTOP, FILES, HOST, OTHER_AGENT, seedWorld } from '../support/world.js';
 
 describe.each(DATABASES)('receipts on %s', (_name, open) => {
   let opened: OpenedDatabase;
@@ -189,5 +192,120 @@ describe.each(DATABASES)('receipts on %s', (_name, open) => {
       ...NOTHING,
       consents: 1,
     });
+  });
+
+  describe('principals', () => {
+    const registry = () => createAdminServices(opened.db, 'https://id.example').registry;
+
+    /** Two grants of the agent with a token each, and two tokens of its own. */
+    async function delegated() {
+      const id = await consent({});
+      for (const one of [await grant(id), await grant(id)]) await token(`${id}.${one}`);
+      await token('crd_helper', { sub: AGENT, client: AGENT });
+      await token('crd_second', { sub: AGENT, client: AGENT });
+      // Somebody else's, which no receipt below counts.
+      const other = await consent({ user: BEN.id, agent: OTHER_AGENT, client: DESKTOP });
+      const given = { user: BEN.id, agent: OTHER_AGENT, client: DESKTOP };
+      await token(`${other}.${await grant(other, given)}`, given);
+      return id;
+    }
+    const status = async (to: 'active' | 'paused' | 'blocked' | 'retired') =>
+      (await registry().agents.setStatus('admin', AGENT, { status: to, reason: 'test' })).receipt;
+
+    it('a pause ends tokens and lets the rest wait; the block that follows ends that', async () => {
+      await delegated();
+      expect(counts(await status('paused'))).toEqual({ ...NOTHING, accessTokens: 4 });
+      expect(counts(await status('blocked'))).toEqual({ ...NOTHING, refreshTokens: 2, grants: 2 });
+      expect(counts(await status('blocked'))).toEqual(NOTHING);
+      expect(counts(await status('active'))).toEqual(NOTHING);
+    });
+
+    it('a block ends grants, and the consent stays the user’s; nothing counts a second time', async () => {
+      const id = await delegated();
+      expect(counts(await status('blocked'))).toEqual({
+        accessTokens: 4,
+        refreshTokens: 2,
+        grants: 2,
+        consents: 0,
+      });
+      await status('active');
+      expect(counts(await status('blocked'))).toEqual(NOTHING);
+      expect(counts(await endConsent(opened.db, id, 'done', ANA.id))).toEqual({
+        ...NOTHING,
+        consents: 1,
+      });
+    });
+
+    it('a user who is disabled, a client that retires, an agent that retires', async () => {
+      const whole = { refreshTokens: 2, grants: 2 };
+      await delegated();
+      const { receipt } = await registry().users.setStatus('admin', ANA.id, {
+        status: 'disabled',
+        reason: 'test',
+      });
+      expect(counts(receipt)).toEqual({ ...whole, accessTokens: 2, consents: 0 });
+      await registry().users.enable('admin', ANA.id);
+      // The user's stop counted the grants; what is left of the agent's is its own tokens.
+      await opened.db.run('delete from revocations');
+      await opened.db.run(`update users set not_before = 'epoch'`);
+      const client = await registry().clients.create('admin', {
+        id: 'cli_leaving',
+        name: 'Leaving',
+        kind: 'service',
+      });
+      const consentId = await consent({ client: client.client.id });
+      const given = { client: client.client.id };
+      await token(`${consentId}.${await grant(consentId, given)}`, given);
+      await token('crd_leaving', { ...given, agent: '', sub: client.client.id });
+      expect(counts(await registry().clients.retire('admin', client.client.id))).toEqual({
+        accessTokens: 2,
+        refreshTokens: 1,
+        grants: 1,
+        consents: 1,
+      });
+      const agent = await registry().agents.create('admin', {
+        id: 'agt_leaving',
+        name: 'Leaving',
+        owner: 'Ops',
+      });
+      const theirs = { agent: agent.agent.id };
+      const last = await consent(theirs);
+      await token(`${last}.${await grant(last, theirs)}`, theirs);
+      expect(counts(await registry().agents.retire('admin', agent.agent.id))).toEqual({
+        accessTokens: 1,
+        refreshTokens: 1,
+        grants: 1,
+        consents: 1,
+      });
+    });
+
+    it('a credential: what it obtained, and not what its neighbour did', async () => {
+      await delegated();
+      expect(
+        counts(await registry().agents.removeCredential('admin', AGENT, 'crd_helper')),
+      ).toEqual({ ...NOTHING, accessTokens: 1 });
+    });
+  });
+});
+
+describe('a stop beside a long change, on PostgreSQL', () => {
+  it('does not wait for it: neither an agent’s nor a consent’s', async () => {
+    const opened = await openTestPostgres();
+    await seedWorld(opened.db);
+    const { agents } = createAdminServices(opened.db, 'https://id.example').registry;
+    const other = await openPostgres({ url: opened.url as string });
+    const order: string[] = [];
+    await narrowing(other, 'cli', async (change) => {
+      await change.record({ type: 'world.applied' });
+      await agents.block('admin', AGENT, 'now');
+      order.push('blocked');
+      await endConsent(opened.db, 'cns_none', 'now', 'admin');
+      order.push('ended');
+    });
+    order.push('applied');
+    expect(order).toEqual(['blocked', 'ended', 'applied']);
+    expect((await agents.get(AGENT)).status).toBe('blocked');
+    await other.close();
+    await opened.close();
   });
 });

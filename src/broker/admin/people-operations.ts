@@ -89,11 +89,12 @@ const users: readonly Operation[] = [
     scope: 'admin:security',
     summary: 'Disable or enable a user; disabling stops everything that acts for them',
     body: userStatusSchema,
-    view: views.userViewSchema,
+    view: views.stoppedSchema(views.userViewSchema),
     status: 200,
     run: async (call) =>
-      views.userView(
+      views.stoppedView(
         await call.services.registry.users.setStatus(call.by, id(call), body<UserStatus>(call)),
+        views.userView,
       ),
   },
   {
@@ -101,8 +102,10 @@ const users: readonly Operation[] = [
     path: '/users/:id',
     scope: 'admin:security',
     summary: 'Retire a user; whoever gets the e-mail address next inherits nothing',
-    status: 204,
-    run: (call) => call.services.registry.users.retire(call.by, id(call)),
+    view: views.receiptAnswerSchema,
+    status: 200,
+    run: async (call) =>
+      views.receiptAnswer(await call.services.registry.users.retire(call.by, id(call))),
   },
 ];
 

@@ -87,11 +87,12 @@ const agents: readonly Operation[] = [
     summary:
       'Activate, pause, block, unblock or retire an agent; all but activating stop its tokens',
     body: agentStatusSchema,
-    view: views.agentViewSchema,
+    view: views.stoppedSchema(views.agentViewSchema),
     status: 200,
     run: async (call) =>
-      views.agentView(
+      views.stoppedView(
         await call.services.registry.agents.setStatus(call.by, id(call), body<AgentStatus>(call)),
+        views.agentView,
       ),
   },
   {
@@ -99,8 +100,10 @@ const agents: readonly Operation[] = [
     path: '/agents/:id',
     scope: 'admin:security',
     summary: 'Retire an agent; its id is never used again',
-    status: 204,
-    run: (call) => call.services.registry.agents.retire(call.by, id(call)),
+    view: views.receiptAnswerSchema,
+    status: 200,
+    run: async (call) =>
+      views.receiptAnswer(await call.services.registry.agents.retire(call.by, id(call))),
   },
 ];
 
@@ -159,8 +162,10 @@ const clients: readonly Operation[] = [
     path: '/clients/:id',
     scope: 'admin:security',
     summary: 'Retire a client; its tokens stop, its id is never used again',
-    status: 204,
-    run: (call) => call.services.registry.clients.retire(call.by, id(call)),
+    view: views.receiptAnswerSchema,
+    status: 200,
+    run: async (call) =>
+      views.receiptAnswer(await call.services.registry.clients.retire(call.by, id(call))),
   },
 ];
 
@@ -205,12 +210,15 @@ const credentials = (noun: 'agents' | 'clients'): readonly Operation[] => [
     path: `/${noun}/:id/credentials/:credential`,
     scope: 'admin:security',
     summary: 'Remove a credential; what it obtained stops',
-    status: 204,
-    run: (call) =>
-      call.services.registry[noun].removeCredential(
-        call.by,
-        id(call),
-        call.params.credential as string,
+    view: views.receiptAnswerSchema,
+    status: 200,
+    run: async (call) =>
+      views.receiptAnswer(
+        await call.services.registry[noun].removeCredential(
+          call.by,
+          id(call),
+          call.params.credential as string,
+        ),
       ),
   },
 ];

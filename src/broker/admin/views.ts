@@ -6,6 +6,7 @@ import { credentialViewSchema, newCredentialViewSchema } from '../clients/creden
 import type { AddedCredential } from '../clients/credentials.js';
 import { clientViewSchema, createdClientViewSchema } from '../clients/schema.js';
 import { permissionViewSchema, roleViewSchema } from '../permissions/schema.js';
+import type { Stopped } from '../registry/change.js';
 import type { Page } from '../registry/page.js';
 import { resourceViewSchema, scopeViewSchema } from '../resources/schema.js';
 import type { Receipt } from '../revocation/receipt.js';
@@ -118,6 +119,13 @@ export const receiptAnswer = (receipt: Receipt) => ({ receipt: receiptView(recei
 export const eventView = (event: RecordedEvent, sentence: string): Record<string, unknown> => ({
   ...toWire(event as unknown as Row, Object.keys(eventViewSchema.shape)),
   sentence,
+});
+
+/** What was changed, and what that stopped. */
+export const stoppedSchema = (item: z.ZodObject) => item.extend({ receipt: receiptViewSchema });
+export const stoppedView = ({ result, receipt }: Stopped<object>, each: View) => ({
+  ...each(result),
+  ...receiptAnswer(receipt),
 });
 
 export const pageView = <Item extends object>(page: Page<Item>, each: View) => ({

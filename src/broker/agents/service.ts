@@ -18,12 +18,16 @@ import {
   changedFields,
   databaseNow,
   narrowing,
+  type Stopped,
   sortedLists,
+  stopping,
+  stoppingAtOnce,
   widening,
 } from '../registry/change.js';
 import { stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, notFound, throwIfAny } from '../registry/refusal.js';
+import type { Receipt } from '../revocation/receipt.js';
 import type { AgentPatch, AgentStatus, NewAgent } from './schema.js';
 import { retire, setStatus } from './status.js';
 import {
@@ -34,6 +38,7 @@ import {
   insertAgent,
   listAgentRows,
   liveAgents,
+  lockAgent,
   updateAgent,
 } from './store.js';
 
@@ -54,6 +59,11 @@ export type Agents = ReturnType<typeof createAgents>;
 export function createAgents(deps: AgentDeps) {
   const { db, credentials } = deps;
   const steps = createAgentSteps(deps);
+  const toStatus = (by: string, id: string, status: AgentStatus): Promise<Stopped<AgentRow>> => {
+    // Whoever is stopped does not wait for a world file to be applied.
+    const run = status.status === 'retired' ? stopping : stoppingAtOnce;
+    return run(db, by, async (change) => (await steps.setStatus(change, id, status)).agent);
+  };
   return {
     steps,
     create: (by: string, input: NewAgent) =>
@@ -65,17 +75,13 @@ export function createAgents(deps: AgentDeps) {
     },
     patch: (by: string, id: string, patch: AgentPatch) =>
       narrowing(db, by, async (change) => (await steps.patch(change, id, patch)).agent),
-    setStatus: (by: string, id: string, status: AgentStatus) =>
-      narrowing(db, by, async (change) => (await steps.setStatus(change, id, status)).agent),
-    block: (by: string, id: string, reason: string) =>
-      narrowing(db, by, async (change) => {
-        return (await steps.setStatus(change, id, { status: 'blocked', reason })).agent;
-      }),
-    unblock: (by: string, id: string, reason?: string) =>
-      narrowing(db, by, async (change) => {
-        return (await steps.setStatus(change, id, { status: 'active', reason })).agent;
-      }),
-    retire: (by: string, id: string) => narrowing(db, by, (change) => steps.retire(change, id)),
+    setStatus: toStatus,
+    block: async (by: string, id: string, reason: string): Promise<AgentRow> =>
+      (await toStatus(by, id, { status: 'blocked', reason })).result,
+    unblock: async (by: string, id: string, reason?: string): Promise<AgentRow> =>
+      (await toStatus(by, id, { status: 'active', reason })).result,
+    retire: async (by: string, id: string): Promise<Receipt> =>
+      (await stopping(db, by, (change) => steps.retire(change, id))).receipt,
     addCredential: (by: string, id: string, input: NewCredential): Promise<AddedCredential> =>
       widening(db, by, async (change) => {
         await requireLive(change.tx, id);
@@ -86,11 +92,13 @@ export function createAgents(deps: AgentDeps) {
       await requireAgent(db.orm, id);
       return credentials.list(db.orm, id, filter);
     },
-    removeCredential: (by: string, id: string, credentialId: string): Promise<void> =>
-      narrowing(db, by, async (change) => {
+    removeCredential: async (by: string, id: string, credentialId: string): Promise<Receipt> => {
+      const { receipt } = await stopping(db, by, async (change) => {
         await requireAgent(change.tx, id);
         await credentials.remove(change, { noun: 'agent', id }, credentialId);
-      }),
+      });
+      return receipt;
+    },
   };
 }
 
@@ -100,15 +108,21 @@ function createAgentSteps(deps: AgentDeps) {
     create: (change: Change, input: NewAgent) => create(deps, change, input),
     patch: (change: Change, id: string, patch: AgentPatch) => patchAgent(deps, change, id, patch),
     setStatus: async (change: Change, id: string, status: AgentStatus) =>
-      setStatus(deps, change, await requireAgent(change.tx, id), status),
+      setStatus(deps, change, await requireLocked(change.tx, id), status),
     retire: async (change: Change, id: string): Promise<void> => {
-      await retire(deps, change, await requireAgent(change.tx, id));
+      await retire(deps, change, await requireLocked(change.tx, id));
     },
   };
 }
 
 async function requireAgent(db: Executor, id: string): Promise<AgentRow> {
   const row = await findAgent(db, id);
+  if (row === undefined) throw notFound('agent', id);
+  return row;
+}
+
+async function requireLocked(tx: Executor, id: string): Promise<AgentRow> {
+  const row = await lockAgent(tx, id);
   if (row === undefined) throw notFound('agent', id);
   return row;
 }

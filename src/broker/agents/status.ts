@@ -5,6 +5,7 @@
 import type { CredentialSteps } from '../clients/credentials.js';
 import { type Change, databaseNow } from '../registry/change.js';
 import { conflict, invalid } from '../registry/refusal.js';
+import type { Ended } from '../revocation/receipt.js';
 import { factTime } from '../revocation/store.js';
 import { type AgentFact, type AgentState, agentStep, needsReason } from './policy.js';
 import type { AgentStatus } from './schema.js';
@@ -60,7 +61,7 @@ async function step(
     ...(step.ends ? { notBefore: databaseNow } : {}),
   });
   if (to === 'retired') await deps.credentials.removeAll(change, { noun: 'agent', id: row.id });
-  await tell(change, row, step.fact, reason ?? `agent ${to}`);
+  await tell(change, row, to, step.fact, reason ?? `agent ${to}`);
   await change.record({
     type: step.event,
     agentId: row.id,
@@ -78,14 +79,32 @@ async function step(
  * The newest fact about a key is the one that counts. Resuming keeps the time of the pause's own fact,
  * which was stamped when the gate was closed: the row's time is older, and a token may be between.
  */
-async function tell(change: Change, row: AgentRow, fact: AgentFact, reason: string): Promise<void> {
+async function tell(
+  change: Change,
+  row: AgentRow,
+  to: AgentState,
+  fact: AgentFact,
+  reason: string,
+): Promise<void> {
   if (fact === 'none') return;
   const key = row.id;
-  if (fact !== 'before_pause') {
-    change.stop({ key, always: fact === 'all', reason });
+  if (fact === 'all') {
+    change.stop({ key, always: true, reason, ends: endOf(row, to) });
+    return;
+  }
+  if (fact === 'before_now') {
+    change.stop({ key, always: false, reason });
     return;
   }
   const at = await factTime(change.tx, key);
   // Forgotten: nothing from before the pause can be alive.
   if (at !== undefined) change.stop({ key, always: false, reason, at });
 }
+
+/** For the receipt: a pause lets grants wait, a block ends them, history ends consents too. */
+const endOf = ({ id, notBefore: since }: AgentRow, to: AgentState): Ended => ({
+  kind: 'agent',
+  id,
+  since,
+  reach: to === 'paused' ? 'tokens' : to === 'blocked' ? 'grants' : 'consents',
+});

@@ -16,6 +16,12 @@ export async function findAgent(db: Executor, id: string): Promise<AgentRow | un
   return row;
 }
 
+/** The same, and nobody else changes it before this transaction ends. */
+export async function lockAgent(tx: Executor, id: string): Promise<AgentRow | undefined> {
+  await tx.select({ id: agents.id }).from(agents).where(eq(agents.id, id)).for('update');
+  return findAgent(tx, id);
+}
+
 export interface AgentFilter {
   readonly status?: string | undefined;
   readonly owner?: string | undefined;

@@ -110,7 +110,8 @@ async function add(
 async function remove(change: Change, owner: CredentialOwner, id: string): Promise<void> {
   const removed = await removeCredentialRow(change.tx, owner.id, id);
   if (removed === undefined) throw notFound('credential', id);
-  change.stop({ key: id, always: true, reason: 'credential removed' });
+  const ends = { kind: 'credential', id, principal: owner.id } as const;
+  change.stop({ key: id, always: true, reason: 'credential removed', ends });
   await change.record({
     type: 'credential.removed',
     ...auditColumn(owner),

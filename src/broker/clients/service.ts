@@ -11,11 +11,13 @@ import {
   changedFields,
   databaseNow,
   narrowing,
+  stopping,
   widening,
 } from '../registry/change.js';
 import { stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
+import type { Receipt } from '../revocation/receipt.js';
 import type { NewCredential } from './credential-schema.js';
 import type {
   AddedCredential,
@@ -70,7 +72,8 @@ export function createClients(deps: ClientDeps) {
     },
     patch: (by: string, id: string, patch: ClientPatch) =>
       narrowing(db, by, async (change) => (await steps.patch(change, id, patch)).client),
-    retire: (by: string, id: string) => narrowing(db, by, (change) => steps.retire(change, id)),
+    retire: async (by: string, id: string): Promise<Receipt> =>
+      (await stopping(db, by, (change) => steps.retire(change, id))).receipt,
     addCredential: (by: string, id: string, input: NewCredential): Promise<AddedCredential> =>
       widening(db, by, async (change) => {
         const client = await requireLive(change.tx, id);
@@ -82,11 +85,13 @@ export function createClients(deps: ClientDeps) {
       await requireClient(db.orm, id);
       return credentials.list(db.orm, id, filter);
     },
-    removeCredential: (by: string, id: string, credentialId: string): Promise<void> =>
-      narrowing(db, by, async (change) => {
+    removeCredential: async (by: string, id: string, credentialId: string): Promise<Receipt> => {
+      const { receipt } = await stopping(db, by, async (change) => {
         await requireClient(change.tx, id);
         await credentials.remove(change, { noun: 'client', id }, credentialId);
-      }),
+      });
+      return receipt;
+    },
   };
 }
 
@@ -211,7 +216,8 @@ async function retire(deps: ClientDeps, change: Change, id: string): Promise<voi
   const row = await requireLive(change.tx, id);
   await updateClient(change.tx, id, { status: 'retired', notBefore: databaseNow });
   await deps.credentials.removeAll(change, { noun: 'client', id });
-  change.stop({ key: id, always: true, reason: 'client retired' });
+  const ends = { kind: 'client', id, reach: 'consents', since: row.notBefore } as const;
+  change.stop({ key: id, always: true, reason: 'client retired', ends });
   await change.record({
     type: 'registry.retired',
     clientId: id,

@@ -12,11 +12,14 @@ import {
   changedFields,
   databaseNow,
   narrowing,
+  type Stopped,
   sortedSet,
+  stopping,
   widening,
 } from '../registry/change.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, invalid, notFound, throwIfAny } from '../registry/refusal.js';
+import type { Receipt } from '../revocation/receipt.js';
 import { emailKeyOf, type NewUser, type UserPatch, type UserStatus } from './schema.js';
 import {
   findUser,
@@ -61,6 +64,8 @@ export function createUsers(deps: UserDeps) {
     const passwordHash = password === undefined ? undefined : await deps.hashPassword(password);
     return { ...rest, passwordHash };
   };
+  const toStatus = (by: string, id: string, status: UserStatus): Promise<Stopped<UserRow>> =>
+    stopping(db, by, async (change) => (await steps.setStatus(change, id, status)).user);
   return {
     steps,
     create: async (by: string, input: NewUser) => {
@@ -76,17 +81,13 @@ export function createUsers(deps: UserDeps) {
       const ready = await hashed(patch);
       return narrowing(db, by, async (change) => (await steps.patch(change, id, ready)).user);
     },
-    setStatus: (by: string, id: string, status: UserStatus) =>
-      narrowing(db, by, async (change) => (await steps.setStatus(change, id, status)).user),
-    disable: (by: string, id: string, reason: string) =>
-      narrowing(db, by, async (change) => {
-        return (await steps.setStatus(change, id, { status: 'disabled', reason })).user;
-      }),
-    enable: (by: string, id: string) =>
-      narrowing(db, by, async (change) => {
-        return (await steps.setStatus(change, id, { status: 'active' })).user;
-      }),
-    retire: (by: string, id: string) => narrowing(db, by, (change) => steps.retire(change, id)),
+    setStatus: toStatus,
+    disable: async (by: string, id: string, reason: string): Promise<UserRow> =>
+      (await toStatus(by, id, { status: 'disabled', reason })).result,
+    enable: async (by: string, id: string): Promise<UserRow> =>
+      (await toStatus(by, id, { status: 'active' })).result,
+    retire: async (by: string, id: string): Promise<Receipt> =>
+      (await stopping(db, by, (change) => steps.retire(change, id))).receipt,
   };
 }
 
@@ -188,7 +189,12 @@ async function setStatus(
     return { user: row, changed: false };
   }
   const user = await updateUser(change.tx, id, { status, statusReason, notBefore: databaseNow });
-  change.stop({ key: id, always: disabling, reason: reason ?? `user ${status}` });
+  change.stop({
+    key: id,
+    always: disabling,
+    reason: reason ?? `user ${status}`,
+    ...(disabling ? { ends: { kind: 'user', id, reach: 'grants', since: row.notBefore } } : {}),
+  });
   await change.record({
     type: disabling ? 'user.disabled' : 'user.enabled',
     sub: id,
@@ -207,7 +213,8 @@ async function retire(change: Change, id: string): Promise<void> {
     roles: [],
     notBefore: databaseNow,
   });
-  change.stop({ key: id, always: true, reason: 'user retired' });
+  const ends = { kind: 'user', id, reach: 'consents', since: row.notBefore } as const;
+  change.stop({ key: id, always: true, reason: 'user retired', ends });
   await change.record({
     type: 'registry.retired',
     sub: id,
