@@ -2,6 +2,7 @@
 // §1.4, §6). Signing in there is signing in everywhere: one session, kept by the engine.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createBrowserless, formsOf } from '../../examples/demo/walk-pages.js';
+import { record } from '../../src/broker/audit/store.js';
 import {
   type Answer,
   authFor,
@@ -162,7 +163,7 @@ describe('what acts for a user', () => {
       'Helper',
       'Run by Example Ops',
       'File server',
-      'List your files and Read your files',
+      'List your files; Read your files',
       'Through Agent Host',
       'Passing work on Not allowed',
       'Since',
@@ -186,7 +187,7 @@ describe('what acts for a user', () => {
     await authorize(t, { params: { requested_actor: undefined, scope: 'openid files:read' } });
     const { page } = await visit(t);
     expect(textOf(page)).toContain(
-      'Agent Host File server List your files, Read your files and Know that it is you Since',
+      'Agent Host File server List your files; Read your files; Know that it is you Since',
     );
     expect(textOf(page)).toContain('Last used Not yet');
   });
@@ -227,11 +228,16 @@ describe('what acts for a user', () => {
     );
     expect(tokens.access_token).toBeDefined();
     const report = (jti: string, tool: string, resource = FILES) =>
-      t.broker.db.run(
-        `insert into audit_events (type, by, jti, sub, agent_id, client_id, resource, detail)
-         values ('tool.allowed', $1, $2, $3, $4, $5, $6, $7::text::jsonb)`,
-        [FILES_CLIENT, jti, ANA.id, AGENT, HOST, resource, JSON.stringify({ tool, required: [] })],
-      );
+      record(t.broker.db.orm, {
+        type: 'tool.allowed',
+        by: FILES_CLIENT,
+        jti,
+        sub: ANA.id,
+        agentId: AGENT,
+        clientId: HOST,
+        resource,
+        detail: { tool, required: [] },
+      });
     await report(issued?.jti as string, 'read_file');
     await report(`${id}.gnt_none.t1`, 'forged_id');
     await report(issued?.jti as string, 'foreign_place', 'https://notes.example/api');
@@ -245,12 +251,10 @@ describe('what acts for a user', () => {
   it('pages a long history, without a gap and without an end to click on', async () => {
     await act();
     const [id] = await consentIds();
-    await t.broker.db.run(
-      `insert into audit_events (type, sub, agent_id, client_id, grant_id, detail)
-       select 'token.refused', $1, $2, $3, (select id from grants limit 1), jsonb_build_object('rule', 'n' || n)
-       from generate_series(1, 120) n`,
-      [ANA.id, AGENT, HOST],
-    );
+    const [grant] = await t.broker.db.run<{ id: string }>('select id from grants');
+    const refused = { type: 'token.refused', sub: ANA.id, agentId: AGENT, clientId: HOST } as const;
+    for (let n = 1; n <= 120; n += 1)
+      await record(t.broker.db.orm, { ...refused, grantId: grant?.id, detail: { rule: `n${n}` } });
     const { browser } = await visit(t);
     const seen: string[] = [];
     let next: string | undefined = `/me/consents/${id}`;
@@ -289,7 +293,7 @@ describe('stopping', () => {
     ]);
     const after = textOf(await browser.open(`${t.issuer}/me`));
     expect(after).toContain('Nothing acts for you.');
-    expect(after).toMatch(/Over since lately Helper, File server Stopped by you, \d/);
+    expect(after).toMatch(/Ended recently Helper, File server Stopped by you, \d/);
     const closer = await browser.open(`${t.issuer}/me/consents/${id}`);
     expect(textOf(closer)).toContain('Stopped by you');
     expect(formsOf(closer).map(({ action }) => action)).toEqual([
@@ -347,7 +351,7 @@ describe('stopping', () => {
     await t.broker.db.run("update consents set expires_at = clock_timestamp() - interval '1 hour'");
     const { browser, page } = await visit(t);
     expect(textOf(page)).toContain(
-      'Nothing acts for you. Over since lately Helper, File server Ran out',
+      'Nothing acts for you. Ended recently Helper, File server Ran out',
     );
     expect((await browser.open(`${t.issuer}/me/stop`)).status).toBe(404);
   });

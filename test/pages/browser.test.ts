@@ -8,6 +8,7 @@ import type { ConsentPageModel } from '../../src/broker/http/page-model.js';
 import { LANGUAGES } from '../../src/broker/http/texts/index.js';
 import { renderSignIn } from '../../src/broker/users/sign-in-views.js';
 import { type Browser, type BrowserContext, launchBrowser, type Page } from '../support/browser.js';
+import { mePagesIn, type Others } from './me-models.js';
 import { AGENT_CONSENT, SIGN_IN } from './models.js';
 import { PAGES, type Site, startSite } from './site.js';
 
@@ -107,7 +108,7 @@ describe('by keyboard, on every page', () => {
 });
 
 /** What a Tab key should stop at, in the order of the page: of radio buttons, the chosen one. */
-const REACHABLE = `[...document.querySelectorAll('a[href], button:not([hidden]), input:not([type=hidden]), select, summary')]
+const REACHABLE = `[...document.querySelectorAll('a[href], button:not([hidden]), input:not([type=hidden]):not([hidden]), select, summary')]
   .filter((one) => one.type !== 'radio' || one.checked)
   .filter((one) => one.matches('summary') || !one.closest('details:not([open])'))
   .map((one) => ({ at: one.outerHTML, seen: true }))`;
@@ -214,6 +215,27 @@ describe.each(HOSTILE)('the hostile name %j', (text) => {
           actions: actions[name as keyof typeof actions],
           invisible: false,
         });
+      }
+    });
+  });
+
+  it('is inert on the user’s own pages', async () => {
+    const names = ['user', 'email', 'agent', 'owner', 'client', 'place', 'title', 'browser'];
+    const others = Object.fromEntries([...names, 'sentence'].map((name) => [name, text]));
+    await withPage({}, async (page) => {
+      for (const html of Object.values(mePagesIn(LANGUAGES.en, others as unknown as Others))) {
+        site.extra.set('/hostile-own', { html, headers: {} });
+        await page.goto(`${site.origin}/hostile-own`);
+        const seen = await page.evaluate(() => ({
+          hit: (window as unknown as { hit?: number }).hit,
+          foreign: document.querySelectorAll(
+            'script, img, style, iframe, [onerror], [onfocus], [autofocus], a:not([href^="/me"], .skip), form:not([action^="/me"])',
+          ).length,
+          invisible: /[\p{Cf}\p{Default_Ignorable_Code_Point}]/u.test(
+            document.body.innerText + document.title,
+          ),
+        }));
+        expect(seen).toEqual({ hit: undefined, foreign: 0, invisible: false });
       }
     });
   });

@@ -7,6 +7,7 @@ import { stylesheet } from '../../src/broker/http/style.css.js';
 import { LANGUAGES, type Language } from '../../src/broker/http/texts/index.js';
 import { renderHandOver } from '../../src/broker/provider/hand-over.js';
 import { renderSignIn, renderSignOut } from '../../src/broker/users/sign-in-views.js';
+import { mePagesIn } from './me-models.js';
 import * as models from './models.js';
 
 /** Every page and state, by name, in one language. */
@@ -25,6 +26,7 @@ export const pagesIn = (language: Language): Readonly<Record<string, string>> =>
   'sign-in-throttled': renderSignIn(models.THROTTLED_SIGN_IN, language),
   'sign-out': renderSignOut({ action: '/logout/confirm', xsrf: 'token' }, language),
   'hand-over': renderHandOver(models.HAND_OVER, language),
+  ...mePagesIn(language),
   'signed-out': renderError(language.texts.signedOut, language),
   ...Object.fromEntries(
     Object.entries(language.texts.problems).map(([name, words]) => [

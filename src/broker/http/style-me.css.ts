@@ -22,7 +22,7 @@ export const ownPages = `
 a.button { color: inherit; text-decoration: none; }
 .facts-box { margin: 1.25rem 0; padding: 1rem; background: var(--sunken); border: 1px solid var(--line); border-radius: var(--radius); }
 .facts-box + form { margin-bottom: 1rem; }
-.history { margin-top: 0.75rem; }
+.history { margin: 0.75rem 0 0; padding: 0; }
 .history > li { display: grid; grid-template-columns: 12rem 1fr; gap: 0 1rem; padding: 0.5rem 0; border-block-start: 1px solid var(--line); font-size: 0.9375rem; }
 .history time { color: var(--quiet); }
 @media (max-width: 30rem) {

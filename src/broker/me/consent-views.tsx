@@ -1,4 +1,5 @@
 /** One consent with its history, the question before many stops, and what a stop ended. */
+import { displayed } from '../http/display.js';
 import { useLanguage } from '../http/language.js';
 import { type Language, phrase } from '../http/texts/index.js';
 import { OwnForm, renderShell, Terms } from './shell.js';
@@ -64,6 +65,8 @@ function details(consent: MyConsent, language: Language) {
   ];
 }
 
+const SENTENCE_CHARS_MAX = 1000;
+
 /** The sentences are the audit's own, which are written in English. */
 function History({ page: { history, earlier } }: { readonly page: ConsentPage }) {
   const { texts, dateTime } = useLanguage();
@@ -77,7 +80,7 @@ function History({ page: { history, earlier } }: { readonly page: ConsentPage })
           <li key={`${at.getTime()} ${sentence}`}>
             <time dateTime={at.toISOString()}>{dateTime(at.getTime())}</time>
             <span lang="en">
-              <bdi>{sentence}</bdi>
+              <bdi>{displayed(sentence, SENTENCE_CHARS_MAX)}</bdi>
             </span>
           </li>
         ))}

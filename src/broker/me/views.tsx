@@ -148,16 +148,12 @@ function Summary({ consent }: { readonly consent: MyConsent }) {
   );
 }
 
-/** Scopes in the words they were agreed to in. */
-export function may({ granted, titles }: MyConsent, { texts, list }: Language): string {
+/** Scopes in the words they were agreed to in; each is a sentence of its own. */
+export function may({ granted, titles }: MyConsent, { texts }: Language): string {
   const identity: Readonly<Record<string, string>> = texts.consent.identityTitles;
-  return list(
-    granted.map((scope) =>
-      displayed(
-        titles[scope] ?? (Object.hasOwn(identity, scope) ? identity[scope] : scope) ?? scope,
-      ),
-    ),
-  );
+  const titleOf = (scope: string): string =>
+    titles[scope] ?? (Object.hasOwn(identity, scope) ? identity[scope] : undefined) ?? scope;
+  return granted.map((scope) => displayed(titleOf(scope))).join('; ');
 }
 
 /** By way of whom, and to whom it may go on. */

@@ -14,7 +14,7 @@ export const me = {
     lead: 'Was Sie erlaubt haben, gilt bis zu seinem Ende oder bis Sie es hier beenden.',
     nothing: 'Nichts handelt für Sie.',
     stopEverything: 'Alles beenden',
-    overTitle: 'Seit Kurzem vorbei',
+    overTitle: 'Vor Kurzem beendet',
     details: 'Einzelheiten und Verlauf',
     detailsOf: 'Einzelheiten und Verlauf: {actor}, {place}',
     stopAllOf: 'Alles von {actor} beenden',
@@ -61,7 +61,7 @@ export const me = {
     titleActor: 'Alles von {actor} beenden?',
     lead: 'Das endet sofort. Wer wieder für Sie handeln will, muss Sie erneut fragen.',
     confirm: 'Jetzt beenden',
-    keep: 'Behalten',
+    keep: 'Weiterlaufen lassen',
   },
 
   receipt: {

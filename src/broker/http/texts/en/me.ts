@@ -14,7 +14,7 @@ export const me = {
     lead: 'What you allowed goes on until its end, or until you stop it here.',
     nothing: 'Nothing acts for you.',
     stopEverything: 'Stop everything',
-    overTitle: 'Over since lately',
+    overTitle: 'Ended recently',
     details: 'Details and history',
     detailsOf: 'Details and history: {actor}, {place}',
     stopAllOf: 'Stop all of {actor}',
@@ -61,7 +61,7 @@ export const me = {
     titleActor: 'Stop all of {actor}?',
     lead: 'This ends at once. Whoever wants to act for you again has to ask you again.',
     confirm: 'Stop now',
-    keep: 'Keep',
+    keep: 'Let it go on',
   },
 
   receipt: {
