@@ -2,6 +2,7 @@
 // what the admin API must take it for.
 import { createHmac, type KeyObject, sign } from 'node:crypto';
 import type { AdminScope } from '../../../src/broker/admin/scopes.js';
+import { type RecordedEvent, record } from '../../../src/broker/audit/store.js';
 import { endGrant } from '../../../src/broker/delegation/ends.js';
 import { adminOf, ownToken, type Person, permit, userTokens } from '../../support/admin.js';
 import {
@@ -175,12 +176,14 @@ async function forged(t: TestBroker, good: string): Promise<Bearers> {
     iat: Number(claims.iat) - 900,
     exp: Number(claims.iat) - 600,
   };
-  await t.broker.db.run(
-    `insert into audit_events (at, type, by, jti, sub, agent_id, client_id, resource, grant_id, detail)
-     select at, type, by, $2, sub, agent_id, client_id, resource, grant_id, detail || $3::text::jsonb
+  const [recorded] = await t.broker.db.run<RecordedEvent>(
+    `select type, by, sub, agent_id as "agentId", client_id as "clientId", resource,
+       grant_id as "grantId", detail
      from audit_events where type = 'token.issued' and jti = $1`,
-    [claims.jti, past.jti, JSON.stringify({ iat: past.iat, exp: past.exp })],
+    [claims.jti],
   );
+  const detail = { ...recorded?.detail, iat: past.iat, exp: past.exp };
+  await record(t.broker.db.orm, { ...(recorded as RecordedEvent), jti: past.jti, detail });
   const none = `${encode({ ...header, alg: 'none' })}.${encode(claims)}.`;
   const pem = publicKey.export({ format: 'pem', type: 'spki' });
   const hs = `${encode({ ...header, alg: 'HS256' })}.${encode(claims)}`;
