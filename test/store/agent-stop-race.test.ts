@@ -103,3 +103,67 @@ it('an agent that is resumed: a token issued while the pause waited for the gate
   expect(await isDead(agent, iat)).toBe(true);
   await other.close();
 });
+
+describe('a permission that is taken away while tokens are issued', () => {
+  it(`leaves none alive that carries it, and lets none out afterwards, in ${TRIALS} trials`, async () => {
+    const other = await openPostgres({ url: opened.url as string });
+    const gates = [createGate(opened.db), createGate(other)];
+    const { agents, permissions, resources } = createAdminServices(
+      other,
+      'https://id.example',
+    ).registry;
+    const resource = 'https://raced.example/mcp';
+    const read = {
+      title: 'Read',
+      risk: 'read' as const,
+      restricted: false,
+      implies: [],
+      base: false,
+    };
+    await resources.create('admin', {
+      identifier: resource,
+      name: 'R',
+      scopes: { 'r:read': read },
+    });
+    const epoch = async () =>
+      Number((await opened.db.run<{ epoch: string }>('select epoch from policy_epoch'))[0]?.epoch);
+    let issued = 0;
+    let alive = 0;
+    for (let trial = 0; trial < TRIALS; trial += 1) {
+      const agent = `agt_permitted_${trial}`;
+      await agents.create('admin', { id: agent, name: 'A', owner: 'O' });
+      await permissions.set('admin', { principal: agent, resource, scopes: ['r:read'] });
+      const decidedAt = await epoch();
+      const issue = (gate: (typeof gates)[number], name: string) =>
+        gate.issue({
+          epoch: decidedAt,
+          checks: [{ key: agent }],
+          ttlSeconds: 300,
+          jti: `crd_${agent}.${name}`,
+          sub: agent,
+          agentId: agent,
+          clientId: agent,
+          resource,
+          detail: { scope: 'r:read' },
+        });
+      const racing = gates.map((gate, n) => issue(gate, `race${n}`));
+      const [outcomes] = await Promise.all([
+        Promise.all(racing),
+        permissions.remove('admin', agent, resource),
+      ]);
+      for (const [n, { outcome }] of outcomes.entries()) {
+        if (outcome !== 'issued') continue;
+        issued += 1;
+        const facts = await opened.db.run('select 1 from revocations where key = $1 and always', [
+          `crd_${agent}.race${n}`,
+        ]);
+        if (facts.length === 0) alive += 1;
+      }
+      const late = await issue(gates[0] as (typeof gates)[number], 'late');
+      expect(late).toEqual({ outcome: 'stale' });
+    }
+    await other.close();
+    expect(alive).toBe(0);
+    expect(issued).toBeGreaterThan(0);
+  });
+});
