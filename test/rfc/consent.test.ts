@@ -154,7 +154,7 @@ describe('who is shown: the registry’s words, and how it is used here', () => 
       [AGENT],
     );
     await t.opened.db.run(
-      `insert into audit_events (type, agent_id, at) values ('registry.changed', $1, now() - interval '3 days')`,
+      `insert into audit_events (type, agent_id, at, chain, seq) values ('registry.changed', $1, now() - interval '3 days', 0, 1)`,
       [AGENT],
     );
     await bump();
