@@ -136,6 +136,19 @@ describe('a client that is bound to an agent (client_binding)', () => {
       expect([agent, await introspect(body.access_token)]).toEqual([agent, false]);
     }
   });
+
+  it('gets nothing back when the binding does: the authorization began before', async () => {
+    await bind(HOST, AGENT);
+    const params = { requested_actor: undefined, scope: 'files:read' };
+    const { body } = await redeem(t, await authorize(t, { params }), { actor_token: undefined });
+    await bind(HOST, null);
+    await bind(HOST, AGENT);
+    const { refresh_token } = body;
+    const fields = { grant_type: 'refresh_token', refresh_token };
+    const refused = await postForm(`${t.issuer}/token`, fields, authFor(t, HOST));
+    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_grant']);
+    await bind(HOST, null);
+  });
 });
 
 describe('what a client must do', () => {

@@ -202,8 +202,13 @@ async function patchClient(
   if (fields.length === 0) return { before: row, client: row, fields };
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
   throwIfAny(kindProblems(row.kind, { ...row, ...Object.fromEntries(given) }));
-  const client = await updateClient(change.tx, id, values as Partial<ClientValues>);
-  if (row.agentId !== null && client.agentId !== row.agentId) {
+  const unbinds = row.agentId !== null && fields.includes('agentId');
+  const client = await updateClient(change.tx, id, {
+    ...(values as Partial<ClientValues>),
+    // Nor does a grant survive it, should the binding come back before anybody looks (§8a).
+    ...(unbinds ? { notBefore: databaseNow } : {}),
+  });
+  if (row.agentId !== null && unbinds) {
     const reason = `${id} acts as ${row.agentId} no more`;
     stopLive(change, { clientId: id, agentId: row.agentId }, reason);
   }

@@ -761,7 +761,6 @@ const themselves: readonly Attack[] = [
     }),
   ),
   ...[
-    'urn:ietf:params:oauth:grant-type:token-exchange',
     'urn:ietf:params:oauth:grant-type:jwt-bearer',
     'urn:ietf:params:oauth:grant-type:device_code',
     'password',
