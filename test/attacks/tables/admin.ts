@@ -682,12 +682,21 @@ const counted: readonly Attack[] = [
       '201 registry.created agt_writer',
       '200 registry.changed agt_writer',
       '200 user.disabled agt_guard',
-      '204 registry.retired agt_guard',
+      '200 registry.retired agt_guard',
       '200 registry.changed agt_writer',
       '200 registry.changed agt_writer',
     ],
   },
 ];
+
+/** After many more guesses: this address is to wait a minute. */
+const exhausted = (w: AttackWorld) =>
+  w.honestly(async () => {
+    await forgiven(w);
+    await call(w, 'GET', '/agents');
+    await w.db.run(`update sign_in_failures
+      set failures = 100, expires_at = clock_timestamp() + interval '3660 seconds'`);
+  });
 
 /** Last: they use up what one address may fail. */
 const floods: readonly Attack[] = [
@@ -700,9 +709,9 @@ const floods: readonly Attack[] = [
       for (let n = 0; n < 60; n += 1) {
         sights.push(String((await call(w, 'GET', '/agents', { token: `guess-${n}` })).status));
       }
-      return [sights[0], sights.at(-1)];
+      return [sights[0], sights.includes('429')];
     },
-    expected: ['401', '429'],
+    expected: ['401', true],
     neighbour: (w) => call(w, 'GET', '/agents', { as: 'reader' }),
   },
   ...(['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'True-Client-IP'] as const).map(
@@ -711,6 +720,7 @@ const floods: readonly Attack[] = [
       name: `guesses past the limit by ${header}`,
       unaudited: 'refused untried: only counted',
       run: async (w) => {
+        await exhausted(w);
         const sights: string[] = [];
         for (let n = 0; n < 5; n += 1) {
           const value = header === 'Forwarded' ? `for=198.51.100.${n}` : `198.51.100.${n}`;
