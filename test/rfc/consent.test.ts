@@ -150,21 +150,17 @@ describe('for how long, and through how many', () => {
 describe('who is shown: the registry’s words, and how it is used here', () => {
   it('says since when the agent is registered and changed, and who lets it act', async () => {
     await t.opened.db.run(
-      `update agents set created_at = now() - interval '40 days', sponsor = 'Dana', model = 'm1' where id = $1`,
+      `update agents set created_at = now() - interval '40 days' where id = $1`,
       [AGENT],
     );
-    await t.opened.db.run(
-      `insert into audit_events (type, agent_id, at, chain, seq) values ('registry.changed', $1, now() - interval '3 days', 0, 1)`,
-      [AGENT],
-    );
-    await bump();
+    await t.broker.registry.agents.patch('admin', AGENT, { sponsor: 'Dana' });
     const first = linesOf((await open()).page.html);
     expect(first).toContain('New here Registered 1 month ago, not used by anybody here yet.');
     const { walker, page } = await open(BEN);
     await decide(walker, page);
     const lines = linesOf((await open()).page.html);
     expect(lines).toContain('Registered 1 month ago, used by 1 person here.');
-    expect(lines[lines.indexOf('Last changed') + 1]).toBe('3 days ago');
+    expect(lines[lines.indexOf('Last changed') + 1]).toBe('1 minute ago');
     expect(lines[lines.indexOf('Stands in') + 1]).toBe('Dana');
   });
 

@@ -468,7 +468,10 @@ describe('refresh (OB20, DESIGN §8a 6)', () => {
   });
 
   it('takes away at once what the agent may no longer hold, and never gives it back (OB20)', async () => {
-    const first = (await redeem(t, await authorize(t, { params: { prompt: 'consent' } }))).body;
+    // Ana unticked one of these above, and the page remembers: she ticks them again.
+    const visitor = { scopes: ['files:list', 'files:read', 'files:write'] };
+    const params = { prompt: 'consent' };
+    const first = (await redeem(t, await authorize(t, { params, visitor }))).body;
     const set = (scopes: string) =>
       narrow(t.opened.db, async () => {
         await t.opened.db.run(`update permissions set scopes = $1::text[] where principal = $2`, [

@@ -49,8 +49,8 @@ const MOST = {
   codeWithActor: 7,
   refresh: 6,
   introspection: 1,
-  silentAuthorization: 11,
-  signInAndConsent: 32, // goal 16
+  silentAuthorization: 6,
+  signInAndConsent: 20, // goal 16
 };
 
 /** Once a second the epoch is compared, which may fall into any run: the best of a few counts. */

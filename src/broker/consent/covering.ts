@@ -33,12 +33,13 @@ export async function coveringConsent(
   deps: Pick<ConsentHookDeps, 'db' | 'facts' | 'now'>,
   request: AuthorizationRequest,
   userId: string,
+  find = findLiveConsent,
 ): Promise<{ readonly consent: ConsentRow; readonly covered: readonly string[] } | undefined> {
   const facts = await deps.facts.current();
   const client = await applicationOf(facts, request.clientId);
   if (client === undefined || !mayReuseInSilence(client, request.redirectUri)) return undefined;
   const decision = await decideOffer(facts, request, userId);
-  const consent = await findLiveConsent(deps.db.orm, subjectOf(request, userId));
+  const consent = await find(deps.db.orm, subjectOf(request, userId));
   const coverage = consentCovers(
     consent && {
       ...consent,

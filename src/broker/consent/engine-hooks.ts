@@ -121,11 +121,14 @@ export function createGrantLoader(deps: ConsentHookDeps) {
     if (session?.accountId === undefined || client === undefined) return undefined;
     // The session's slot is per client and knows no agent: it is never an answer here.
     delete session.authorizations?.[client.clientId]?.grantId;
-    const facts = await deps.facts.fresh();
+    // At the endpoint the check of the request asked for the newest; a yes on our page was written
+    // on nothing older, and the code's redemption decides again.
+    const approved = result?.consent?.grantId;
+    const isNew = approved !== undefined || ctx.oidc.route === 'authorization';
+    const facts = await (isNew ? deps.facts.current() : deps.facts.fresh());
     // They will be asked to sign in first: nothing begins for whoever sits there now.
     for (const { check } of signIn?.checks ?? []) if (await check(ctx)) return undefined;
     const request = await readAuthorizationRequest(facts, params).catch(rethrow);
-    const approved = result?.consent?.grantId;
     if (approved !== undefined)
       return approvedGrant(deps, ctx, approved, request, session.accountId);
     if (ctx.oidc.prompts.has('consent')) return undefined;

@@ -66,6 +66,10 @@ export interface Login {
   readonly session: string;
 }
 
+/** The sign-in that was just now on our page; an earlier one is the engine's session. */
+export const newSessionOf = ({ result }: Interaction): string | undefined =>
+  ((result ?? {}) as unknown as { login?: Login }).login?.session;
+
 /** An earlier session is looked at whenever the interaction is read; a sign-in just now is not. */
 export async function stillSignedIn(
   { db }: Pick<InteractionDeps, 'db'>,

@@ -8,9 +8,11 @@ import type { Context } from 'koa';
 import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
+import { type Background, findBackground } from '../delegation/background.js';
 import { requestState } from '../http/request.js';
-import { handleDecision, handlePreset, showConsent } from './consent-stage.js';
+import { handlePreset, showConsent } from './consent-stage.js';
 import { coveringConsent } from './covering.js';
+import { handleDecision } from './decision-stage.js';
 import { currentInteraction, type InteractionDeps, redirect, signedInUser } from './interaction.js';
 import { readAuthorizationRequest } from './request.js';
 import { handleSignIn, handleSwitchUser, showSignIn } from './sign-in-stage.js';
@@ -47,25 +49,31 @@ async function showStage(deps: InteractionDeps, ctx: Context): Promise<void> {
   const interaction = await currentInteraction(deps, ctx);
   const userId = await signedInUser(await deps.facts.current(), interaction);
   if (userId === undefined) return showSignIn(deps, ctx, interaction);
-  if (await isCovered(deps, interaction, userId)) return redirect(ctx, interaction.returnTo);
-  return showConsent(deps, ctx, interaction, userId);
+  const earlier = await lookBack(deps, interaction, userId);
+  if (earlier.covers) return redirect(ctx, interaction.returnTo);
+  return showConsent(deps, ctx, interaction, userId, earlier);
 }
 
 /** Someone who just signed in may have allowed this before: then nothing is left to ask (§8a 3). */
-async function isCovered(
+async function lookBack(
   deps: InteractionDeps,
   interaction: Interaction,
   userId: string,
-): Promise<boolean> {
+): Promise<{ readonly covers: boolean; readonly background?: Background | undefined }> {
   const { prompt } = interaction.params;
   const asked = typeof prompt === 'string' && prompt.split(' ').includes('consent');
-  if (interaction.prompt.name !== 'login' || asked) return false;
+  if (interaction.prompt.name !== 'login' || asked) return { covers: false };
+  let background: Background | undefined;
   try {
     const request = await readAuthorizationRequest(await deps.facts.current(), interaction.params);
-    return (await coveringConsent(deps, request, userId)) !== undefined;
+    const covering = await coveringConsent(deps, request, userId, async (db, subject) => {
+      background = await findBackground(db, subject);
+      return background.earlier;
+    });
+    return { covers: covering !== undefined, background };
   } catch (error) {
     // The page tells the client what is wrong.
-    if (error instanceof OAuthError) return false;
+    if (error instanceof OAuthError) return { covers: false };
     throw error;
   }
 }

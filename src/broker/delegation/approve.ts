@@ -30,21 +30,31 @@ export interface Approval extends ConsentSubject {
   /** How many actors may follow the agent. */
   readonly helpers: number;
   readonly lifeSeconds: number;
+  readonly under: Standing;
+}
+
+/** What a decision was made under: it is written only as long as this stands. */
+export interface Standing {
+  /** Of the facts it was made from: whatever narrows counts the epoch up. */
+  readonly epoch: number;
+  /** The sign-in whose decision it is, when that was just now. */
+  readonly sessionId?: string | undefined;
 }
 
 /**
  * A live consent for the same subject is widened in place; if the new decision takes something back,
  * or what was agreed to has changed, it ends, and with it everything it gave, so that unticking a
- * scope means what it says.
+ * scope means what it says. Undefined when something changed since the facts it was decided on, or
+ * whoever decided is signed out: then it is to be decided again.
  */
 export async function approve(
   db: Database,
   approval: Approval,
   requestId: string | undefined,
-): Promise<NewGrant> {
+): Promise<NewGrant | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const grant = (await add(db, approval, requestId)) ?? (await replace(db, approval, requestId));
-    if (grant !== undefined) return grant;
+    if (grant !== undefined) return grant === STALE ? undefined : grant;
   }
   throw new Error('the consent kept changing while it was written');
 }
@@ -56,7 +66,7 @@ async function add(
   db: Database,
   approval: Approval,
   requestId: string | undefined,
-): Promise<NewGrant | undefined> {
+): Promise<NewGrant | Stale | undefined> {
   // Most who see the page decide for the first time: whoever does not, finds one in the way.
   const first = await writeConsent(db.orm, inserted(approval), approval, requestId);
   if (first !== undefined) return first;
@@ -70,7 +80,7 @@ async function replace(
   db: Database,
   approval: Approval,
   requestId: string | undefined,
-): Promise<NewGrant | undefined> {
+): Promise<NewGrant | Stale | undefined> {
   try {
     return await narrow(db, async (tx) => {
       const live = await findLiveConsent(tx, approval);
@@ -79,15 +89,26 @@ async function replace(
       const stops = [await markConsentEnded(tx, live, 'replaced', approval.userId)];
       const grant = await writeConsent(tx, inserted(approval), approval, requestId);
       if (grant === undefined) throw OVERTAKEN;
+      if (grant === STALE) throw STALE;
       return { stops, result: grant };
     });
   } catch (error) {
     if (error === OVERTAKEN) return undefined;
+    if (error === STALE) return STALE;
     throw error;
   }
 }
 
 const OVERTAKEN = new Error('the consent changed meanwhile');
+/** What was decided under does not stand any more. */
+const STALE = Symbol('stale');
+type Stale = typeof STALE;
+
+const stands = ({ epoch, sessionId }: Standing): SQL => sql`
+  ((select epoch from policy_epoch where id = 1) = ${epoch}::bigint
+    and (${sessionId ?? null}::text is null or exists (
+      select from user_sessions where id = ${sessionId ?? null}
+        and ended_at is null and expires_at > clock_timestamp())))`;
 
 const factsOf = (decided: ConsentRow | Approval): DecisionFacts => ({
   ...decided,
@@ -105,10 +126,11 @@ const until = (lifeSeconds: number): SQL =>
 const inserted = (decided: Approval): SQL => sql`
   insert into consents (id, user_id, client_id, client_hash, agent_id, resource, offered, granted,
     helpers, terms_hash, terms, expires_at)
-  values (${newId('cns')}, ${decided.userId}, ${decided.clientId}, ${decided.clientHash},
+  select ${newId('cns')}, ${decided.userId}, ${decided.clientId}, ${decided.clientHash},
     ${decided.agentId}, ${decided.resource}, ${list(decided.offered)}, ${list(decided.granted)},
     ${decided.helpers}::int, ${termsHash(decided.terms)}, ${json(decided.terms)},
-    ${until(decided.lifeSeconds)})
+    ${until(decided.lifeSeconds)}
+  where ${stands(decided.under)}
   on conflict (user_id, client_id, agent_id, resource) where ended_at is null do nothing
   returning *`;
 
@@ -129,6 +151,7 @@ function widened(seen: ConsentRow, decided: Approval): SQL {
   where id = ${seen.id} and ended_at is null and client_hash = ${seen.clientHash}
     and terms_hash = ${seen.termsHash} and helpers = ${seen.helpers}::int
     and offered = ${list(seen.offered)} and granted = ${list(seen.granted)}
+    and ${stands(decided.under)}
   returning *`;
 }
 
@@ -138,12 +161,13 @@ async function writeConsent(
   row: SQL,
   decided: Approval,
   requestId: string | undefined,
-): Promise<NewGrant | undefined> {
-  const { offered, granted, helpers } = decided;
-  return writeGrant(db, row, granted, requestId, {
-    type: 'consent.granted',
+): Promise<NewGrant | Stale | undefined> {
+  const { offered, granted, helpers, under } = decided;
+  const { isGood, grant } = await writeGrant(db, row, granted, requestId, {
+    stands: stands(under),
     detail: { offered, granted, helpers },
   });
+  return isGood ? grant : STALE;
 }
 
 /**
@@ -157,11 +181,12 @@ export async function createGrant(
   requestId: string | undefined,
 ): Promise<NewGrant | undefined> {
   const row = sql`select * from consents where id = ${consent.id} and ended_at is null`;
-  return writeGrant(db, row, scopes, requestId);
+  return (await writeGrant(db, row, scopes, requestId)).grant;
 }
 
 interface GrantAnswer {
-  readonly consent_id: string;
+  readonly stands: boolean;
+  readonly consent_id: string | null;
   readonly user_id: string;
   readonly client_id: string;
   readonly agent_id: string;
@@ -174,8 +199,8 @@ async function writeGrant(
   consent: SQL,
   scopes: readonly string[],
   requestId: string | undefined,
-  decided?: { readonly type: 'consent.granted'; readonly detail: object },
-): Promise<NewGrant | undefined> {
+  decided?: { readonly stands: SQL; readonly detail: object },
+): Promise<{ readonly isGood: boolean; readonly grant: NewGrant | undefined }> {
   const id = newId('gnt');
   const event = (type: string, grantId: string | null, detail: object): SQL => sql`
     select ${type}::text as type, user_id as by, user_id as sub, client_id,
@@ -183,7 +208,7 @@ async function writeGrant(
       ${grantId}::text as grant_id, ${requestId ?? null}::text as request_id,
       jsonb_build_object('consent', id) || ${json(detail)} as detail from consent`;
   const events = [
-    ...(decided === undefined ? [] : [event(decided.type, null, decided.detail)]),
+    ...(decided === undefined ? [] : [event('consent.granted', null, decided.detail)]),
     event('grant.created', id, { scope: scopes.join(' ') }),
   ];
   const rows = await db.execute(sql`
@@ -194,11 +219,14 @@ async function writeGrant(
       from consent returning *),
     recorded as (
       select behalf_record(jsonb_agg(to_jsonb(event))) from (${sql.join(events, sql` union all `)}) event)
-    select consent_id, user_id, client_id, agent_id, resource,
-      extract(epoch from expires_at)::float8 * 1000 as expires_at_ms from given, recorded`);
+    select ${decided?.stands ?? sql`true`} as stands, consent_id, user_id, client_id, agent_id, resource,
+      extract(epoch from expires_at)::float8 * 1000 as expires_at_ms
+    from (select 1) as one left join given on true left join recorded on true`);
   const [row] = rowsOf<GrantAnswer>(rows);
-  if (row === undefined) return undefined;
-  return {
+  if (row === undefined || row.consent_id === null) {
+    return { isGood: row?.stands === true, grant: undefined };
+  }
+  const grant = {
     id,
     consentId: row.consent_id,
     userId: row.user_id,
@@ -208,6 +236,7 @@ async function writeGrant(
     scopes: [...scopes],
     expiresAt: new Date(Math.round(row.expires_at_ms)),
   };
+  return { isGood: true, grant };
 }
 
 /** One driver answers with the rows, the other with an object that has them. */
