@@ -4,6 +4,7 @@ import { type Attack, title } from './support/attack.js';
 import { actors } from './tables/actors.js';
 import { admin } from './tables/admin.js';
 import { codes } from './tables/codes.js';
+import { consentPage } from './tables/consent-page.js';
 import { interaction } from './tables/interaction.js';
 import { jose } from './tables/jose.js';
 import { lifecycle } from './tables/lifecycle.js';
@@ -19,6 +20,7 @@ const all: readonly Attack[] = [
   ...requests,
   ...codes,
   ...actors,
+  ...consentPage,
   ...interaction,
   ...jose,
   ...lifecycle,
@@ -34,7 +36,7 @@ const DUE = {
   A: [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
   C: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
   D: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
-  I: [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+  I: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
   J: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
   L: [1, 2, 3, 4, 6, 7, 10, 11],
   M: [1, 2, 3, 4, 6, 10, 11, 12],

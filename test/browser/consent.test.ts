@@ -96,6 +96,40 @@ describe('DESIGN §8a the pages, without JavaScript', () => {
     expect(claimsOf(answer.body.access_token).act).toMatchObject({ sub: AGENT });
   });
 
+  it('ticks for one what reads only, keeps the other choices, and grants what is then seen', async () => {
+    const { verifier, challenge } = pkce();
+    const landed = await visit(async (page) => {
+      await page.goto(url(challenge, { prompt: 'consent' }));
+      await signIn(page);
+      await page.getByRole('radio', { name: '1 hour' }).check();
+      await page.getByRole('radio', { name: 'Up to 1 helper' }).check();
+      await page.getByRole('button', { name: 'Everything offered' }).click();
+      await page.getByRole('button', { name: 'Read only' }).click();
+      expect(await page.getByRole('status').innerText()).toContain('Only what reads is ticked');
+      const boxes = page.getByRole('checkbox');
+      const ticks = await boxes.evaluateAll((all) =>
+        all.map((one) => [(one as HTMLInputElement).value, (one as HTMLInputElement).checked]),
+      );
+      expect(ticks).toEqual([
+        ['files:list', true],
+        ['files:read', true],
+        ['files:write', false],
+      ]);
+      await page.getByRole('button', { name: 'Allow', exact: true }).click();
+      await page.waitForURL(`${callback}**`);
+      return new URL(page.url());
+    });
+    const code = landed.searchParams.get('code') as string;
+    const answer = await redeem(t, { code, verifier }, { redirect_uri: callback });
+    expect(answer.body.scope).toBe('files:list files:read');
+    const [consent] = await t.opened.db.run<{ helpers: number; hours: number }>(
+      `select helpers, round(extract(epoch from expires_at - clock_timestamp()) / 3600)::int as hours
+       from consents where user_id = $1 and ended_at is null order by created_at desc limit 1`,
+      [ANA.id],
+    );
+    expect(consent).toEqual({ helpers: 1, hours: 1 });
+  });
+
   it('takes a no for a no', async () => {
     const landed = await visit(async (page) => {
       await page.goto(url(pkce().challenge, { prompt: 'consent' }));
