@@ -125,7 +125,11 @@ describe('DESIGN §12: behalf, while serve holds the directory', () => {
   it('blocks and unblocks over the admin API, and the audit says who', async () => {
     const agent = await json('agent', 'get', 'agt_scribe');
     expect(agent).toMatchObject({ id: 'agt_scribe', status: 'active', status_reason: null });
-    const stepped = { status_by: expect.any(String), status_at: expect.any(String) };
+    const stepped = {
+      status_by: expect.any(String),
+      status_at: expect.any(String),
+      receipt: expect.any(Object),
+    };
     expect(await json('agent', 'block', 'agt_scribe', '--reason', 'too busy')).toEqual({
       ...agent,
       ...stepped,

@@ -35,6 +35,16 @@ const json = async (line: string, input = '') => {
   expect([line, code, err]).toEqual([line, 0, '']);
   return JSON.parse(out);
 };
+/** What a stop says it ended, where nothing was alive. */
+const NOTHING_ENDED = {
+  receipt: {
+    ended_at: expect.any(String),
+    access_tokens: 0,
+    refresh_tokens: 0,
+    grants: 0,
+    consents: 0,
+  },
+};
 const ids = ({ items }: { items: { id: string }[] }) => items.map(({ id }) => id);
 
 beforeAll(async () => {
@@ -76,7 +86,7 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect(await json('client change cli_desk --clear contact')).toMatchObject({ contact: null });
     await json('client create --id cli_job --kind service --name Job');
     expect(ids(await json('client list --kind service'))).toEqual(['cli_job']);
-    expect(await json('client retire cli_job')).toBeNull();
+    expect(await json('client retire cli_job')).toEqual(NOTHING_ENDED);
     expect(ids(await json('client list --status retired'))).toEqual(['cli_job']);
   });
 
@@ -127,7 +137,7 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     const { out } = await behalf(['agent', 'list', '--q', 'B']);
     expect(out.split('\n')[0]).toMatch(/^id +name +owner +status +clients +credentials_expire_at$/);
     expect(out).toContain(listed.items[0].expires_at);
-    expect(await json(`agent credential remove agt_b ${rotated.id}`)).toBeNull();
+    expect(await json(`agent credential remove agt_b ${rotated.id}`)).toEqual(NOTHING_ENDED);
     expect(ids(await json('agent credential list agt_b'))).not.toContain(rotated.id);
   });
 
