@@ -11,6 +11,10 @@ const common = (issuer: string) =>
 export const hostCookieName = (issuer: string, name: string): string =>
   `${isSecure(issuer) ? '__Host-' : ''}${name}`;
 
+/** Bound to one interaction's path, which `__Host-` does not allow. */
+const pathCookieName = (issuer: string, name: string): string =>
+  `${isSecure(issuer) ? '__Secure-' : ''}${name}`;
+
 export const sessionCookie = (issuer: string) => ({ ...common(issuer), path: '/' }) as const;
 
 export const cookies = (deps: {
@@ -20,8 +24,8 @@ export const cookies = (deps: {
   keys: deps.secrets.derive('cookies').map((key) => key.toString('base64url')),
   names: {
     session: hostCookieName(deps.issuer, 'behalf_session'),
-    interaction: 'behalf_interaction',
-    resume: 'behalf_resume',
+    interaction: pathCookieName(deps.issuer, 'behalf_interaction'),
+    resume: pathCookieName(deps.issuer, 'behalf_resume'),
   },
   long: sessionCookie(deps.issuer),
   short: common(deps.issuer),
