@@ -29,21 +29,6 @@ describe('a password (M5)', () => {
     expect(await verifyPassword(hash, 'x'.repeat(1_000_000))).toBe(false);
     expect(await verifyPassword(hash, '')).toBe(false);
   });
-
-  it('takes as long where there is no account', async () => {
-    const hash = await hashPassword('secret');
-    const fastest = async (stored: string | null) => {
-      let best = Number.POSITIVE_INFINITY;
-      for (let n = 0; n < 8; n += 1) {
-        const started = performance.now();
-        expect(await verifyPassword(stored, 'wrong')).toBe(false);
-        best = Math.min(best, performance.now() - started);
-      }
-      return best;
-    };
-    const [known, nobody] = [await fastest(hash), await fastest(null)];
-    expect(Math.max(known, nobody) / Math.min(known, nobody)).toBeLessThan(1.5);
-  });
 });
 
 describe('the queue of hashes', () => {

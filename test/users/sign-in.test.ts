@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { auditEvents, signInFailures, users } from '../../schema/index.js';
 import type { Database } from '../../src/broker/db/database.js';
-import { hashPassword } from '../../src/broker/users/password.js';
+import { hashPassword, NOBODY, verifyPassword } from '../../src/broker/users/password.js';
 import { createSignIn, type SignIn } from '../../src/broker/users/sign-in.js';
 import {
   createThrottle,
@@ -14,6 +14,7 @@ import { DATABASES, type OpenedDatabase } from '../support/databases.js';
 
 const PASSWORD = 'correct horse battery';
 const HOME = '198.51.100.7';
+const FROM_HOME = { place: { userAgent: 'Test', address: HOME }, lifeSeconds: 60 };
 const SECOND = 1000;
 
 describe.each(DATABASES)('signing in, on %s', (_name, open) => {
@@ -112,6 +113,33 @@ describe.each(DATABASES)('signing in, on %s', (_name, open) => {
     ]);
   });
 
+  it('costs one verification whoever it is, and none when it is not tried (no enumeration by time)', async () => {
+    const counted: Array<string | null> = [];
+    const counting = createSignIn({
+      db,
+      now: () => nowMs,
+      verify: (stored, password) => {
+        counted.push(stored);
+        return verifyPassword(stored, password);
+      },
+    });
+    const emails = ['ana', 'nobody', 'disabled', 'retired', 'passkey'];
+    for (const name of emails) {
+      const email = `${name}@example.com`;
+      await counting({ ...FROM_HOME, email, password: 'wrong' });
+      expect([name, counted.length]).toEqual([name, 1]);
+      counted.length = 0;
+    }
+    await fail('ana@example.com', 4);
+    await counting({ ...FROM_HOME, email: 'ana@example.com', password: PASSWORD });
+    expect(counted).toEqual([]);
+  });
+
+  it('verifies at the same cost when there is no account', async () => {
+    const costOf = (phc: string) => phc.split('$').slice(0, 4);
+    expect(costOf(NOBODY)).toEqual(costOf(await hashPassword(PASSWORD)));
+  });
+
   it.each([
     'ana@example.com',
     'nobody@example.com',
@@ -151,14 +179,48 @@ describe.each(DATABASES)('signing in, on %s', (_name, open) => {
 
   it('cannot be used to lock somebody out from where they signed in before', async () => {
     expect(await attempt('ana@example.com', PASSWORD, '2001:db8:1:2::5')).toEqual(ANA);
-    await fail('ana@example.com', 5, '203.0.113.9');
-    expect(await attempt('ana@example.com', PASSWORD, '203.0.113.9')).toEqual(throttledFor(1));
+    for (let n = 1; n <= 5; n += 1) await fail('ana@example.com', 5, `203.0.113.${n}`);
     expect(await attempt('ana@example.com', PASSWORD, HOME)).toEqual(throttledFor(1));
     // The same /64 is familiar; it has its own counter, with the same limit.
     await fail('ana@example.com', 5, '2001:db8:1:2::6');
     expect(await attempt('ana@example.com', PASSWORD, '2001:db8:1:2::5')).toEqual(throttledFor(1));
     nowMs += SECOND;
     expect(await attempt('ana@example.com', PASSWORD, '2001:db8:1:2::5')).toEqual(ANA);
+  });
+
+  it('one network alone never makes another wait, however long it goes on (M4)', async () => {
+    await fail('ana@example.com', 5, '203.0.113.9');
+    for (let n = 0; n < 30; n += 1) {
+      nowMs += 60 * SECOND;
+      await fail('ana@example.com', 1, '203.0.113.9');
+      expect(await attempt('ana@example.com', PASSWORD, '203.0.113.9')).toMatchObject({
+        problem: 'throttled',
+      });
+    }
+    // Where Ana never was before.
+    expect(await attempt('ana@example.com', PASSWORD, HOME)).toEqual(ANA);
+  });
+
+  it('five networks together do, for a minute at most; then each failure of any counts', async () => {
+    for (let n = 1; n <= 5; n += 1) await fail('ana@example.com', 5, `203.0.113.${n}`);
+    nowMs += SECOND;
+    const waits: number[] = [];
+    for (let n = 0; n < 7; n += 1) {
+      await fail('ana@example.com', 1, `203.0.113.${(n % 5) + 1}`);
+      const outcome = await attempt('ana@example.com', PASSWORD, HOME);
+      if (outcome.ok || outcome.retryAfterSeconds === undefined) throw new Error('not throttled');
+      waits.push(outcome.retryAfterSeconds);
+      nowMs += outcome.retryAfterSeconds * SECOND;
+    }
+    expect(waits).toEqual([2, 4, 8, 16, 32, 60, 60]);
+    expect(await attempt('ana@example.com', PASSWORD, HOME)).toEqual(ANA);
+  });
+
+  it('counts an address of many faces once: an IPv6 /64 is one network', async () => {
+    await fail('ana@example.com', 3, '2001:db8:1:2::5');
+    await fail('ana@example.com', 2, '2001:db8:1:2:ffff::6');
+    expect(await attempt('ana@example.com', PASSWORD, '2001:db8:1:2::7')).toEqual(throttledFor(1));
+    expect(await attempt('ana@example.com', PASSWORD, '2001:db8:1:3::7')).toEqual(ANA);
   });
 
   it('lets an address wait after fifty failures, but no one who is familiar there', async () => {
@@ -193,13 +255,18 @@ describe.each(DATABASES)('signing in, on %s', (_name, open) => {
     expect(await attempt('ana@example.com', PASSWORD, '198.51.100.8')).toEqual(ANA);
   });
 
-  it('admits five of forty parallel guesses, whatever they are', async () => {
+  it.each([
+    ['one network', 5, () => '203.0.113.9'],
+    ['forty networks', 25, (n: number) => `203.0.113.${n}`],
+  ])('of forty parallel guesses from %s admits %s, and then not even the right one', async (_from, admitted, address) => {
     const guesses = Array.from({ length: 40 }, (_, n) =>
-      attempt('ana@example.com', n === 39 ? PASSWORD : 'wrong', `203.0.113.${n}`),
+      attempt('ana@example.com', 'wrong', address(n)),
     );
     const outcomes = await Promise.all(guesses);
-    expect(outcomes.filter((o) => o.ok || o.problem === 'wrong')).toHaveLength(5);
-    expect(await attempt('ana@example.com', PASSWORD)).toMatchObject({ problem: 'throttled' });
+    expect(outcomes.filter((o) => !o.ok && o.problem === 'wrong')).toHaveLength(admitted);
+    expect(await attempt('ana@example.com', PASSWORD, address(0))).toMatchObject({
+      problem: 'throttled',
+    });
   });
 
   it('does not deadlock when good and bad come together from one address', async () => {
@@ -242,18 +309,18 @@ describe.each(DATABASES)('signing in, on %s', (_name, open) => {
     await fail('nobody@example.com', 1);
     const rows = async () =>
       (await db.orm.select({ n: sql<number>`count(*)::int` }).from(signInFailures))[0]?.n;
-    // The account nobody has, the address, and the mark of familiarity.
-    expect(await rows()).toBe(3);
+    // The account nobody has, that account here, the address, and the mark of familiarity.
+    expect(await rows()).toBe(4);
     expect(await forgetSignInFailures(db, nowMs, 100)).toBe(0);
     expect(await forgetSignInFailures(db, nowMs + 25 * 3600 * SECOND, 1)).toBe(1);
-    expect(await forgetSignInFailures(db, nowMs + 25 * 3600 * SECOND, 100)).toBe(1);
+    expect(await forgetSignInFailures(db, nowMs + 25 * 3600 * SECOND, 100)).toBe(2);
     expect(await rows()).toBe(1);
   });
 
   it('keeps nothing readable: neither addresses nor networks', async () => {
     await fail('nobody@example.com', 1);
     const keys = (await db.orm.select().from(signInFailures)).map(({ key }) => key);
-    expect(keys).toHaveLength(2);
+    expect(keys).toHaveLength(3);
     expect(keys.every((key) => /^[A-Za-z0-9_-]{43}$/.test(key))).toBe(true);
     expect(JSON.stringify(await events())).not.toContain('nobody');
   });

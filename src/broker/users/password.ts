@@ -17,7 +17,7 @@ const PARAMETERS = {
 export const PASSWORD_BYTES_MAX = 1024;
 
 /** A hash of 32 random bytes that nobody kept: checked when there is no account to check. */
-const NOBODY =
+export const NOBODY =
   '$argon2id$v=19$m=19456,t=2,p=1$8d1kz/E+7jjlzyqrbXHAWw$QRoFSlBEBCOUZAQY6la/N4XD4bOktXqXEOvqhrcAuEg';
 
 /** NIST SP 800-63B §3.1.1.2: the same password from another keyboard is the same password. */

@@ -43,12 +43,18 @@ interface Parts {
   readonly db: Database;
   readonly throttle: Throttle;
   readonly queue: WorkQueue;
+  readonly verify: typeof verifyPassword;
 }
 
-export function createSignIn(deps: { readonly db: Database; readonly now?: () => number }): SignIn {
+export function createSignIn(deps: {
+  readonly db: Database;
+  readonly now?: () => number;
+  readonly verify?: typeof verifyPassword;
+}): SignIn {
   const { db } = deps;
   const throttle = createThrottle(db, deps.now ?? Date.now);
-  const parts = { db, throttle, queue: createWorkQueue(HASHES_PARALLEL) };
+  const queue = createWorkQueue(HASHES_PARALLEL);
+  const parts = { db, throttle, queue, verify: deps.verify ?? verifyPassword };
   let inFlight = 0;
   return async (request) => {
     if (inFlight >= IN_FLIGHT_MAX) return { ok: false, problem: 'throttled', retryAfterSeconds: 1 };
@@ -63,7 +69,7 @@ export function createSignIn(deps: { readonly db: Database; readonly now?: () =>
 
 /** What was refused untried is no attempt: not counted, not audited (P15: no unbounded rows). */
 async function signIn(
-  { db, throttle, queue }: Parts,
+  { db, throttle, queue, verify }: Parts,
   request: SignInRequest,
 ): Promise<SignInOutcome> {
   const { password, place, lifeSeconds, key } = request;
@@ -75,7 +81,7 @@ async function signIn(
     return { ok: false, problem: 'throttled', retryAfterSeconds: admission.retryAfterSeconds };
   }
   const user = couldExist(email) ? await findUserByEmail(db.orm, email) : undefined;
-  const fits = await queue.run(() => verifyPassword(user?.passwordHash ?? null, password));
+  const fits = await queue.run(() => verify(user?.passwordHash ?? null, password));
   if (user === undefined || !fits || user.status !== 'active') {
     await record(db.orm, failed(user, fits, admission.failures));
     return { ok: false, problem: 'wrong' };

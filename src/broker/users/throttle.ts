@@ -3,8 +3,10 @@
  * at, in one atomic statement, so that no number of parallel guesses gets past the limit. Accounts
  * that do not exist are counted just the same. Owns `sign_in_failures`; knows no password.
  *
- * Nobody can lock somebody else out: a wait is at most a minute, and a network from which an
- * account signed in before has a counter of its own with that account, which strangers cannot fill.
+ * Nobody can lock somebody else out: a wait is at most a minute; an account has a counter for each
+ * network, which nobody elsewhere can fill; what networks it never signed in from do together is
+ * counted too, but each adds only its first few failures until several have, so that one alone never
+ * makes another wait; and a network from which the account signed in before is not part of that.
  */
 import { createHash } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
@@ -37,11 +39,14 @@ interface Rule {
 }
 
 const WAIT_MAX_SECONDS = 60;
-const ACCOUNT: Rule = {
+/** An account at one network. */
+const PAIR: Rule = {
   freeFailures: 5,
   waitMaxSeconds: WAIT_MAX_SECONDS,
   memorySeconds: 24 * 3600,
 };
+/** An account at all networks it never signed in from: five of them have to fail. */
+const ACCOUNT: Rule = { ...PAIR, freeFailures: 5 * PAIR.freeFailures };
 const ADDRESS: Rule = { freeFailures: 50, waitMaxSeconds: WAIT_MAX_SECONDS, memorySeconds: 3600 };
 /** How long a network stays familiar to an account. */
 const FAMILIAR_SECONDS = 90 * 24 * 3600;
@@ -71,34 +76,53 @@ const waitOf = (key: string, rule: Rule): string =>
   `select extract(epoch from f.expires_at - ${seconds(rule.memorySeconds)} - ${NOW})
    from sign_in_failures f where f.key = ${key} and ${isWaiting('f', rule)}`;
 
+/** Failures of a counter that are not forgotten. */
+const failuresOf = (key: string): string =>
+  `coalesce((select failures from sign_in_failures f where f.key = ${key} and f.expires_at > ${NOW}), 0)`;
+
 /**
  * $1 now (ms), $2 address, $3 account, $4 account at this address, $5 mark of familiarity.
- * The account is counted only if the address was admitted: a flood does not prolong its wait.
+ * The next counter counts only if the one before admitted: a flood does not prolong a wait.
  */
 const ATTEMPT = `
   with familiar as (
     select from sign_in_failures f where f.key = $5 and f.expires_at > ${NOW}
-  ), target as (
-    select case when exists (select from familiar) then $4::text else $3::text end as key
   ), by_address as (
     ${count('$2::text', ADDRESS, '$2::text is not null')}
-  ), by_account as (
+  ), by_pair as (
     ${count(
-      '(select key from target)',
-      ACCOUNT,
-      '$2::text is null or exists (select from by_address) or exists (select from familiar)',
+      '$4::text',
+      PAIR,
+      `exists (select from familiar)
+      or ($2::text is null or exists (select from by_address))
+        and not exists (select from sign_in_failures f where f.key = $3::text and ${isWaiting('f', ACCOUNT)})`,
     )}
+  ), counting as (
+    select from by_pair where not exists (select from familiar)
+      and (failures <= ${PAIR.freeFailures} or ${failuresOf('$3::text')} >= ${ACCOUNT.freeFailures})
+  ), by_account as (
+    ${count('$3::text', ACCOUNT, 'exists (select from counting)')}
   )
-  select (select failures from by_account) as failures,
-    greatest((${waitOf('$2::text', ADDRESS)}), (${waitOf('(select key from target)', ACCOUNT)}))::float8 as wait`;
+  select (
+      select failures from by_pair
+      where not exists (select from counting) or exists (select from by_account)
+    ) as failures,
+    greatest(
+      (${waitOf('$2::text', ADDRESS)}),
+      (${waitOf('$4::text', PAIR)}),
+      (${waitOf('$3::text', ACCOUNT)} and not exists (select from familiar))
+    )::float8 as wait`;
 
-/** In the order of ATTEMPT (address, then account), so that the two cannot deadlock. */
+/** In the order of ATTEMPT (address, pair, account), so that the two cannot deadlock. */
 const SUCCEEDED = `
   with by_address as (
     update sign_in_failures set failures = greatest(failures - 1, 0) where key = $2::text returning 1
+  ), by_pair as (
+    delete from sign_in_failures
+    where key = $4 and (select count(*) from by_address) >= 0 returning 1
   ), by_account as (
     delete from sign_in_failures
-    where key in ($3, $4) and (select count(*) from by_address) >= 0 returning 1
+    where key = $3 and (select count(*) from by_pair) >= 0 returning 1
   )
   insert into sign_in_failures as f (key, failures, expires_at)
   select $5, 0, ${NOW} + ${seconds(FAMILIAR_SECONDS)}

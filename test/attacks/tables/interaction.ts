@@ -987,6 +987,24 @@ const guesses: readonly Attack[] = [
     },
     expected: true,
   },
+  {
+    id: 'M4',
+    name: 'a sixth guess under another spelling of the same address waits as the same account',
+    refs: ['40'],
+    run: async (w) => {
+      const party = await w.cast();
+      const browser = w.browser();
+      const { form } = await signInForm(w, browser, party);
+      const { email } = party.user;
+      const spellings = [email, email.toUpperCase(), ` ${email} `, `${email}\t`, email];
+      for (const spelt of spellings) {
+        await browser.post(form.action, credentials(form, { email: spelt, password: 'wrong' }));
+      }
+      const tried = await browser.post(form.action, credentials(form, party.user));
+      return [tried.status, Number(tried.headers['retry-after']) <= 60];
+    },
+    expected: [429, true],
+  },
   ...(['', '\0', 'x'.repeat(10_000), 'a@b\0', '😀'.repeat(300)] as const).map(
     (email): Attack => ({
       id: 'M4',
