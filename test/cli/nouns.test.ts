@@ -174,4 +174,26 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
       /^name +staff\ndescription +here\n/,
     );
   });
+
+  it('consent, grant, revocation, audit: listed, shown, ended, counted', async () => {
+    expect(await json('consent list --live --user usr_x')).toEqual({
+      items: [],
+      next_cursor: null,
+    });
+    expect(await json('grant list --consent cns_x')).toEqual({ items: [], next_cursor: null });
+    expect((await behalf(['consent', 'show', 'cns_x'])).err).toContain('no consent "cns_x"');
+    expect((await behalf(['grant', 'end', 'gnt_x', '--reason', 'x'])).err).toContain(
+      'no live grant "gnt_x"',
+    );
+    expect(await json('consent end-all --agent agt_a --dry-run')).toMatchObject({
+      dry_run: true,
+      receipt: { consents: 0, grants: 0 },
+    });
+    expect((await behalf(['consent', 'end-all'])).err).toContain('name a user, agent');
+    const { items } = await json('revocation --key agt_a');
+    expect(items).toMatchObject([{ key: 'agt_a', always: true }]);
+    const since = new Date(Date.now() - 3_600_000).toISOString();
+    const told = await json(`audit --agent agt_a --type registry.created --since ${since}`);
+    expect(told.items).toHaveLength(1);
+  });
 });

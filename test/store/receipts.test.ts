@@ -5,6 +5,7 @@ import { artifacts, consents, grants, revocations } from '../../schema/index.js'
 import { createAdminServices } from '../../src/broker/admin/services.js';
 import { record } from '../../src/broker/audit/store.js';
 import { openPostgres } from '../../src/broker/db/postgres.js';
+import { endConsents, foresee } from '../../src/broker/delegation/bulk.js';
 import { endConsent, endGrant } from '../../src/broker/delegation/ends.js';
 import { narrowing } from '../../src/broker/registry/change.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
@@ -182,6 +183,31 @@ describe.each(DATABASES)('receipts on %s', (_name, open) => {
     expect(counts(await endGrant(opened.db, one, 'done', ANA.id))).toMatchObject({
       accessTokens: 1,
     });
+  });
+
+  it('hundreds at once, batch by batch: counted as foreseen, each with its fact and event', async () => {
+    for (let n = 0; n < 3; n += 1) {
+      await opened.db.run(
+        `insert into consents (id, user_id, client_id, client_hash, agent_id, resource, expires_at)
+         select 'cns_bulk' || n, 'usr_bulk', $1, '', $2, 'r' || n, clock_timestamp() + interval '1 hour'
+         from generate_series($3::int, $4::int) as n`,
+        [HOST, AGENT, n * 401, n * 401 + 400],
+      );
+    }
+    const neighbour = await consent({});
+    const one = await grant('cns_bulk7', { user: 'usr_ana' });
+    await token(`cns_bulk7.${one}`);
+    const whole = { accessTokens: 1, refreshTokens: 1, grants: 1, consents: 1203 };
+    const of = { userId: 'usr_bulk', agentId: AGENT };
+    expect(counts(await foresee(opened.db, of))).toEqual(whole);
+    expect(counts(await endConsents(opened.db, of, 'again', 'admin'))).toEqual(whole);
+    const [left] = await opened.db.run(
+      `select (select count(*)::int from revocations where key like 'cns\\_bulk%') as facts,
+        (select count(*)::int from audit_events where type = 'consent.ended') as events,
+        (select array_agg(id) from consents where ended_at is null) as live`,
+    );
+    expect(left).toEqual({ facts: 1203, events: 1203, live: [neighbour] });
+    expect(counts(await endConsents(opened.db, of, 'again', 'admin'))).toEqual(NOTHING);
   });
 
   it('grants of a user who is disabled ended with that', async () => {

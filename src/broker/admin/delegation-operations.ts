@@ -1,12 +1,16 @@
 /** The admin API's operations on what users allowed, and on what hangs on it. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { DelegationFilter } from '../delegation/queries.js';
+import { strict } from '../registry/fields.js';
 import { PAGE_DEFAULT } from '../registry/page.js';
 import { invalid, notFound } from '../registry/refusal.js';
 import type { Receipt } from '../revocation/receipt.js';
 import type { Call, Operation } from './operation.js';
 import { delegationQuery, endQuery, grantQuery } from './query.js';
 import * as views from './views.js';
+
+/** Unless something better is said. */
+const ENDED = 'ended by an administrator';
 
 const id = ({ params }: Call): string => params.id as string;
 
@@ -49,7 +53,7 @@ async function ended(
   noun: string,
   end: (id: string, reason: string, by: string) => Promise<Receipt | undefined>,
 ) {
-  const { reason = 'ended by an administrator' } = query as z.infer<typeof endQuery>;
+  const { reason = ENDED } = query as z.infer<typeof endQuery>;
   const name = params.id as string;
   return views.receiptAnswer(found(`live ${noun}`, name, await end(name, reason, by)));
 }
@@ -91,6 +95,36 @@ const consents: readonly Operation[] = [
   },
 ];
 
+const word = z.string().min(1).max(500).optional();
+const bulkSchema = strict({
+  user: word,
+  agent: word,
+  client: word,
+  resource: word,
+  reason: endQuery.shape.reason,
+  dryRun: z.boolean().optional(),
+});
+
+const bulk: Operation = {
+  method: 'post',
+  path: '/consents/end',
+  scope: 'admin:security',
+  summary: 'End every consent of a user, agent, client or resource, or count what that would end',
+  body: bulkSchema,
+  view: views.bulkAnswerSchema,
+  status: 200,
+  run: async ({ services, body, by }) => {
+    const { dryRun = false, reason = ENDED, ...named } = body as z.infer<typeof bulkSchema>;
+    if (Object.values(named).every((value) => value === undefined)) {
+      throw invalid({ path: [], message: 'name a user, agent, client or resource' });
+    }
+    const { user: userId, agent: agentId, client: clientId, resource } = named;
+    const of = { userId, agentId, clientId, resource };
+    const receipt = await (dryRun ? services.foreseeEnd(of) : services.endConsents(of, reason, by));
+    return { dry_run: dryRun, ...views.receiptAnswer(receipt) };
+  },
+};
+
 const grants: readonly Operation[] = [
   {
     method: 'get',
@@ -128,4 +162,4 @@ const grants: readonly Operation[] = [
   },
 ];
 
-export const DELEGATION_OPERATIONS: readonly Operation[] = [...consents, ...grants];
+export const DELEGATION_OPERATIONS: readonly Operation[] = [...consents, bulk, ...grants];

@@ -4,11 +4,43 @@ import { strict } from '../registry/fields.js';
 import { PAGE_DEFAULT } from '../registry/page.js';
 import { invalid } from '../registry/refusal.js';
 import type { Operation } from './operation.js';
-import { auditQuery } from './query.js';
+import { auditQuery, revocationQuery } from './query.js';
 import * as views from './views.js';
 
 /** A checkpoint names every chain: as many as there ever were writers at once. */
 const CHECKPOINT_CHARS_MAX = 100_000;
+
+/** The cursor of lists in the order of serial numbers is the last number. */
+function numberOf(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined;
+  if (/^[1-9]\d{0,15}$/.test(cursor) && Number.isSafeInteger(Number(cursor))) return Number(cursor);
+  throw invalid({ path: ['cursor'], message: 'is not a cursor of this list' });
+}
+
+const cursorAfter = (rows: readonly { readonly id: number }[], limit: number): string | null =>
+  rows.length === limit ? String(rows.at(-1)?.id) : null;
+
+const revocations: Operation = {
+  method: 'get',
+  path: '/revocations',
+  scope: 'admin:read',
+  summary:
+    'What is stopped, newest first: each fact for as long as anything alive could depend on it',
+  query: revocationQuery,
+  view: views.pageSchema(views.revocationViewSchema),
+  status: 200,
+  run: async ({ query, services }) => {
+    const {
+      cursor,
+      limit = PAGE_DEFAULT,
+      always,
+      ...same
+    } = query as z.infer<typeof revocationQuery>;
+    const filter = { ...same, always: always === undefined ? undefined : always === 'true', limit };
+    const facts = await services.listRevocations({ ...filter, before: numberOf(cursor) });
+    return { items: facts.map(views.revocationView), next_cursor: cursorAfter(facts, limit) };
+  },
+};
 
 const audit: readonly Operation[] = [
   {
@@ -19,21 +51,16 @@ const audit: readonly Operation[] = [
     query: auditQuery,
     view: views.pageSchema(views.eventViewSchema),
     status: 200,
-    run: async (call) => {
-      const query = call.query as z.infer<typeof auditQuery>;
-      const before = query.cursor === undefined ? undefined : Number(query.cursor);
-      if (before !== undefined && !Number.isSafeInteger(before)) {
-        throw invalid({ path: ['cursor'], message: 'is not a cursor of this list' });
-      }
-      const limit = query.limit ?? PAGE_DEFAULT;
-      const { type, sub, agent: agentId, client: clientId, resource, grant: grantId } = query;
-      const filter = { type, sub, agentId, clientId, resource, grantId, before, limit };
-      const events = await call.services.listEvents(filter);
-      const sentences = await call.services.sentences(events);
-      return {
-        items: events.map((event, n) => views.eventView(event, sentences[n] ?? '')),
-        next_cursor: events.length === limit ? String(events.at(-1)?.id) : null,
-      };
+    run: async ({ query, services }) => {
+      const { cursor, limit = PAGE_DEFAULT, ...given } = query as z.infer<typeof auditQuery>;
+      const { agent: agentId, client: clientId, grant: grantId, ...rest } = given;
+      const { consent: consentId, request: requestId, ...same } = rest;
+      const before = numberOf(cursor);
+      const named = { agentId, clientId, grantId, consentId, requestId };
+      const events = await services.listEvents({ ...same, ...named, before, limit });
+      const sentences = await services.sentences(events);
+      const items = events.map((event, n) => views.eventView(event, sentences[n] ?? ''));
+      return { items, next_cursor: cursorAfter(events, limit) };
     },
   },
 ];
@@ -52,4 +79,4 @@ const verification: Operation = {
   },
 };
 
-export const HISTORY_OPERATIONS: readonly Operation[] = [...audit, verification];
+export const HISTORY_OPERATIONS: readonly Operation[] = [...audit, verification, revocations];

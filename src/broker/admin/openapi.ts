@@ -24,6 +24,45 @@ const PROBLEM = {
 
 type JsonSchema = Record<string, unknown>;
 
+/** What the server says, word for word. */
+const PROBLEM_EXAMPLES = {
+  invalid: {
+    summary: 'A field is wrong, or not known',
+    value: {
+      type: 'about:blank',
+      status: 400,
+      title: 'The request is not valid',
+      errors: [{ field: 'nmae', message: 'is not a known field' }],
+    },
+  },
+  unauthenticated: {
+    summary: 'No bearer token, or none that is good',
+    value: {
+      type: 'about:blank',
+      status: 401,
+      title: 'Send an access token for the admin API as bearer token',
+    },
+  },
+  unknown: {
+    summary: 'Nothing has this id',
+    value: {
+      type: 'about:blank',
+      status: 404,
+      title: 'There is no such thing',
+      detail: 'there is no agent "agt_nobody"',
+    },
+  },
+  conflict: {
+    summary: 'Something else is in the way',
+    value: {
+      type: 'about:blank',
+      status: 409,
+      title: 'The request conflicts with what there is',
+      errors: [{ field: 'id', message: '"agt_helper" is taken; ids are never used again' }],
+    },
+  },
+};
+
 /** A zod schema as JSON Schema, its own fields in snake_case where the wire has them so. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output', onWire: boolean): JsonSchema {
   const made = z.toJSONSchema(schema, {
@@ -77,7 +116,15 @@ function describe(operation: Operation): JsonSchema {
       default: {
         description: 'A problem',
         content: {
-          'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+          'application/problem+json': {
+            schema: { $ref: '#/components/schemas/Problem' },
+            examples: Object.fromEntries(
+              Object.keys(PROBLEM_EXAMPLES).map((name) => [
+                name,
+                { $ref: `#/components/examples/${name}` },
+              ]),
+            ),
+          },
         },
       },
     },
@@ -101,6 +148,7 @@ export function createOpenApi(
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
       schemas: { Problem: PROBLEM },
+      examples: PROBLEM_EXAMPLES,
     },
     paths,
   };

@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import type { AuditFilter, RecordedEvent } from '../audit/store.js';
 import type { AuditReport } from '../audit/verify.js';
+import type { ConsentsOf } from '../delegation/bulk.js';
 import type { DelegationFilter } from '../delegation/queries.js';
 import type { ConsentRow, GrantRow } from '../delegation/store.js';
 import type { KeyService } from '../keys/service.js';
@@ -16,6 +17,7 @@ import {
   problemsOf,
   throwIfAny,
 } from '../registry/refusal.js';
+import type { RevocationFilter, RevocationRow } from '../revocation/queries.js';
 import type { Receipt } from '../revocation/receipt.js';
 import type { Applied, Broken, Planned } from '../world/service.js';
 import type { Registry } from './registry.js';
@@ -40,6 +42,10 @@ export interface AdminServices {
   /** Undefined when it was not live. */
   readonly endConsent: (id: string, reason: string, by: string) => Promise<Receipt | undefined>;
   readonly endGrant: (id: string, reason: string, by: string) => Promise<Receipt | undefined>;
+  /** What ending all of them would end, and ending them. */
+  readonly foreseeEnd: (of: ConsentsOf) => Promise<Receipt>;
+  readonly endConsents: (of: ConsentsOf, reason: string, by: string) => Promise<Receipt>;
+  readonly listRevocations: (filter: RevocationFilter) => Promise<readonly RevocationRow[]>;
   readonly keys: KeyService;
   readonly planWorld: (text: string) => Promise<Broken | Planned>;
   readonly applyWorld: (text: string, by: string) => Promise<Broken | Applied>;

@@ -71,6 +71,11 @@ export const delegationQuery = strict({
 export const grantQuery = strict({ ...delegationQuery.shape, consent: word });
 /** Why something is ended; in the query, because a DELETE has no body (RFC 9110 §9.3.5). */
 export const endQuery = strict({ reason: displayText(TEXT_CHARS_MAX).optional() });
+/** RFC 3339. */
+const instant = z.iso
+  .datetime({ offset: true, error: 'must be an instant, as 2026-01-31T12:00:00Z' })
+  .transform((text) => new Date(text))
+  .optional();
 export const auditQuery = strict({
   cursor: word,
   limit,
@@ -80,4 +85,16 @@ export const auditQuery = strict({
   client: word,
   resource: word,
   grant: word,
+  consent: word,
+  by: word,
+  request: word,
+  since: instant,
+  until: instant,
+});
+export const revocationQuery = strict({
+  cursor: word,
+  limit,
+  key: z.string().min(1).max(1100).optional(),
+  by: word,
+  always: z.enum(['true', 'false']).optional(),
 });

@@ -3,6 +3,7 @@ import { sentences } from '../audit/sentence.js';
 import { listEvents } from '../audit/store.js';
 import { verifyAudit } from '../audit/verify.js';
 import type { Database } from '../db/database.js';
+import { endConsents, foresee } from '../delegation/bulk.js';
 import { endConsent, endGrant } from '../delegation/ends.js';
 import { findConsent, findGrant, listConsents, listGrants } from '../delegation/queries.js';
 import { hashSecret } from '../keys/secrets.js';
@@ -10,6 +11,7 @@ import { createKeyService, type KeyDeps } from '../keys/service.js';
 import { verificationKeys } from '../keys/store.js';
 import { KEY_LEAD_SECONDS } from '../limits.js';
 import { rolesHavePermission } from '../permissions/store.js';
+import { listRevocations } from '../revocation/queries.js';
 import { hashPassword, verifyPassword } from '../users/password.js';
 import { applyWorld, planWorld } from '../world/service.js';
 import type { AdminServices } from './operation.js';
@@ -44,6 +46,9 @@ export function createAdminServices(
     findGrant: (id) => findGrant(db.orm, id),
     endConsent: (id, reason, by) => endConsent(db, id, reason, by),
     endGrant: (id, reason, by) => endGrant(db, id, reason, by),
+    foreseeEnd: (of) => foresee(db, of),
+    endConsents: (of, reason, by) => endConsents(db, of, reason, by),
+    listRevocations: (filter) => listRevocations(db.orm, filter),
     keys: createKeyService({ db, ...keys }),
     planWorld: (text) => planWorld(world, text),
     applyWorld: (text, by) => applyWorld(world, text, { by }),

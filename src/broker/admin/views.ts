@@ -95,6 +95,15 @@ export const receiptViewSchema = z.object({
   consents: z.number().int(),
 });
 export const receiptAnswerSchema = z.object({ receipt: receiptViewSchema });
+export const revocationViewSchema = z.object({
+  id: z.number(),
+  key: z.string(),
+  revoked_at: z.string(),
+  always: z.boolean(),
+  until: z.string(),
+  reason: z.string(),
+  by: z.string(),
+});
 export const eventViewSchema = z.object({
   id: z.number(),
   at: z.string(),
@@ -114,12 +123,16 @@ export const eventViewSchema = z.object({
 export const consentView = view(consentViewSchema);
 export const wholeConsentView = view(wholeConsentViewSchema);
 export const grantView = view(grantViewSchema);
+export const revocationView = view(revocationViewSchema);
 export const receiptView = view(receiptViewSchema);
 export const receiptAnswer = (receipt: Receipt) => ({ receipt: receiptView(receipt) });
 export const eventView = (event: RecordedEvent, sentence: string): Record<string, unknown> => ({
   ...toWire(event as unknown as Row, Object.keys(eventViewSchema.shape)),
   sentence,
 });
+
+/** Of a bulk stop, done or foreseen. */
+export const bulkAnswerSchema = receiptAnswerSchema.extend({ dry_run: z.boolean() });
 
 /** What was changed, and what that stopped. */
 export const stoppedSchema = (item: z.ZodObject) => item.extend({ receipt: receiptViewSchema });

@@ -110,6 +110,14 @@ export interface AuditFilter {
   readonly clientId?: string | undefined;
   readonly resource?: string | undefined;
   readonly grantId?: string | undefined;
+  /** What a consent gave, and what became of it. */
+  readonly consentId?: string | undefined;
+  /** Who caused it. */
+  readonly by?: string | undefined;
+  readonly requestId?: string | undefined;
+  readonly since?: Date | undefined;
+  /** Not of this instant any more. */
+  readonly until?: Date | undefined;
   /** Events older than this id. */
   readonly before?: number | undefined;
   readonly limit?: number | undefined;
@@ -126,6 +134,11 @@ export async function listEvents(db: Executor, filter: AuditFilter = {}): Promis
     filter.clientId === undefined ? undefined : eq(auditEvents.clientId, filter.clientId),
     filter.resource === undefined ? undefined : eq(auditEvents.resource, filter.resource),
     filter.grantId === undefined ? undefined : eq(auditEvents.grantId, filter.grantId),
+    filter.consentId === undefined ? undefined : ofConsent(filter.consentId),
+    filter.by === undefined ? undefined : eq(auditEvents.by, filter.by),
+    filter.requestId === undefined ? undefined : eq(auditEvents.requestId, filter.requestId),
+    filter.since === undefined ? undefined : gte(auditEvents.at, filter.since),
+    filter.until === undefined ? undefined : lt(auditEvents.at, filter.until),
     filter.before === undefined ? undefined : lt(auditEvents.id, filter.before),
   ];
   const rows = await db
@@ -136,6 +149,12 @@ export async function listEvents(db: Executor, filter: AuditFilter = {}): Promis
     .limit(Math.min(filter.limit ?? 50, PAGE_MAX));
   return rows as RecordedEvent[];
 }
+
+/** By the indexes of its grants and of its user: the consent itself is only in an event's detail. */
+const ofConsent = (id: string) => sql`(
+  ${auditEvents.grantId} in (select id from grants where consent_id = ${id})
+  or (${auditEvents.sub} = (select user_id from consents where id = ${id})
+    and ${auditEvents.detail} ->> 'consent' = ${id}))`;
 
 /** Whether a token was recorded under this grant since then: tells a replay from a retry. */
 export async function grantHasTokens(db: Executor, grantId: string, since: Date): Promise<boolean> {

@@ -1,7 +1,13 @@
 /** Every noun of the command line. */
+import { HISTORY_NOUNS } from './history-nouns.js';
 import { KEY_NOUNS } from './key-nouns.js';
 import type { Noun } from './noun.js';
 import { PRINCIPAL_NOUNS } from './principal-nouns.js';
 import { RESOURCE_NOUNS } from './resource-nouns.js';
 
-export const NOUNS: readonly Noun[] = [...PRINCIPAL_NOUNS, ...RESOURCE_NOUNS, ...KEY_NOUNS];
+export const NOUNS: readonly Noun[] = [
+  ...PRINCIPAL_NOUNS,
+  ...RESOURCE_NOUNS,
+  ...HISTORY_NOUNS,
+  ...KEY_NOUNS,
+];

@@ -1,5 +1,5 @@
-/** The nouns of what is protected, and of what happened. */
-import { common, list, type Noun } from './noun.js';
+/** The nouns of what is protected. */
+import { common, type Noun } from './noun.js';
 
 const resource: Noun = {
   name: 'resource',
@@ -21,33 +21,4 @@ const resource: Noun = {
   }),
 };
 
-const AUDIT_COLUMNS = ['at', 'sentence'];
-const AUDIT_FILTERS = ['type', 'agent', 'user', 'client', 'resource', 'grant'];
-const events = list(
-  '/audit',
-  AUDIT_COLUMNS,
-  AUDIT_FILTERS.map((name) => ({ name })),
-  'what happened, newest first, in sentences',
-);
-
-const audit: Noun = {
-  name: 'audit',
-  summary: events.summary,
-  verbs: [
-    {
-      ...events,
-      isDefault: true,
-      ask: (args, { user, ...values }) =>
-        events.ask(args, user === undefined ? values : { ...values, sub: user }),
-    },
-    {
-      usage: 'verify',
-      summary: 'check that nothing was changed, removed, reordered or cut off; exits 1 if it was',
-      fields: [{ name: 'checkpoints', kind: 'list', help: 'from the log: must still be there' }],
-      ask: (_args, body) => ({ method: 'post', path: '/audit/verify', body }),
-      isFailure: (answer) => (answer as { findings: unknown[] }).findings.length > 0,
-    },
-  ],
-};
-
-export const RESOURCE_NOUNS: readonly Noun[] = [resource, audit];
+export const RESOURCE_NOUNS: readonly Noun[] = [resource];

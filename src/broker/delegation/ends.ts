@@ -28,7 +28,7 @@ export async function markConsentEnded(
   return { key: consent.id, always: true, reason, by };
 }
 
-const consentEnded = (consent: ConsentRow, reason: string, by: string): AuditEvent => ({
+export const consentEnded = (consent: ConsentRow, reason: string, by: string): AuditEvent => ({
   type: 'consent.ended',
   by,
   sub: consent.userId,

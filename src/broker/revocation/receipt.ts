@@ -122,7 +122,7 @@ export async function receiptFor(tx: Executor, ended: readonly Ended[]): Promise
   // Something is always asked: an end of nothing happens at a time, too.
   const [first, ...others] = ended.length === 0 ? [NOTHING] : ended;
   let receipt = await countOne(tx, first as Ended);
-  for (const other of others) receipt = add(receipt, await countOne(tx, other));
+  for (const other of others) receipt = addReceipts(receipt, await countOne(tx, other));
   return receipt;
 }
 
@@ -152,7 +152,7 @@ async function countOne(tx: Executor, ended: Ended): Promise<Receipt> {
   };
 }
 
-const add = (one: Receipt, other: Receipt): Receipt => ({
+export const addReceipts = (one: Receipt, other: Receipt): Receipt => ({
   endedAt: other.endedAt,
   accessTokens: one.accessTokens + other.accessTokens,
   refreshTokens: one.refreshTokens + other.refreshTokens,
