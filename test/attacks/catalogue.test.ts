@@ -8,6 +8,7 @@ import { consentPage } from './tables/consent-page.js';
 import { interaction } from './tables/interaction.js';
 import { jose } from './tables/jose.js';
 import { lifecycle } from './tables/lifecycle.js';
+import { ownPages } from './tables/me.js';
 import { parsing } from './tables/parsing.js';
 import { redirects } from './tables/redirects.js';
 import { refresh } from './tables/refresh.js';
@@ -29,6 +30,7 @@ const all: readonly Attack[] = [
   ...smuggling,
   ...terms,
   ...admin,
+  ...ownPages,
 ];
 
 /** What the flows built so far can be attacked by; every further class belongs to what is not there yet. */

@@ -67,6 +67,16 @@ describe('a sign-in in an authorization', () => {
     expect(await isSignedIn(browser)).toBe(true);
   });
 
+  it('is remembered by every authorization given in it', async () => {
+    const { browser } = await authorize(t, { params: { scope: 'files:list' } });
+    // In silence, and with a question to somebody who is signed in.
+    await browser.open(authorizeUrl(t, pkce().challenge, { scope: 'files:list' }));
+    await authorize(t, { browser, params: { prompt: 'consent' } });
+    const [row] = await db().run<{ id: string }>('select id from user_sessions');
+    const grants = await db().run<{ session_id: string }>('select session_id from grants');
+    expect(grants.map(({ session_id }) => session_id)).toEqual([row?.id, row?.id, row?.id]);
+  });
+
   it('again in the same browser replaces the row, and another browser has one of its own', async () => {
     const { browser } = await authorize(t);
     await authorize(t, { browser, params: { prompt: 'login' } });

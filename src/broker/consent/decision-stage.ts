@@ -20,6 +20,7 @@ import {
   keepResult,
   newSessionOf,
   redirect,
+  sessionOf,
   signedInUser,
   stillSignedIn,
 } from './interaction.js';
@@ -101,7 +102,7 @@ async function decide(
       ...chosen,
       under: { epoch: facts.epoch, sessionId: newSessionOf(interaction) },
     },
-    requestState(ctx).id,
+    { requestId: requestState(ctx).id, session: sessionOf(interaction) },
   );
   return grant === undefined ? { no: 'overtaken' } : { grantId: grant.id };
 }

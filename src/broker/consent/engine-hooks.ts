@@ -6,6 +6,7 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { interactionPolicy } from 'oidc-provider';
 import { formatScope, OAuthError } from '../../protocol/index.js';
+import { sessionKey } from '../artifact-key.js';
 import { createGrant } from '../delegation/approve.js';
 import type { GrantRow } from '../delegation/store.js';
 import { requestState } from '../http/request.js';
@@ -162,9 +163,10 @@ async function grantInSilence(
 ): Promise<Grant | undefined> {
   const covering = await coveringConsent(deps, request, userId).catch(rethrow);
   if (covering === undefined) return undefined;
-  const { id } = requestState(ctx);
+  const { uid = '' } = ctx.oidc.session ?? {};
   const { consent, covered } = covering;
-  const row = await createGrant(deps.db.orm, consent, covered, id);
+  const origin = { requestId: requestState(ctx).id, session: sessionKey(uid) };
+  const row = await createGrant(deps.db.orm, consent, covered, origin);
   if (row === undefined) return undefined;
   requestState(ctx).madeGrantId = row.id;
   return new (deps.provider().Grant)(engineGrant(row, deps.now()) as never);

@@ -1,6 +1,7 @@
 /** What the stages of an interaction share: the browser it belongs to, its forms, the way on. */
 import type { Context } from 'koa';
 import type { Interaction, InteractionResults, Provider } from 'oidc-provider';
+import { sessionKey } from '../artifact-key.js';
 import type { Database } from '../db/database.js';
 import type { Facts, FactsCache } from '../facts/store.js';
 import { readForm } from '../http/body.js';
@@ -69,6 +70,12 @@ export interface Login {
 /** The sign-in that was just now on our page; an earlier one is the engine's session. */
 export const newSessionOf = ({ result }: Interaction): string | undefined =>
   ((result ?? {}) as unknown as { login?: Login }).login?.session;
+
+/** The session an answer is given in (`delegation/approve.ts`). */
+export const sessionOf = (interaction: Interaction): string => {
+  const { uid } = interaction.session ?? {};
+  return newSessionOf(interaction) ?? (uid === undefined ? '' : sessionKey(uid));
+};
 
 /** An earlier session is looked at whenever the interaction is read; a sign-in just now is not. */
 export async function stillSignedIn(

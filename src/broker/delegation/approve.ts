@@ -9,7 +9,13 @@ import { newId } from '../ids.js';
 import { narrow } from '../revocation/store.js';
 import { type DecisionFacts, onlyAdds } from './coverage.js';
 import { markConsentEnded } from './ends.js';
-import { type ConsentRow, type ConsentSubject, findLiveConsent, type NewGrant } from './store.js';
+import {
+  type ConsentRow,
+  type ConsentSubject,
+  findLiveConsent,
+  type NewGrant,
+  type Origin,
+} from './store.js';
 import {
   keptTerms,
   keptTermsFacts,
@@ -50,10 +56,10 @@ export interface Standing {
 export async function approve(
   db: Database,
   approval: Approval,
-  requestId: string | undefined,
+  origin: Origin,
 ): Promise<NewGrant | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const grant = (await add(db, approval, requestId)) ?? (await replace(db, approval, requestId));
+    const grant = (await add(db, approval, origin)) ?? (await replace(db, approval, origin));
     if (grant !== undefined) return grant === STALE ? undefined : grant;
   }
   throw new Error('the consent kept changing while it was written');
@@ -65,21 +71,21 @@ const ATTEMPTS_MAX = 5;
 async function add(
   db: Database,
   approval: Approval,
-  requestId: string | undefined,
+  origin: Origin,
 ): Promise<NewGrant | Stale | undefined> {
   // Most who see the page decide for the first time: whoever does not, finds one in the way.
-  const first = await writeConsent(db.orm, inserted(approval), approval, requestId);
+  const first = await writeConsent(db.orm, inserted(approval), approval, origin);
   if (first !== undefined) return first;
   const earlier = await findLiveConsent(db.orm, approval);
   if (earlier === undefined || !onlyAdds(factsOf(earlier), factsOf(approval))) return undefined;
-  return writeConsent(db.orm, widened(earlier, approval), approval, requestId);
+  return writeConsent(db.orm, widened(earlier, approval), approval, origin);
 }
 
 /** Ends what stands in the way and writes the decision; undefined when another window was first. */
 async function replace(
   db: Database,
   approval: Approval,
-  requestId: string | undefined,
+  origin: Origin,
 ): Promise<NewGrant | Stale | undefined> {
   try {
     return await narrow(db, async (tx) => {
@@ -87,7 +93,7 @@ async function replace(
       // What only adds meanwhile ends nothing.
       if (live === undefined || onlyAdds(factsOf(live), factsOf(approval))) throw OVERTAKEN;
       const stops = [await markConsentEnded(tx, live, 'replaced', approval.userId)];
-      const grant = await writeConsent(tx, inserted(approval), approval, requestId);
+      const grant = await writeConsent(tx, inserted(approval), approval, origin);
       if (grant === undefined) throw OVERTAKEN;
       if (grant === STALE) throw STALE;
       return { stops, result: grant };
@@ -160,10 +166,10 @@ async function writeConsent(
   db: Executor,
   row: SQL,
   decided: Approval,
-  requestId: string | undefined,
+  origin: Origin,
 ): Promise<NewGrant | Stale | undefined> {
   const { offered, granted, helpers, under } = decided;
-  const { isGood, grant } = await writeGrant(db, row, granted, requestId, {
+  const { isGood, grant } = await writeGrant(db, row, granted, origin, {
     stands: stands(under),
     detail: { offered, granted, helpers },
   });
@@ -178,10 +184,10 @@ export async function createGrant(
   db: Executor,
   consent: Pick<ConsentRow, 'id'>,
   scopes: readonly string[],
-  requestId: string | undefined,
+  origin: Origin,
 ): Promise<NewGrant | undefined> {
   const row = sql`select * from consents where id = ${consent.id} and ended_at is null`;
-  return (await writeGrant(db, row, scopes, requestId)).grant;
+  return (await writeGrant(db, row, scopes, origin)).grant;
 }
 
 interface GrantAnswer {
@@ -198,14 +204,14 @@ async function writeGrant(
   db: Executor,
   consent: SQL,
   scopes: readonly string[],
-  requestId: string | undefined,
+  origin: Origin,
   decided?: { readonly stands: SQL; readonly detail: object },
 ): Promise<{ readonly isGood: boolean; readonly grant: NewGrant | undefined }> {
   const id = newId('gnt');
   const event = (type: string, grantId: string | null, detail: object): SQL => sql`
     select ${type}::text as type, user_id as by, user_id as sub, client_id,
       nullif(agent_id, '') as agent_id, nullif(resource, '') as resource,
-      ${grantId}::text as grant_id, ${requestId ?? null}::text as request_id,
+      ${grantId}::text as grant_id, ${origin.requestId}::text as request_id,
       jsonb_build_object('consent', id) || ${json(detail)} as detail from consent`;
   const events = [
     ...(decided === undefined ? [] : [event('consent.granted', null, decided.detail)]),
@@ -214,8 +220,9 @@ async function writeGrant(
   const rows = await db.execute(sql`
     with consent as (${consent}),
     given as (
-      insert into grants (id, consent_id, user_id, client_id, agent_id, resource, scopes, expires_at)
-      select ${id}::text, id, user_id, client_id, agent_id, resource, ${list(scopes)}, expires_at
+      insert into grants (id, consent_id, user_id, client_id, agent_id, resource, scopes, expires_at, session_id)
+      select ${id}::text, id, user_id, client_id, agent_id, resource, ${list(scopes)}, expires_at,
+        (select s.id from user_sessions s where ${origin.session}::text in (s.id, s.uid))
       from consent returning *),
     recorded as (
       select behalf_record(jsonb_agg(to_jsonb(event))) from (${sql.join(events, sql` union all `)}) event)
@@ -223,9 +230,7 @@ async function writeGrant(
       extract(epoch from expires_at)::float8 * 1000 as expires_at_ms
     from (select 1) as one left join given on true left join recorded on true`);
   const [row] = rowsOf<GrantAnswer>(rows);
-  if (row === undefined || row.consent_id === null) {
-    return { isGood: row?.stands === true, grant: undefined };
-  }
+  if (row?.consent_id == null) return { isGood: row?.stands === true, grant: undefined };
   const grant = {
     id,
     consentId: row.consent_id,

@@ -37,6 +37,13 @@ export async function findLiveConsent(
   return row;
 }
 
+/** In which request, and in which browser, somebody decided. */
+export interface Origin {
+  readonly requestId: string;
+  /** `user_sessions.id`, or its `uid` where only the engine's session is known; empty: unknown. */
+  readonly session: string;
+}
+
 /** A grant as far as an authorization needs it. */
 export type NewGrant = Pick<
   GrantRow,
