@@ -8,6 +8,7 @@ import {
   integer,
   jsonb,
   pgTable,
+  primaryKey,
   serial,
   text,
   uniqueIndex,
@@ -82,4 +83,26 @@ export const revocations = pgTable(
     by: text('by').notNull(),
   },
   (t) => [index('revocations_key').on(t.key), index('revocations_until').on(t.until)],
+);
+
+/**
+ * What authenticated followers of the feed have applied: one row for each step they took, so that a
+ * receipt can say since when. `at` is when the position was reached, `seenAt` when last heard of.
+ */
+export const feedFollowers = pgTable(
+  'feed_followers',
+  {
+    clientId: text('client_id').notNull(),
+    resource: text('resource').notNull(),
+    /** One process of a resource server; several may share a client. */
+    instance: text('instance').notNull(),
+    /** Every fact up to this one is applied. */
+    position: bigint('position', { mode: 'number' }).notNull(),
+    at: instant('at').notNull().default(sql`clock_timestamp()`),
+    seenAt: instant('seen_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.clientId, t.resource, t.instance, t.position] }),
+    index('feed_followers_seen').on(t.seenAt),
+  ],
 );
