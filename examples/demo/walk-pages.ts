@@ -8,6 +8,8 @@ export interface Visitor {
   readonly password: string;
   /** Scopes to leave ticked; absent: as the page proposes. */
   readonly scopes?: readonly string[];
+  /** How many agents may follow in a row; absent: as the page proposes, none. */
+  readonly helpers?: number;
   readonly decision?: 'allow' | 'deny';
 }
 
@@ -150,6 +152,7 @@ export async function walkPages(browser: Browserless, url: string, visitor: Visi
     page = await browser.submit(decide, {
       decision: visitor.decision ?? 'allow',
       ...(visitor.scopes === undefined ? {} : { scope: visitor.scopes }),
+      ...(visitor.helpers === undefined ? {} : { helpers: String(visitor.helpers) }),
     });
   }
   if (page.html !== '') throw new Error(`the pages ended at ${page.status} ${page.url}`);

@@ -43,7 +43,7 @@ interface Transaction {
 
 export interface AuthorizationDeps {
   readonly server: AuthorizationServer;
-  readonly agentId: string;
+  readonly agent: ClientIdentity;
   readonly client: ClientIdentity & { readonly redirectUri: string };
   readonly ownTokens: OwnTokens;
   readonly store: TokenStore;
@@ -54,7 +54,7 @@ const storeKey = (transaction: string): string => `transaction:${transaction}`;
 
 /** Form members that prove the agent; none when it authenticates as the client itself. */
 export async function actorProof(deps: AuthorizationDeps): Promise<Record<string, string>> {
-  if (deps.client.id === deps.agentId) return {};
+  if (deps.client.id === deps.agent.id) return {};
   return {
     [PARAM.actorToken]: await deps.ownTokens.actorToken(),
     [PARAM.actorTokenType]: TOKEN_TYPE.accessToken,
@@ -87,7 +87,7 @@ export async function beginAuthorization(
     state: transaction.state,
     code_challenge: await codeChallengeOf(transaction.verifier),
     code_challenge_method: 'S256',
-    [PARAM.requestedActor]: deps.agentId,
+    [PARAM.requestedActor]: deps.agent.id,
     login_hint: request.loginHint,
     prompt: request.prompt,
   };

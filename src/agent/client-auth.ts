@@ -12,6 +12,9 @@ export type ClientCredentials =
       readonly alg?: string | undefined;
     };
 
+export const hasCredential = (auth: ClientCredentials): boolean =>
+  'secret' in auth ? auth.secret !== '' : auth.privateKey !== undefined;
+
 export interface ClientIdentity {
   readonly id: string;
   /** Absent for a public client (`none`). */

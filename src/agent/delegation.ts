@@ -11,16 +11,12 @@ import {
   type TokenSet,
   toTokenSet,
 } from './token-set.js';
+import { passingOn, type Work } from './work.js';
 
-export interface Delegation {
+export interface Delegation extends Work {
   /** Names the delegation in the store; a secret of this host, unknown to the server. */
   readonly id: string;
   readonly user: { readonly sub: string };
-  /** The agent that acts. */
-  readonly agent: string;
-  readonly resource: string;
-  /** What was granted, as of the newest token. */
-  readonly scopes: ReadonlySet<string>;
   /**
    * A token that is good for a while: the one at hand, or a renewed one. Many callers share one
    * renewal.
@@ -107,7 +103,7 @@ export async function createDelegation(
 ): Promise<Delegation> {
   let sub: string;
   try {
-    sub = readSubject(token, deps.agentId);
+    sub = readSubject(token, deps.agent.id);
   } catch (error) {
     await revokeAt(deps, token).catch(() => undefined);
     throw error;
@@ -163,24 +159,28 @@ function openDelegation(
     }
   }
 
-  return Object.freeze({
+  async function token(): Promise<TokenSet> {
+    if (ended) throw agentError('delegation_ended', 'the delegation has ended');
+    if (isUsable(current, deps.now())) return toTokenSet(current);
+    if (current.refreshToken === undefined) {
+      if (current.expiresAt.getTime() > deps.now()) return toTokenSet(current);
+      throw agentError('delegation_ended', 'the token expired and cannot be renewed');
+    }
+    renewing ??= renew();
+    return toTokenSet(await renewing);
+  }
+  const { server, agent: caller, now } = deps;
+
+  return Object.freeze<Delegation>({
     id,
     user: Object.freeze({ sub }),
-    agent: deps.agentId,
+    agent: caller.id,
     resource: first.resource,
     get scopes() {
       return new Set(current.scopes);
     },
-    async token() {
-      if (ended) throw agentError('delegation_ended', 'the delegation has ended');
-      if (isUsable(current, deps.now())) return toTokenSet(current);
-      if (current.refreshToken === undefined) {
-        if (current.expiresAt.getTime() > deps.now()) return toTokenSet(current);
-        throw agentError('delegation_ended', 'the token expired and cannot be renewed');
-      }
-      renewing ??= renew();
-      return toTokenSet(await renewing);
-    },
+    token,
+    ...passingOn({ server, caller, now }, token),
     async revoke() {
       ended = true;
       await deps.store.take(storeKey(id));

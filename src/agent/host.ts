@@ -7,12 +7,14 @@ import {
   completeAuthorization,
   type DelegationRequest,
 } from './authorization.js';
-import type { ClientCredentials } from './client-auth.js';
+import { type ClientCredentials, hasCredential } from './client-auth.js';
 import { createDelegation, type Delegation, resumeDelegation } from './delegation.js';
+import { exchangeToken } from './exchange.js';
 import { createOwnTokens } from './own-tokens.js';
 import { createAuthorizationServer } from './server.js';
 import { createMemoryStore, type TokenStore } from './store.js';
 import { type TokenSet, toTokenSet } from './token-set.js';
+import { openWork, type Work } from './work.js';
 
 export interface AgentHostOptions {
   /** The exact issuer identifier of the authorization server. */
@@ -49,10 +51,29 @@ export interface AgentHost {
   ): Promise<Delegation>;
   /** Opens a delegation kept in the store, by its id. */
   resume(id: string): Promise<Delegation | undefined>;
+  /**
+   * Takes up what another agent handed to this one, once: this agent becomes the current actor, the
+   * one before stays in the chain. Ends with its token, minutes later at most; not renewed.
+   *
+   * Does not check the token: the server does.
+   * @throws AgentError `invalid_request` (`invalid_grant` or `actor_unauthorized` where the server
+   * says so) when it is for another agent, used, run out, or anything it hangs on was stopped
+   */
+  takeUp(handOffToken: string): Promise<Work>;
+  /**
+   * Exchanges a token that this agent was given, or holds, for one in which it is the current actor
+   * (RFC 8693): its own for less, or another agent's for its own where that agent, the operator and
+   * the user allow it. Asked as the agent itself, with its own credential; a resource that keeps a
+   * list of clients has it on that list. Asked anew each time.
+   * @throws AgentError `invalid_request` (`actor_unauthorized`, `invalid_grant`), `invalid_scope`,
+   * `invalid_target` (RFC 8693 §2.2.2)
+   */
+  exchange(request: {
+    readonly subjectToken: string;
+    readonly resource?: string;
+    readonly scope?: string;
+  }): Promise<TokenSet>;
 }
-
-const hasCredential = (auth: ClientCredentials): boolean =>
-  'secret' in auth ? auth.secret !== '' : auth.privateKey !== undefined;
 
 function checkHostOptions({ issuer, agent, client }: AgentHostOptions): void {
   if (parseSecureUrl(issuer) === undefined)
@@ -80,12 +101,13 @@ export function createAgentHost(options: AgentHostOptions): AgentHost {
   const server = createAuthorizationServer({ issuer, fetch, now });
   const ownTokens = createOwnTokens(server, agent, now);
   const store = options.store ?? createMemoryStore(now);
+  const asAgent = { server, caller: agent, now };
 
   function deps(): AuthorizationDeps {
     if (client === undefined) throw new TypeError('acting for users needs options.client');
     // The agent may be its own client; its credential then proves both (`client_auth`).
     const auth = client.auth ?? (client.id === agent.id ? agent.auth : undefined);
-    return { server, agentId: agent.id, client: { ...client, auth }, ownTokens, store, now };
+    return { server, agent, client: { ...client, auth }, ownTokens, store, now };
   }
 
   return Object.freeze<AgentHost>({
@@ -97,5 +119,8 @@ export function createAgentHost(options: AgentHostOptions): AgentHost {
       return createDelegation(given, token);
     },
     resume: async (id) => resumeDelegation(deps(), id),
+    takeUp: async (handOffToken) =>
+      openWork(asAgent, await exchangeToken(asAgent, { subjectToken: handOffToken })),
+    exchange: async (request) => toTokenSet(await exchangeToken(asAgent, request)),
   });
 }

@@ -42,6 +42,8 @@ export interface AuthContext {
   readonly actorChain: readonly Actor[];
   readonly actorProof?: ActorProof;
   readonly client: { readonly id: string };
+  /** Clients earlier in the lineage, oldest first. History: for audit only. */
+  readonly via: readonly string[];
   /** E: what this call may do. */
   readonly scopes: ReadonlySet<string>;
   /** A: what the current actor may ever hold here. Grants nothing. Absent without an actor. */
@@ -108,6 +110,7 @@ export function createAuthContext(
     actorChain: Object.freeze(chain),
     ...(claims.actor_proof === undefined ? {} : { actorProof: claims.actor_proof }),
     client: Object.freeze({ id: claims.client_id }),
+    via: Object.freeze([...(claims.via ?? [])]),
     scopes,
     ...(claims.act === undefined ? {} : { agentScopes: frozenSet(parseScope(claims.agent_scope)) }),
     tokenId: claims.jti,

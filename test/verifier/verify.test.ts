@@ -23,6 +23,7 @@ describe('DESIGN §3: what a protected server learns from a token', () => {
       ],
       actorProof: 'token',
       client: { id: 'cli_host' },
+      via: [],
       scopes: new Set(['files:read']),
       agentScopes: new Set(['files:read', 'files:write']),
       tokenId: 'cns_A.gnt_B.t1',

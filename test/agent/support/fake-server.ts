@@ -3,6 +3,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { decodeJwt } from 'jose';
 import { createTestIssuer, type TestIssuer } from '../../../src/testing/index.js';
 
 export interface SeenRequest {
@@ -119,7 +120,33 @@ export async function startFakeServer(): Promise<FakeServer> {
     return issue(request, server.actor ?? request.requested_actor);
   }
 
-  async function grant(form: Form): Promise<Answer> {
+  /** RFC 8693 as DESIGN §8c has it, believing every subject token. */
+  async function exchange(form: Form, caller: string): Promise<Answer> {
+    const subject = decodeJwt(form.subject_token ?? '');
+    const { act: inherited, hand_off: handedOff, may_act: _, ...rest } = subject;
+    const isCurrent = (inherited as { sub?: string } | undefined)?.sub === caller;
+    const actor = server.actor ?? caller;
+    const act =
+      isCurrent && actor === caller ? inherited : { sub: actor, iss: issuer, act: inherited };
+    const here = handedOff ?? form.resource ?? subject.aud;
+    const helper = form.requested_actor;
+    const to = { aud: issuer, hand_off: here, may_act: { sub: helper, iss: issuer } };
+    const scope = form.scope ?? String(subject.scope);
+    const claims = { ...rest, scope, act, client_id: caller, aud: here };
+    const exp = Math.floor(Date.now() / 1000) + server.ttlSeconds;
+    const token = await tokens.token({ ...claims, exp, ...(helper === undefined ? {} : to) });
+    const body = {
+      access_token: token,
+      issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      token_type: 'Bearer',
+      expires_in: server.ttlSeconds,
+      scope,
+    };
+    return { status: 200, body };
+  }
+
+  async function grant(form: Form, caller: string): Promise<Answer> {
+    if (form.grant_type?.endsWith(':token-exchange')) return exchange(form, caller);
     if (form.grant_type === 'client_credentials') return issue(form, undefined);
     if (form.grant_type === 'authorization_code') return redeem(form);
     const request = refreshTokens.get(form.refresh_token ?? '');
@@ -128,7 +155,7 @@ export async function startFakeServer(): Promise<FakeServer> {
     return issue(request, request.requested_actor);
   }
 
-  async function answer(path: string, form: Form): Promise<Answer | 'cut'> {
+  async function answer(path: string, form: Form, caller: string): Promise<Answer | 'cut'> {
     if (path === '/revoke') return { status: 200, body: {} };
     if (path === '/par') {
       const uri = `urn:ietf:params:oauth:request_uri:${randomUUID()}`;
@@ -137,7 +164,7 @@ export async function startFakeServer(): Promise<FakeServer> {
     }
     const scripted = server.next.findIndex((entry) => entry.grant === form.grant_type);
     const [entry] = scripted === -1 ? [] : server.next.splice(scripted, 1);
-    return entry?.answer ?? grant(form);
+    return entry?.answer ?? grant(form, caller);
   }
 
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -147,7 +174,8 @@ export async function startFakeServer(): Promise<FakeServer> {
     if (path.startsWith('/.well-known/')) return void send(200, server.metadata);
     const form = await readForm(req);
     server.seen.push({ path, authorization: req.headers.authorization, form });
-    const result = await answer(path, form);
+    const [caller = ''] = atob(req.headers.authorization?.slice('Basic '.length) ?? '').split(':');
+    const result = await answer(path, form, caller);
     if (result === 'cut') res.destroy();
     else send(result.status, result.body);
   }
