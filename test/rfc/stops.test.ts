@@ -1,0 +1,210 @@
+// DESIGN §6, class L: every source of a stop ends exactly what hangs on it, by the next request:
+// tokens of chains up to four actors deep, and whatever was in flight. Siblings live.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type Answer,
+  authFor,
+  claimsOf,
+  postForm,
+  postToken,
+  redeem,
+  startTestBroker,
+  type TestBroker,
+} from '../support/broker.js';
+import { activeKey, admin } from '../support/keys.js';
+import {
+  type Cast,
+  FLIGHTS,
+  type Flight,
+  type Forest,
+  growForest,
+  TOKENS,
+  type TokenName,
+} from './support/forest.js';
+
+let t: TestBroker;
+beforeAll(async () => {
+  t = await startTestBroker({ config: { keyLeadSeconds: 0 } });
+});
+afterAll(() => t.close());
+
+interface Stop {
+  readonly what: string;
+  readonly by: (forest: Forest) => Promise<Answer>;
+  readonly status?: number;
+  readonly dies: readonly TokenName[];
+  readonly refused: readonly Flight[];
+}
+
+const below = (...names: readonly string[]): TokenName[] =>
+  TOKENS.filter((token) => names.some((name) => token === name || token.startsWith(`${name}.`)));
+const OF_ANA = below('ana1', 'ana2').concat('ana1.helper2');
+const WITH_HELPER = TOKENS.filter((name) => name.includes('helper'));
+const EXCEPT_SERVER = TOKENS.filter((name) => name !== 'server');
+const EVERY_USER = TOKENS.filter((name) => /^(ana|ben)/.test(name));
+const ANAS_FLIGHTS = FLIGHTS.filter((flight) => /ana/.test(flight));
+
+const status = (noun: string, of: keyof Cast, to: string) => (forest: Forest) =>
+  admin(t, 'PUT', `/${noun}/${forest.cast[of]}/status`, { status: to, reason: 'test' });
+const remove = (noun: string, of: keyof Cast) => (forest: Forest) =>
+  admin(t, 'DELETE', `/${noun}/${forest.cast[of]}`);
+const part = (n: number) => (forest: Forest) =>
+  String(claimsOf(forest.tokens.ana1).jti).split('.')[n];
+const revoke = (token: TokenName, by: keyof Cast) => (forest: Forest) =>
+  postForm(`${t.issuer}/revoke`, { token: forest.tokens[token] }, authFor(t, forest.cast[by]));
+const credential = (of: keyof Cast) => (forest: Forest) => {
+  const id = forest.cast[of];
+  const noun = id.startsWith('agt_') ? 'agents' : 'clients';
+  return admin(t, 'DELETE', `/${noun}/${id}/credentials/crd_${id.slice(4)}`);
+};
+
+const agentStops = (to: string): Stop[] => [
+  {
+    what: `the first agent is ${to}`,
+    by: status('agents', 'planner', to),
+    dies: EXCEPT_SERVER,
+    refused: FLIGHTS,
+  },
+  {
+    what: `an agent in the middle is ${to}`,
+    by: status('agents', 'helper', to),
+    dies: WITH_HELPER,
+    refused: ['hand-off of ana1', 'exchange of ana1.helper'],
+  },
+  {
+    what: `the last agent is ${to}`,
+    by: status('agents', 'third', to),
+    dies: below('ana1.helper.third'),
+    refused: [],
+  },
+];
+
+const STOPS: readonly Stop[] = [
+  {
+    what: 'a consent is withdrawn',
+    by: (forest) => admin(t, 'DELETE', `/consents/${part(0)(forest)}`),
+    dies: OF_ANA,
+    refused: ANAS_FLIGHTS,
+  },
+  {
+    what: 'one authorization ends',
+    by: (forest) => admin(t, 'DELETE', `/grants/${part(1)(forest)}`),
+    dies: [...below('ana1'), 'ana1.helper2'],
+    refused: ['refresh of ana1', 'hand-off of ana1', 'exchange of ana1.helper'],
+  },
+  {
+    what: 'a token is revoked by its client, with everything exchanged from it (RFC 7009)',
+    by: revoke('ana1', 'host'),
+    dies: [...below('ana1'), 'ana1.helper2'],
+    refused: ['hand-off of ana1', 'exchange of ana1.helper'],
+  },
+  {
+    what: 'a token in the middle of a chain is revoked by its client (RFC 7009)',
+    by: revoke('ana1.helper', 'helper'),
+    dies: below('ana1.helper'),
+    refused: ['exchange of ana1.helper'],
+  },
+  {
+    what: 'a token is presented for revocation by another client of its chain (RFC 7009 §2.1, L6)',
+    by: revoke('ana1.helper', 'host'),
+    dies: [],
+    refused: [],
+  },
+  {
+    what: 'a token is presented for revocation by a client further down its chain (L6)',
+    by: revoke('ana1', 'helper'),
+    dies: [],
+    refused: [],
+  },
+  {
+    what: 'the user is disabled (L2)',
+    by: status('users', 'ana', 'disabled'),
+    dies: OF_ANA,
+    refused: ANAS_FLIGHTS,
+  },
+  {
+    what: 'the user is deleted (L3)',
+    by: remove('users', 'ana'),
+    dies: OF_ANA,
+    refused: ANAS_FLIGHTS,
+  },
+  ...['paused', 'blocked', 'retired'].flatMap(agentStops),
+  {
+    what: 'the client of the first token is deleted: it is in `via` of all the others (L4)',
+    by: remove('clients', 'host'),
+    dies: EVERY_USER,
+    refused: FLIGHTS,
+  },
+  {
+    what: 'the credential of an agent is removed: what it obtained by itself',
+    by: credential('planner'),
+    dies: below('planner'),
+    refused: ['refresh of ana1', 'code of ana', 'actor token of planner'],
+  },
+  {
+    what: 'the credential of a service is removed',
+    by: credential('server'),
+    dies: ['server'],
+    refused: [],
+  },
+];
+
+describe('DESIGN §6 a stop ends what hangs on it by the next request, and nothing else', () => {
+  it.each(STOPS)('$what', { timeout: 60_000 }, async ({ by, dies, refused }) => {
+    const forest = await growForest(t);
+    expect(await forest.alive()).toEqual(TOKENS);
+    expect((await by(forest)).status).toBe(200);
+    const alive = TOKENS.filter((name) => !dies.includes(name));
+    expect(await forest.alive()).toEqual(alive);
+    expect(await forest.lands()).toEqual(FLIGHTS.filter((flight) => !refused.includes(flight)));
+    // Refused attempts stop nothing more: a stop ends what hangs on it, and nothing else.
+    expect(await forest.alive()).toEqual(alive);
+  });
+
+  it('nothing is stopped, and everything in flight lands', { timeout: 60_000 }, async () => {
+    const forest = await growForest(t);
+    expect(await forest.lands()).toEqual(FLIGHTS);
+    expect(await forest.alive()).toEqual(TOKENS);
+  });
+
+  it('a code is presented again after its token: the authorization ends (DESIGN §6 replay)', {
+    timeout: 60_000,
+  }, async () => {
+    const forest = await growForest(t);
+    const again = await redeem(t, forest.usedCode, {}, forest.cast.host);
+    expect([again.status, again.body.error]).toEqual([400, 'invalid_grant']);
+    const dead = [...below('ana1'), 'ana1.helper2'];
+    expect(await forest.alive()).toEqual(TOKENS.filter((name) => !dead.includes(name)));
+  });
+
+  it('a refresh token is used again after its successor: the authorization ends (R1)', {
+    timeout: 60_000,
+  }, async () => {
+    const forest = await growForest(t);
+    const { cast, refreshToken } = forest;
+    const refresh = (token: string) =>
+      postToken(t, cast.host, { grant_type: 'refresh_token', refresh_token: token });
+    const first = await refresh(refreshToken);
+    expect((await refresh(first.body.refresh_token)).status).toBe(200);
+    expect((await refresh(refreshToken)).body.error).toBe('invalid_grant');
+    const dead = [...below('ana1'), 'ana1.helper2'];
+    expect(await forest.alive()).toEqual(TOKENS.filter((name) => !dead.includes(name)));
+  });
+
+  it('a compromised signing key is retired: everything it signed', {
+    timeout: 60_000,
+  }, async () => {
+    const forest = await growForest(t);
+    const { kid } = activeKey((await admin(t, 'GET', '/keys')).body.items);
+    const body = { compromised: true, reason: 'test' };
+    expect((await admin(t, 'POST', `/keys/${kid}/retire`, body)).status).toBe(200);
+    expect(await forest.alive()).toEqual([]);
+    // What is no token of ours goes on: consents and codes are not the key's.
+    expect(await forest.lands()).toEqual([
+      'refresh of ana1',
+      'code of ana',
+      'pushed request of ana',
+      'open page of ben',
+    ]);
+  });
+});
