@@ -29,7 +29,7 @@ export interface DelegatedTokenOptions {
   readonly scope?: string;
   /** A; default the same as `scope`. */
   readonly agentScope?: string;
-  /** Earlier actors, newest first. */
+  /** Earlier actors, newest first; `cli_…` are services. */
   readonly chain?: readonly string[];
   /** Any other claims, in the place of those above. */
   readonly claims?: TestClaims;
@@ -82,10 +82,11 @@ function sign(
     .sign(privateKey);
 }
 
-/** `act` of a chain of agents, newest first (RFC 8693 §4.1). */
-function actOf(issuer: string, agents: readonly string[]): Act | undefined {
-  return [...agents].reverse().reduce<Act | undefined>((act, sub) => {
-    const actor = { sub, iss: issuer, sub_profile: 'ai_agent' };
+/** `act` of a chain of agents and services, newest first (RFC 8693 §4.1). */
+function actOf(issuer: string, actors: readonly string[]): Act | undefined {
+  return [...actors].reverse().reduce<Act | undefined>((act, sub) => {
+    const profile = sub.startsWith('cli_') ? 'service' : 'ai_agent';
+    const actor = { sub, iss: issuer, sub_profile: profile };
     return act === undefined ? actor : { ...actor, act };
   }, undefined);
 }

@@ -111,6 +111,7 @@ export function toReport(
   decision: Decision,
   tool: string,
 ): ReportedDecision {
+  const [current, ...earlier] = context.actorChain.map(({ id }) => id);
   return {
     at,
     allowed: decision.ok,
@@ -118,8 +119,10 @@ export function toReport(
     tool: tool.slice(0, TOOL_NAME_MAX_CHARS),
     jti: context.tokenId,
     sub: context.subject.id,
-    act: context.actorChain[0]?.id ?? null,
+    act: current ?? null,
+    ...(earlier.length === 0 ? {} : { earlier_actors: earlier }),
     client_id: context.client.id,
+    ...(context.via.length === 0 ? {} : { via: context.via }),
     resource: context.audience,
     required: [...requirement.all, ...requirement.any],
     missing_user: decision.ok ? [] : decision.missing.user,

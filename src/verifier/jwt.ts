@@ -107,6 +107,9 @@ function checkClaims(members: Record<string, unknown>, rules: JwtRules): AccessT
     if (reason === 'invariant') throw new AuthError('invariant_broken', { claim });
     throw new AuthError('claim_invalid', { claim });
   }
+  // DESIGN §8c: a hand-off token is nobody's access token, wherever it is sent and whatever its aud.
+  if (parsed.claims.hand_off !== undefined)
+    throw new AuthError('invariant_broken', { claim: 'hand_off' });
   checkTimes(members, parsed.claims, rules);
   // RFC 9449 §7.1: a bound token is worthless as a bearer token, and no proof is read here yet.
   if (parsed.claims.cnf !== undefined) throw new AuthError('binding_unsupported', { claim: 'cnf' });

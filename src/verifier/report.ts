@@ -21,7 +21,11 @@ export interface ReportedDecision {
   readonly jti: string;
   readonly sub: string;
   readonly act: string | null;
+  /** Actors before the current one, newest first; absent when there were none. */
+  readonly earlier_actors?: readonly string[];
   readonly client_id: string;
+  /** Clients earlier in the lineage; absent when there were none. */
+  readonly via?: readonly string[];
   readonly resource: string;
   readonly required: readonly string[];
   readonly missing_user: readonly string[];

@@ -3,10 +3,13 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tables from '../../schema/index.js';
+import { createVerifier } from '../../src/verifier/index.js';
 import {
   actorToken,
+  authFor,
   authorize,
   claimsOf,
+  postForm,
   postToken,
   redeem,
   startTestBroker,
@@ -183,6 +186,44 @@ describe('DESIGN §8c a helper takes the work over', () => {
     expect(child.may_act).toBeUndefined();
     const again = await exchange(OTHER_AGENT, { subject_token: handOff });
     expect(again.body.error).toBe('invalid_request');
+  });
+});
+
+describe('DESIGN §8c a hand-off token is refused everywhere else, and stays good where it belongs', () => {
+  it('as an access token, an actor token, an administrator’s, or to go on with (J7, X4)', async () => {
+    const subject = await userToken(1);
+    const made = await exchange(AGENT, { subject_token: subject, requested_actor: OTHER_AGENT });
+    const handOff = made.body.access_token;
+    const authorization = { authorization: `Bearer ${handOff}` };
+    const statusOf = async (path: string) =>
+      (await fetch(`${t.issuer}${path}`, { headers: authorization })).status;
+    expect([await statusOf('/userinfo'), await statusOf('/admin/v1/agents')]).toEqual([401, 401]);
+    for (const resource of [FILES, NOTES, `${t.issuer}/admin`]) {
+      const verifier = createVerifier({ issuer: t.issuer, resource, revocation: 'off' });
+      await expect(verifier.verify(handOff)).rejects.toMatchObject({ reason: 'audience_mismatch' });
+      await verifier.close();
+    }
+    const introspected = await postForm(
+      `${t.issuer}/introspect`,
+      { token: handOff },
+      authFor(t, FILES_CLIENT),
+    );
+    expect(introspected.body).toEqual({ active: false });
+    const proof = { actor_token: handOff, actor_token_type: ACCESS_TOKEN };
+    const onward = { subject_token: handOff, resource: NOTES };
+    const refused = [
+      await exchange(HOST, { subject_token: subject, ...proof }),
+      await exchange(FILES_CLIENT, onward),
+      await exchange(OTHER_AGENT, { ...onward, resource: t.issuer }),
+      await exchange(OTHER_AGENT, { subject_token: handOff, requested_actor: AGENT }),
+    ];
+    expect(refused.map(({ status, body }) => [status, body.error])).toEqual([
+      [400, 'invalid_request'],
+      [400, 'invalid_request'],
+      [400, 'invalid_target'],
+      [400, 'invalid_request'],
+    ]);
+    expect((await exchange(OTHER_AGENT, { subject_token: handOff })).status).toBe(200);
   });
 });
 

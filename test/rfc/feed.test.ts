@@ -3,6 +3,7 @@ import { endGrant } from '../../src/broker/delegation/ends.js';
 import { feedKey, HEARTBEAT_MS } from '../../src/broker/revocation/feed.js';
 import { narrow } from '../../src/broker/revocation/store.js';
 import {
+  ADMIN_TOKEN,
   authFor,
   authorize,
   basic,
@@ -11,7 +12,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
-import { AGENT, FILES, FILES_CLIENT, SERVICE } from '../support/world.js';
+import { AGENT, FILES, FILES_CLIENT, HOST, OTHER_AGENT, SERVICE } from '../support/world.js';
 
 let t: TestBroker;
 beforeAll(async () => {
@@ -164,6 +165,24 @@ describe('POST /decisions', () => {
         reason: 'agent_scope_missing',
       },
     });
+  });
+
+  it('records who acted before and by which clients, in sentences too (DESIGN §8c)', async () => {
+    const history = { earlier_actors: [OTHER_AGENT, 'agt_gone'], via: [HOST, OTHER_AGENT] };
+    const reported = { ...decision, client_id: AGENT, ...history };
+    expect((await report([reported], authFor(t, FILES_CLIENT))).status).toBe(204);
+    const response = await fetch(`${t.issuer}/admin/v1/audit?type=tool.refused&limit=1`, {
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
+    const { items } = (await response.json()) as { items: Record<string, unknown>[] };
+    expect(items[0]).toMatchObject({
+      detail: history,
+      sentence:
+        'Helper, handed on by Other, handed on by agt_gone, for Ana Example, through Agent Host, ' +
+        'was refused delete_file (files:delete) at File server: Helper does not hold files:delete',
+    });
+    const tooLong = { ...decision, earlier_actors: Array(16).fill('agt_x') };
+    expect((await report([tooLong], authFor(t, FILES_CLIENT))).status).toBe(400);
   });
 
   it.each([

@@ -37,6 +37,34 @@ describe('the decision reporter', () => {
     await verifier.close();
   });
 
+  it('says who acted before, and by which clients (DESIGN §8c); nothing where there was nobody', async () => {
+    const { issuer, verifier } = await createVerifierWorld({ report });
+    const token = await issuer.delegatedToken({
+      agent: 'cli_files',
+      client: 'cli_files',
+      chain: ['agt_checker', 'agt_scout'],
+      claims: { via: ['cli_host', 'agt_scout'] },
+    });
+    for (const one of [token, await issuer.delegatedToken()])
+      await verifier.authorize(await verifier.verify(one), 'files:read', { tool: 't' });
+    await verifier.close();
+    const told = issuer.decisions.map(({ act, earlier_actors, client_id, via }) => ({
+      act,
+      earlier_actors,
+      client_id,
+      via,
+    }));
+    expect(told).toEqual([
+      {
+        act: 'cli_files',
+        earlier_actors: ['agt_checker', 'agt_scout'],
+        client_id: 'cli_files',
+        via: ['cli_host', 'agt_scout'],
+      },
+      { act: 'agt_scout', earlier_actors: undefined, client_id: 'cli_host', via: undefined },
+    ]);
+  });
+
   it('sends nothing about decisions that concern no tool, and the rest on close', async () => {
     const { verifier, sent, decide } = await createWorld();
     await decide(3);

@@ -54,6 +54,39 @@ describe('DESIGN §3: what a protected server learns from a token', () => {
     expect(context.user).toBeUndefined();
   });
 
+  it('sees a service that went on as the current actor, whom it acts after, and by which clients', async () => {
+    const token = await issuer.delegatedToken({
+      agent: 'cli_files',
+      client: 'cli_files',
+      scope: 'notes:read',
+      chain: ['agt_checker', 'agt_scout'],
+      claims: { via: ['cli_host', 'agt_scout', 'agt_checker'], actor_proof: 'client_auth' },
+    });
+    const context = await verifier.verify(token);
+    expect(context).toMatchObject({
+      kind: 'delegated',
+      user: { id: 'usr_alice' },
+      agent: { id: 'cli_files', issuer: issuer.issuer, profile: 'service' },
+      actorProof: 'client_auth',
+      client: { id: 'cli_files' },
+      via: ['cli_host', 'agt_scout', 'agt_checker'],
+    });
+    expect(context.actorChain.map(({ id, profile }) => [id, profile])).toEqual([
+      ['cli_files', 'service'],
+      ['agt_checker', 'ai_agent'],
+      ['agt_scout', 'ai_agent'],
+    ]);
+    expect(() => (context.via as string[]).push('cli_other')).toThrow(TypeError);
+    // History never decides (RFC 8693 §4.1): only the service is asked about.
+    const decide = (agents: string[]) =>
+      verifier.authorize(context, { all: ['notes:read'], agents });
+    expect((await decide(['cli_files'])).ok).toBe(true);
+    expect(await decide(['agt_checker', 'agt_scout'])).toMatchObject({
+      ok: false,
+      error: { reason: 'agent_refused' },
+    });
+  });
+
   it('is frozen, and holds the token nowhere (VF17)', async () => {
     const token = await issuer.delegatedToken();
     const context = await verifier.verify(token);

@@ -23,7 +23,10 @@ const decisionSchema = z.strictObject({
   jti: z.string().max(1100),
   sub: word,
   act: word.nullable(),
+  /** As in an access token: history, bounded. */
+  earlier_actors: z.array(word).max(15).optional(),
   client_id: word,
+  via: z.array(word).max(16).optional(),
   resource: z.string().max(2000),
   required: words,
   missing_user: words,

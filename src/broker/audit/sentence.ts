@@ -22,11 +22,12 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
   const detail = event.detail ?? {};
   const text = (key: string): string => safeText(String(detail[key] ?? ''));
   const at = event.resource ? ` at ${name(event.resource)}` : '';
-  const through =
-    event.clientId && event.clientId !== event.agentId ? `, through ${name(event.clientId)}` : '';
+  const client = frontOf(event);
+  const through = client === undefined ? '' : `, through ${name(client)}`;
+  const acting = actingFor(event);
   const who =
-    event.agentId && event.sub && event.sub !== event.agentId
-      ? `${name(event.agentId)}, for ${name(event.sub)}${through},`
+    acting.length > 0 && event.sub && event.sub !== acting[0]
+      ? `${actorsOf(acting, name)}, for ${name(event.sub)}${through},`
       : name(event.agentId || event.sub || event.clientId || event.by);
   const by =
     detail.act === undefined ? name(event.by) : `${name(text('act'))}, for ${name(event.by)},`;
@@ -68,6 +69,31 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
       return `${event.type} by ${by}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
     }
   }
+}
+
+/** Ids in a detail, which verifiers wrote. */
+const idsIn = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((id): id is string => typeof id === 'string') : [];
+
+/** Whoever acted, newest first; the subject is none of them when it handed its own work on. */
+const actingFor = ({ agentId, sub, detail }: RecordedEvent): string[] =>
+  agentId ? [agentId, ...idsIn(detail?.earlier_actors).filter((id) => id !== sub)] : [];
+
+/** "Checker, handed on by Scribe": agents hand work on, services are called. */
+const actorsOf = (acting: readonly string[], name: (id: string) => string): string =>
+  acting
+    .map(name)
+    .reduce((said, one, n) =>
+      acting[n - 1]?.startsWith('agt_')
+        ? `${said}, handed on by ${one}`
+        : `${said}, called by ${one}`,
+    );
+
+/** The client a person would know: the one that asked, or where an actor asked itself, the first. */
+function frontOf({ clientId, agentId, detail }: RecordedEvent): string | undefined {
+  if (!clientId || clientId !== agentId) return clientId || undefined;
+  const actors = idsIn(detail?.earlier_actors);
+  return idsIn(detail?.via).find((id) => id !== agentId && !actors.includes(id));
 }
 
 /** What administrators did. */
@@ -137,6 +163,8 @@ export async function sentences(
     agentId,
     clientId,
     resource,
+    ...idsIn(detail?.earlier_actors),
+    ...idsIn(detail?.via),
   ]);
   const names = await namesOf([...new Set(ids.filter((id) => id !== undefined && id !== null))]);
   return events.map((event) => sentence(event, (id) => names.get(id) ?? id));

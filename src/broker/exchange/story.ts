@@ -56,10 +56,20 @@ export function createExchangeStory(story: ExchangeStory): Story {
         parent: subject.claims.jti,
         asked: formatScope(request.scopes ?? []),
         taken_away: decision.takenAway,
+        ...historyOf(decision),
         ...(handOff ? { for: question.target, may_act: request.handOffTo } : {}),
       },
       refusedCode: story.refusedCode,
     };
+  };
+}
+
+/** Who acted before, for whoever reads the audit. */
+function historyOf({ chain, via }: ExchangeDecision) {
+  const earlier = chain.slice(1).map(({ id }) => id);
+  return {
+    ...(earlier.length === 0 ? {} : { earlier_actors: earlier }),
+    ...(via.length === 0 ? {} : { via }),
   };
 }
 

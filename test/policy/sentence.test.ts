@@ -1,0 +1,70 @@
+// What the audit says of a chain of actors, read aloud (DESIGN §8c).
+import { describe, expect, it } from 'vitest';
+import { sentence } from '../../src/broker/audit/sentence.js';
+import type { RecordedEvent } from '../../src/broker/audit/store.js';
+
+const NAMES: Readonly<Record<string, string>> = {
+  usr_ana: 'Ana',
+  agt_scribe: 'Scribe',
+  agt_checker: 'Checker',
+  cli_files: 'File server',
+  cli_desk: 'Desk',
+  'https://index.example': 'Index',
+};
+const say = (event: Partial<RecordedEvent>): string =>
+  sentence(
+    {
+      type: 'tool.allowed',
+      sub: 'usr_ana',
+      resource: 'https://index.example',
+      ...event,
+      detail: { tool: 'search', required: ['index:search'], ...event.detail },
+    } as RecordedEvent,
+    (id) => NAMES[id] ?? id,
+  );
+
+describe('sentences about chains', () => {
+  it('an agent through its client, with nobody before it', () => {
+    expect(say({ agentId: 'agt_scribe', clientId: 'cli_desk' })).toBe(
+      'Scribe, for Ana, through Desk, was allowed search (index:search) at Index',
+    );
+  });
+
+  it('a helper, handed on by the agent, through the client the user knows', () => {
+    const detail = { earlier_actors: ['agt_scribe'], via: ['cli_desk', 'agt_scribe'] };
+    expect(say({ agentId: 'agt_checker', clientId: 'agt_checker', detail })).toBe(
+      'Checker, handed on by Scribe, for Ana, through Desk, was allowed search (index:search) at Index',
+    );
+  });
+
+  it('a service, called by the helper that was handed on by the agent', () => {
+    const detail = {
+      earlier_actors: ['agt_checker', 'agt_scribe'],
+      via: ['cli_desk', 'agt_scribe', 'agt_checker'],
+    };
+    expect(say({ agentId: 'cli_files', clientId: 'cli_files', detail })).toBe(
+      'File server, called by Checker, handed on by Scribe, for Ana, through Desk, was allowed search (index:search) at Index',
+    );
+  });
+
+  it('an agent that is its own client, and one whose own work was handed on', () => {
+    const detail = { earlier_actors: ['agt_scribe'], via: ['agt_scribe'] };
+    const helper = { agentId: 'agt_checker', clientId: 'agt_checker', detail };
+    expect(say(helper)).toMatch(/^Checker, handed on by Scribe, for Ana, was allowed /);
+    expect(say({ ...helper, sub: 'agt_scribe', detail: {} })).toMatch(
+      /^Checker, for Scribe, was allowed /,
+    );
+  });
+
+  it('reads nothing but names: what a verifier wrote of another shape, or with control characters', () => {
+    const odd = { earlier_actors: 'agt_scribe', via: [{ id: 'cli_desk' }] };
+    expect(say({ agentId: 'agt_checker', clientId: 'agt_checker', detail: odd })).toMatch(
+      /^Checker, for Ana, was allowed /,
+    );
+    const forged = { earlier_actors: ['agt_x\n\u001b[31m'] };
+    const said = say({ agentId: 'agt_checker', clientId: 'agt_checker', detail: forged });
+    expect(said).toBe(
+      'Checker, handed on by agt_x\ufffd\ufffd[31m, for Ana, was allowed search (index:search) at Index',
+    );
+  });
+});
