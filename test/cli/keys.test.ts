@@ -72,6 +72,8 @@ describe('DESIGN §12: behalf keys', () => {
     const change = { BEHALF_SECRET: NEW_SECRET, BEHALF_SECRET_PREVIOUS: ROOT_SECRET };
     // The next and the active key, and the one that is retiring: what is retired holds no secret.
     expect(JSON.parse((await behalf(['reseal'], change)).out)).toEqual({ resealed: 3 });
+    const told = `select by from audit_events where type = 'key.resealed'`;
+    expect(await opened.db.run(told)).toEqual(Array(3).fill({ by: 'cli' }));
     expect((await behalf(['reseal'])).err).toBe(
       'behalf: the signing keys in the database were sealed under another BEHALF_SECRET: start with that one, or name it in BEHALF_SECRET_PREVIOUS\n',
     );

@@ -325,7 +325,7 @@ describe('BEHALF_SECRET (DESIGN §9.7)', () => {
       rules: { rotationDays: 0, leadSeconds: 0 },
     });
   const resealUnder = (secret: string, previous: string) =>
-    keyServiceUnder(secret, previous).reseal();
+    keyServiceUnder(secret, previous).reseal('cli');
 
   const start = async (secret: string, previousSecret?: string) => {
     const port = await freePort();
@@ -369,9 +369,9 @@ describe('BEHALF_SECRET (DESIGN §9.7)', () => {
   it('can be changed by `keys reseal` too, beside a process that runs, which seals each key once', async () => {
     const service = keyServiceUnder(NEW_SECRET, ROOT_SECRET);
     const sealed = (await t.opened.db.run('select kid from signing_keys')).length;
-    expect([await service.reseal(), await service.reseal()]).toEqual([sealed, 0]);
+    expect([await service.reseal('cli'), await service.reseal('cli')]).toEqual([sealed, 0]);
     await expect(
-      keyServiceUnder('a-third-root-for-tests-0123456789abcdef').reseal(),
+      keyServiceUnder('a-third-root-for-tests-0123456789abcdef').reseal('cli'),
     ).rejects.toThrow('sealed under another BEHALF_SECRET');
     expect(await resealUnder(ROOT_SECRET, NEW_SECRET)).toBe(sealed);
   });

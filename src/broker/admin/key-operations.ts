@@ -52,6 +52,6 @@ export const KEY_OPERATIONS: readonly Operation[] = [
     summary: 'Seal under BEHALF_SECRET what BEHALF_SECRET_PREVIOUS sealed',
     view: z.object({ resealed: z.number() }),
     status: 200,
-    run: async ({ services }) => ({ resealed: await services.keys.reseal() }),
+    run: async ({ services, by }) => ({ resealed: await services.keys.reseal(by) }),
   },
 ];

@@ -130,6 +130,8 @@ function ofRegistry(event: RecordedEvent, by: string, whom: string): string | un
       return `${by} published the next signing key ${key}`;
     case 'key.activated':
       return `${by} let the signing key ${key} take over`;
+    case 'key.resealed':
+      return `${by} sealed the signing key ${key} under the present BEHALF_SECRET`;
     case 'key.retired':
       return detail.compromised === true
         ? `${by} retired the compromised signing key ${key}${because}`

@@ -41,6 +41,7 @@ export type AuditType =
   | 'key.published'
   | 'key.activated'
   | 'key.retired'
+  | 'key.resealed'
   | 'world.applied'
   | 'bootstrap.used';
 

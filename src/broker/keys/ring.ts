@@ -36,7 +36,7 @@ export async function createKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
   };
   const refresh = async (): Promise<void> => {
     // Sealed by a process that still had the root before the change: then this one's is the newer.
-    if (deps.secrets.hasPrevious) await deps.service.reseal();
+    if (deps.secrets.hasPrevious) await deps.service.reseal('system');
     await deps.service.upkeep();
     await load();
   };

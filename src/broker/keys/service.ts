@@ -45,7 +45,7 @@ export interface KeyService {
   /** Emergency: nothing this key signed is good any more, and another signs from now on. */
   retire(by: string, kid: string, reason: string): Promise<KeyRow>;
   /** Seals under the current root what the previous one sealed; how many keys that were. */
-  reseal(): Promise<number>;
+  reseal(by: string): Promise<number>;
 }
 
 type Keys = readonly KeyFacts[];
@@ -73,7 +73,7 @@ export function createKeyService(deps: KeyDeps): KeyService {
       return (await readKeys(db.orm)).keys.reverse();
     },
     retire: (by, kid, reason) => retire(deps, { by, kid, reason }),
-    reseal: async () => resealKeys(db, await deps.secrets()),
+    reseal: async (by) => resealKeys(db, await deps.secrets(), by),
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { and, asc, eq, getTableColumns, ne, sql } from 'drizzle-orm';
+import { asc, eq, getTableColumns, sql } from 'drizzle-orm';
 import { signingKeys } from '../../../schema/index.js';
 import { SIGNING_ALGS, type SigningAlg } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
@@ -219,25 +219,23 @@ export async function retireCompromised(
 
 const recordKey = (
   tx: Executor,
-  type: 'key.published' | 'key.activated' | 'key.retired',
+  type: 'key.published' | 'key.activated' | 'key.retired' | 'key.resealed',
   by: string,
   key: Pick<KeyFacts, 'kid' | 'alg'> & { readonly detail?: Readonly<Record<string, unknown>> },
 ): Promise<void> => record(tx, { type, by, detail: { kid: key.kid, alg: key.alg, ...key.detail } });
 
-/** Seals anew what the previous root sealed; how many keys that were. Safe beside other processes. */
-export async function resealKeys(db: Database, secrets: Secrets): Promise<number> {
-  const rows = await db.orm.select().from(signingKeys).where(ne(signingKeys.privateSealed, ERASED));
-  let resealed = 0;
-  for (const { kid, privateSealed } of rows) {
-    openPrivate(secrets, privateSealed);
-    const fresh = secrets.reseal('signing-keys', privateSealed);
-    if (fresh === undefined) continue;
-    const done = await db.orm
-      .update(signingKeys)
-      .set({ privateSealed: fresh })
-      .where(and(eq(signingKeys.kid, kid), eq(signingKeys.privateSealed, privateSealed)))
-      .returning({ kid: signingKeys.kid });
-    resealed += done.length;
-  }
-  return resealed;
-}
+/** Seals anew what the previous root sealed; how many keys that were. Processes wait for each other. */
+export const resealKeys = (db: Database, secrets: Secrets, by: string): Promise<number> =>
+  db.transaction(async (tx) => {
+    const { keys } = await lockKeys(tx);
+    let resealed = 0;
+    for (const key of keys.filter(({ privateSealed }) => privateSealed !== ERASED)) {
+      openPrivate(secrets, key.privateSealed);
+      const privateSealed = secrets.reseal('signing-keys', key.privateSealed);
+      if (privateSealed === undefined) continue;
+      await setKey(tx, key.kid, { privateSealed });
+      await recordKey(tx, 'key.resealed', by, key);
+      resealed += 1;
+    }
+    return resealed;
+  });
