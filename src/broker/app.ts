@@ -12,6 +12,7 @@ import type { Registry } from './admin/registry.js';
 import { applyWorldOrThrow, createAdminServices } from './admin/services.js';
 import { startCheckpoints } from './audit/checkpoint-timer.js';
 import { createDecisionRouter } from './audit/decisions.js';
+import { createExpiryWarnings } from './clients/expiry.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
 import { type Config, refreshGraceOf } from './config.js';
 import { renderError } from './consent/views.js';
@@ -110,7 +111,8 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   await followChanges(parts, followKeys);
   const checkpoints = startCheckpoints({ db, issuer: config.issuer, keys, now, log });
   const upkeep = setInterval(() => void followKeys(), KEY_UPKEEP_MS).unref();
-  const sweeper = startSweeper(db, log, now, refreshGraceOf(config), [refusals.flush]);
+  const chores = [refusals.flush, createExpiryWarnings(parts)];
+  const sweeper = startSweeper(db, log, now, refreshGraceOf(config), chores);
   const handle = app.callback();
   const { server, endConnections } = createHttpServer((req, res) => void handle(req, res));
   return {

@@ -3,6 +3,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createExpiryWarnings } from '../../src/broker/clients/expiry.js';
 import {
   ADMIN_TOKEN,
   type Answer,
@@ -272,6 +273,31 @@ describe('expiry is seen coming', () => {
       );
     expect(await names(3 * 3600)).toEqual(['soon']);
     expect(await names(3600)).toEqual([]);
+  });
+
+  it('in the log, once a day, unless another one already takes its place', async () => {
+    const made = (await agent('agt_warned')).id;
+    const days = (count: number) => inFuture(count * 24 * HOUR_MS);
+    const secret = async (expires_at: string, more: object = {}): Promise<string> =>
+      (await add('agt_warned', { kind: 'secret', expires_at, ...more })).body.id;
+    const soon = await secret(days(13));
+    const [warned, at] = [[] as unknown[], { ms: Date.now() }];
+    const warn = (row: { principal: string; credential: string }) => {
+      if (row.principal === 'agt_warned') warned.push(row.credential);
+    };
+    const look = createExpiryWarnings({
+      db: t.opened.db,
+      now: () => at.ms,
+      log: { warn: warn as never },
+    });
+    await look();
+    await look();
+    expect(warned).toEqual([soon]);
+    at.ms += 24 * HOUR_MS;
+    await secret(days(15), { replaces: soon, overlap_seconds: 3600 });
+    // It ends sooner than it did, and something is there in its place; the first never ends.
+    await look();
+    expect([warned, made === soon]).toEqual([[soon], false]);
   });
 });
 
