@@ -869,6 +869,11 @@ describe('GET /openapi.json', () => {
     for (const { operation, inPath: names } of listed) {
       expect(names).toEqual(operation.match(/\{\w+\}/g) ?? []);
     }
+    const also = ADMIN_OPERATIONS.filter(({ alsoNeeds }) => alsoNeeds !== undefined);
+    const described = Object.values(body.paths as Record<string, Record<string, object>>)
+      .flatMap((methods) => Object.values(methods))
+      .filter((one) => 'description' in one && String(one.description).includes('admin:security'));
+    expect(described).toHaveLength(also.length);
     const { properties, required } =
       body.paths['/clients'].post.requestBody.content['application/json'].schema;
     expect(Object.keys(properties).sort()).toEqual([

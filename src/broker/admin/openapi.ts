@@ -88,12 +88,17 @@ function renamed({ properties, required }: JsonSchema): JsonSchema {
 const parametersIn = (path: string): string[] =>
   [...path.matchAll(/:(\w+)/g)].map(([, name]) => name as string);
 
+/** No schema can say it: it depends on what is there. */
+const ALSO_NEEDS =
+  'For some of what it may say it needs admin:security besides; the answer is then 403, and its challenge names it.';
+
 function describe(operation: Operation): JsonSchema {
   const query = operation.query === undefined ? {} : jsonSchema(operation.query, 'input', false);
   const { properties = {} } = query as { properties?: JsonSchema };
   const json = (schema: JsonSchema) => ({ content: { 'application/json': { schema } } });
   return {
     summary: operation.summary,
+    ...(operation.alsoNeeds === undefined ? {} : { description: ALSO_NEEDS }),
     // OpenAPI 3.1: scopes of a bearer token are told as roles.
     security: [{ bearer: [operation.scope] }],
     parameters: [
