@@ -247,6 +247,10 @@ describe('a change asks again (D7, I2)', () => {
   it.each([
     ['scopes are registered in another order', { ...SOURCES, resource: reversed(RESOURCE) }],
     [
+      'the agent has another maker, model, version or stand-in: told, and no terms',
+      withAgent({ vendor: 'Other', model: 'new', version: '2', sponsor: 'Dana' }),
+    ],
+    [
       'redirects are in another order',
       withClient({ redirectUris: [...CLIENT.redirectUris].reverse() }),
     ],
