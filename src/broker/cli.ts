@@ -61,10 +61,12 @@ async function serve(): Promise<void> {
   process.on('SIGINT', stop);
 }
 
-async function migrate(): Promise<void> {
+async function migrate(_options: object, command: Command): Promise<void> {
   const db = await openDatabase(readConfig());
   await db.close();
-  process.stdout.write('the schema is up to date\n');
+  const json = command.optsWithGlobals().json === true;
+  if (json) print({ migrated: true }, { json });
+  else process.stdout.write('the schema is up to date\n');
 }
 
 interface Outcome {

@@ -6,7 +6,7 @@ const LINE_CHARS_MAX = 20_000;
 
 const text = (value: unknown): string => {
   if (value === null || value === undefined || value === '') return '–';
-  if (Array.isArray(value)) return value.map(String).join(' ') || '–';
+  if (Array.isArray(value)) return value.map(text).join(' ') || '–';
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 };
 
@@ -26,9 +26,12 @@ export function print(
   write(linesOf(answer, options.columns));
 }
 
-function linesOf(answer: unknown, wanted: readonly string[] | undefined): string[] {
+export function linesOf(answer: unknown, wanted?: readonly string[]): string[] {
   if (answer === undefined || answer === null) return ['done'];
-  const { items } = answer as { items?: Record<string, unknown>[] };
+  const { items, next_cursor: next } = answer as {
+    items?: Record<string, unknown>[];
+    next_cursor?: string | null;
+  };
   if (items === undefined) {
     const entries = Object.entries(answer as Record<string, unknown>);
     return entries.map(([name, value]) => `${name.padEnd(18)} ${text(value)}`);
@@ -38,5 +41,6 @@ function linesOf(answer: unknown, wanted: readonly string[] | undefined): string
   const rows = [columns, ...items.map((item) => columns.map((name) => text(item[name])))];
   const widths = columns.map((_name, at) => Math.max(...rows.map((row) => (row[at] ?? '').length)));
   const padded = (row: readonly string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0));
-  return rows.map((row) => padded(row).join('  ').trimEnd());
+  const more = typeof next === 'string' ? [`more: --cursor ${next}`] : [];
+  return [...rows.map((row) => padded(row).join('  ').trimEnd()), ...more];
 }
