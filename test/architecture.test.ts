@@ -117,8 +117,11 @@ const PURE = [
   'src/protocol/',
   'src/broker/delegation/policy.ts',
   'src/broker/delegation/freshness.ts',
+  // What an exchange is decided on: types only.
+  'src/broker/exchange/facts.ts',
   'src/broker/exchange/policy.ts',
   'src/broker/exchange/scopes.ts',
+  'src/broker/tokens/policy.ts',
   'src/broker/registry/fields.ts',
   'src/broker/registry/refusal.ts',
 ];

@@ -12,6 +12,7 @@ import type { Registry } from './admin/registry.js';
 import { applyWorldOrThrow, createAdminServices } from './admin/services.js';
 import { startCheckpoints } from './audit/checkpoint-timer.js';
 import { createDecisionRouter } from './audit/decisions.js';
+import { underRequest } from './audit/store.js';
 import { createExpiryWarnings } from './clients/expiry.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
 import { type Config, refreshGraceOf } from './config.js';
@@ -168,7 +169,10 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       signingKey: keys.keyFor,
       refreshKeys: keys.refresh,
     }),
-    endGrant: async (...what) => void (await endGrant(db, ...what)),
+    endGrant: async (id, reason, by, requestId) => {
+      const on = requestId === undefined ? db : underRequest(db, requestId);
+      await endGrant(on, id, reason, by);
+    },
     middleware: [
       createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
       createJwtEndpoints({ db, facts, reader, now }),

@@ -122,6 +122,13 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
       expect.stringMatching(/^Scribe was unblocked by /),
       expect.stringMatching(/^Scribe was blocked by .*: why$/),
     ]);
+    const lines = await behalf('audit --agent agt_a --limit 2 --format jsonl'.split(' '));
+    const events = lines.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const all = await json('audit --agent agt_a --limit 200');
+    expect([events, events.length > 4]).toEqual([all.items, true]);
   });
 
   it('credential: added, rotated with an overlap, listed, seen to expire, removed', async () => {

@@ -9,6 +9,7 @@ import { authorOf } from '../audit/store.js';
 import { userPrincipals } from '../delegation/load.js';
 import type { Party } from '../delegation/policy.js';
 import type { Facts, FactsCache, ResourceFacts } from '../facts/store.js';
+import { requestState } from '../http/request.js';
 import type { TokenReader } from '../tokens/access-tokens.js';
 import { BOOTSTRAP_ENDED, BOOTSTRAP_PRINCIPAL, type Bootstrap } from './bootstrap.js';
 import { decideCaller, type KnownParty } from './policy.js';
@@ -47,7 +48,7 @@ export async function authenticate(
   const [, token] = BEARER.exec(ctx.get('Authorization')) ?? [];
   if (token === undefined) return { reason: 'no bearer token' };
   if (deps.bootstrap.matches(token)) {
-    return (await deps.bootstrap.admits())
+    return (await deps.bootstrap.admits(requestState(ctx).id))
       ? { by: BOOTSTRAP_PRINCIPAL, scopes: ADMIN_SCOPES, bootstrap: true }
       : { reason: 'bootstrap_ended', description: BOOTSTRAP_ENDED };
   }

@@ -19,7 +19,7 @@ export const BOOTSTRAP_ENDED =
 export interface Bootstrap {
   matches(token: string): boolean;
   /** Whether it is good now; notes in the audit that it is in use. */
-  admits(): Promise<boolean>;
+  admits(requestId: string): Promise<boolean>;
 }
 
 /** Uses are told in the audit by what they change; that there are any, once in this time. */
@@ -36,7 +36,7 @@ export function createBootstrap(deps: {
   let notedAtMs: number | undefined;
   return {
     matches: (token) => timingSafeEqual(digest(token), expected),
-    admits: async () => {
+    admits: async (requestId) => {
       if (await hasAdministrator(db.orm, adminResource)) {
         notedAtMs = undefined;
         return false;
@@ -44,7 +44,8 @@ export function createBootstrap(deps: {
       if (notedAtMs === undefined || now() - notedAtMs >= NOTED_EVERY_MS) {
         notedAtMs = now();
         const type = 'bootstrap.used';
-        await record(db.orm, { type, by: BOOTSTRAP_PRINCIPAL, resource: adminResource });
+        const by = BOOTSTRAP_PRINCIPAL;
+        await record(db.orm, { type, by, resource: adminResource, requestId });
       }
       return true;
     },

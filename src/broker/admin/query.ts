@@ -82,10 +82,13 @@ export const auditQuery = strict({
   type: word,
   sub: word,
   agent: word,
+  /** An agent or service, anywhere in a chain. */
+  actor: word,
   client: word,
   resource: word,
   grant: word,
   consent: word,
+  jti: z.string().min(1).max(1100).optional(),
   by: word,
   request: word,
   since: instant,

@@ -4,7 +4,7 @@
  */
 import Router from '@koa/router';
 import type { Context, Next } from 'koa';
-import { type AuditEvent, record } from '../audit/store.js';
+import { type AuditEvent, record, underRequest } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import { addressOf, requestState } from '../http/request.js';
 import type { Admission } from '../users/throttle.js';
@@ -18,9 +18,9 @@ import { ADMIN_SCOPES, type AdminScope, forbidden, missingScope } from './scopes
 
 export interface AdminDeps extends AuthenticationDeps {
   readonly db: Database;
-  readonly services: AdminServices;
-  /** The same on a database that asks, in each transaction, whether the bootstrap bearer is good. */
-  readonly bootstrapServices: AdminServices;
+  readonly servicesOn: (db: Database) => AdminServices;
+  /** The database that asks, in each transaction, whether the bootstrap bearer is good. */
+  readonly bootstrapDb: Database;
   readonly issuer: string;
   /** Counts a failed authentication, or says how long to wait. */
   readonly countFailure: (address: string) => Promise<Admission>;
@@ -149,8 +149,9 @@ async function perform(
   caller: Caller,
 ): Promise<void> {
   need(caller, operation.scope);
+  const db = underRequest(caller.bootstrap ? deps.bootstrapDb : deps.db, requestState(ctx).id);
   const answer = await runOperation(operation, {
-    services: caller.bootstrap ? deps.bootstrapServices : deps.services,
+    services: deps.servicesOn(db),
     by: caller.by,
     holds: (scope) => caller.scopes.includes(scope),
     params: ctx.params,

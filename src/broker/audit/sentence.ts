@@ -2,17 +2,12 @@
  * Audit events as sentences people can read aloud: who, for whom, through what, was allowed or
  * refused what, by which rule. Names come from the registry; control characters never get through.
  */
+import { safeText } from './safe-text.js';
 import type { NamesOf, RecordedEvent } from './store.js';
+import { whyRefused } from './why.js';
 
 /** Names behind ids, where there is one. */
 export type NameOf = (id: string) => string;
-
-/** Log injection: no line breaks, no terminal escapes, no direction overrides. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-const WORD_CHARS_MAX = 200;
-export const safeText = (value: string, charsMax = WORD_CHARS_MAX): string =>
-  value.replace(UNSAFE, '\ufffd').slice(0, charsMax);
 
 const list = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : '');
 
@@ -36,11 +31,11 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     case 'tool.allowed':
       return `${who} was allowed ${tool}${at}`;
     case 'tool.refused':
-      return `${who} was refused ${tool}${at}: ${whyRefused(detail, name(event.agentId), name(event.sub))}`;
+      return `${who} was refused ${tool}${at}: ${whyRefused(event, name)}`;
     case 'token.issued':
-      return `${who} got a token${at} for ${text('scope') || 'no scope'}`;
+      return `${who} ${issued(detail, name, at)}`;
     case 'token.refused':
-      return `${who} was refused a token${at}: ${text('rule') || text('code')} ${text('stopped_by') || text('reason')}`.trim();
+      return `${who} was refused ${text('asked') || 'a token'}${at}: ${whyRefused(event, name)}`;
     case 'consent.granted':
       return `${name(event.sub)} allowed ${name(event.agentId || event.clientId)}${through}${at}: ${safeText(list(detail.granted))}`;
     case 'consent.denied':
@@ -62,13 +57,31 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     case 'session.ended':
       return `a session of ${name(event.sub)} ended: ${text('reason')}`;
     case 'request.refused':
-      return `a request of ${name(event.clientId || event.by)} was refused${at}: ${text('reason')}`;
+      return event.agentId
+        ? `${who} was refused ${text('asked') || 'a request'}${at}: ${whyRefused(event, name)}`
+        : `a request of ${name(event.clientId || event.by)} was refused${at}: ${whyRefused(event, name)}`;
     default: {
       const known = ofRegistry(event, by, name(event.agentId || event.sub));
       if (known !== undefined) return known;
       return `${event.type} by ${by}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
     }
   }
+}
+
+/** What came of an exchange (DESIGN §8c), of a proof, or of a grant. */
+function issued(
+  detail: Readonly<Record<string, unknown>>,
+  name: (id: string) => string,
+  at: string,
+): string {
+  const scope = safeText(String(detail.scope ?? '')) || 'no scope';
+  if (detail.purpose === 'actor_token') return 'got a proof of who it is';
+  if (detail.exchange === 'hand_off') {
+    const [helper, where] = [detail.may_act, detail.for].map((id) => name(String(id ?? '')));
+    return `handed work on to ${helper} at ${where}: ${scope}`;
+  }
+  if (detail.exchange === 'continue') return `exchanged a token${at} for one with ${scope}`;
+  return `got a token${at} for ${scope}`;
 }
 
 /** Ids in a detail, which verifiers wrote. */
@@ -141,18 +154,6 @@ function ofRegistry(event: RecordedEvent, by: string, whom: string): string | un
   }
 }
 
-function whyRefused(
-  detail: Readonly<Record<string, unknown>>,
-  agent: string,
-  user: string,
-): string {
-  const byAgent = safeText(list(detail.missing_agent));
-  const byUser = safeText(list(detail.missing_user));
-  if (byAgent !== '') return `${agent} does not hold ${byAgent}`;
-  if (byUser !== '') return `${user} did not grant ${byUser}`;
-  return safeText(String(detail.reason ?? detail.code ?? 'refused'));
-}
-
 /** Sentences for many events at once: the names behind all their ids in one look-up. */
 export async function sentences(
   events: readonly RecordedEvent[],
@@ -160,7 +161,7 @@ export async function sentences(
 ): Promise<string[]> {
   const ids = events.flatMap(({ by, sub, agentId, clientId, resource, detail }) => [
     by,
-    detail?.act as string | undefined,
+    ...idsIn([detail?.act, detail?.may_act, detail?.for, detail?.stopped_by]),
     sub,
     agentId,
     clientId,

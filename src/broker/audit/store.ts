@@ -4,7 +4,7 @@
  */
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { auditEvents } from '../../../schema/index.js';
-import type { Executor } from '../db/database.js';
+import type { Database, Executor } from '../db/database.js';
 
 /** What happened. Adding a kind means adding its sentence in `sentence.ts`. */
 export type AuditType =
@@ -75,6 +75,19 @@ function attributed(event: AuditEvent): AuditEvent {
   return act === undefined ? event : { ...event, by, detail: { ...event.detail, act } };
 }
 
+/** Of a transaction: the request it is part of. */
+const requests = new WeakMap<object, string>();
+
+/** The database as one request has it: whatever its transactions record names the request. */
+export const underRequest = (db: Database, requestId: string): Database => ({
+  ...db,
+  transaction: (work) =>
+    db.transaction((tx) => {
+      requests.set(tx, requestId);
+      return work(tx);
+    }),
+});
+
 /** Appends events on the caller's transaction (or on their own). */
 export async function record(db: Executor, ...events: readonly AuditEvent[]): Promise<void> {
   if (events.length === 0) return;
@@ -84,7 +97,7 @@ export async function record(db: Executor, ...events: readonly AuditEvent[]): Pr
       agent_id: agentId,
       client_id: clientId,
       grant_id: grantId,
-      request_id: requestId,
+      request_id: requestId ?? requests.get(db),
       detail: { ...event.detail },
     }),
   );
@@ -113,6 +126,10 @@ export interface AuditFilter {
   readonly grantId?: string | undefined;
   /** What a consent gave, and what became of it. */
   readonly consentId?: string | undefined;
+  /** A token, and everything that was exchanged from it. */
+  readonly jti?: string | undefined;
+  /** Whoever acts, anywhere in the chain: now, or before it was handed on. */
+  readonly actor?: string | undefined;
   /** Who caused it. */
   readonly by?: string | undefined;
   readonly requestId?: string | undefined;
@@ -136,6 +153,8 @@ export async function listEvents(db: Executor, filter: AuditFilter = {}): Promis
     filter.resource === undefined ? undefined : eq(auditEvents.resource, filter.resource),
     filter.grantId === undefined ? undefined : eq(auditEvents.grantId, filter.grantId),
     filter.consentId === undefined ? undefined : ofConsent(filter.consentId),
+    filter.jti === undefined ? undefined : below(filter.jti),
+    filter.actor === undefined ? undefined : actedBy(filter.actor),
     filter.by === undefined ? undefined : eq(auditEvents.by, filter.by),
     filter.requestId === undefined ? undefined : eq(auditEvents.requestId, filter.requestId),
     filter.since === undefined ? undefined : gte(auditEvents.at, filter.since),
@@ -156,6 +175,13 @@ const ofConsent = (id: string) => sql`(
   ${auditEvents.grantId} in (select id from grants where consent_id = ${id})
   or (${auditEvents.sub} = (select user_id from consents where id = ${id})
     and ${auditEvents.detail} ->> 'consent' = ${id}))`;
+
+const below = (jti: string) =>
+  sql`(${auditEvents.jti} = ${jti} or starts_with(${auditEvents.jti}, ${`${jti}.`}))`;
+
+const actedBy = (id: string) => sql`(
+  ${auditEvents.agentId} = ${id} or ${auditEvents.sub} = ${id} or ${auditEvents.detail} ->> 'act' = ${id}
+  or ${auditEvents.detail} -> 'earlier_actors' @> jsonb_build_array(${id}::text))`;
 
 /** Whether a token was recorded under this grant since then: tells a replay from a retry. */
 export async function grantHasTokens(db: Executor, grantId: string, since: Date): Promise<boolean> {

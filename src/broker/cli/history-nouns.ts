@@ -78,6 +78,8 @@ const revocation: Noun = {
 
 const AUDIT_FILTERS = [
   ...names('type', 'agent', 'user', 'client', 'resource', 'grant', 'consent', 'by', 'request'),
+  { name: 'actor', help: 'an agent or service, anywhere in a chain' },
+  { name: 'jti', help: 'a token, and everything exchanged from it' },
   { name: 'since', help: 'as 2026-01-31T12:00:00Z' },
   { name: 'until', help: 'not of this instant any more' },
 ];
@@ -95,6 +97,7 @@ const audit: Noun = {
     {
       ...events,
       isDefault: true,
+      streams: true,
       ask: (args, { user, ...values }) =>
         events.ask(args, user === undefined ? values : { ...values, sub: user }),
     },

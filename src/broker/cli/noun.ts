@@ -3,11 +3,11 @@
  * can be done to it. The tables say what; this file alone says how a table becomes commands.
  */
 import { text as readText } from 'node:stream/consumers';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Operation } from '../admin/operation.js';
 import { readConfig } from '../config.js';
-import { openAdmin } from './admin.js';
-import { print } from './print.js';
+import { type Admin, openAdmin } from './admin.js';
+import { print, printLine } from './print.js';
 
 /** `--flag <value>`: text, a comma-separated list, a number, a switch, or an instant as ISO 8601. */
 export interface Field {
@@ -38,6 +38,8 @@ export interface Verb {
   readonly data?: boolean;
   /** Of a table, when the answer is a list. */
   readonly columns?: readonly string[];
+  /** Also takes `--format jsonl`: every item of every page, a line each. */
+  readonly streams?: boolean;
   readonly ask: (args: readonly string[], values: Values) => Asked;
   /** An answer that is printed all the same, and exits with 1. */
   readonly isFailure?: (answer: unknown) => boolean;
@@ -132,6 +134,10 @@ export function addNouns(program: Command, nouns: readonly Noun[]): void {
   }
 }
 
+const FORMAT = new Option('--format <format>', 'jsonl: every page, a JSON object a line')
+  .choices(['table', 'json', 'jsonl'])
+  .default('table');
+
 const flagOf = ({ name, kind = 'text' }: Field): string => {
   const flag = `--${name.replaceAll('_', '-')}`;
   return kind === 'switch' ? `${flag} [yes|no]` : `${flag} <${kind === 'list' ? 'a,b' : kind}>`;
@@ -145,6 +151,7 @@ function addVerb(parent: Command, verb: Verb): void {
   const command = parent.command(verb.usage, { isDefault }).description(verb.summary);
   if (verb.alias !== undefined) command.alias(verb.alias);
   for (const field of verb.fields ?? []) command.option(flagOf(field), field.help ?? '');
+  if (verb.streams === true) command.addOption(FORMAT);
   if (verb.data === true) command.option('--data <json>', 'fields of the admin API; - reads them');
   command.action(async (...all: unknown[]) => {
     // Commander appends the options and the command to the arguments.
@@ -194,15 +201,30 @@ async function run(
   { method, path, body, query }: Asked,
 ): Promise<void> {
   const admin = await openAdmin(readConfig());
+  const { json: wantsJson, format } = command.optsWithGlobals();
   try {
+    if (format === 'jsonl') return await stream(admin, { method, path, query });
     const answer = await admin.call(method, path, {
       ...(body === undefined ? {} : { body }),
       ...(query === undefined ? {} : { query }),
     });
-    const json = command.optsWithGlobals().json === true;
+    const json = wantsJson === true || format === 'json';
     print(answer, { json, ...(columns === undefined ? {} : { columns }) });
     if (isFailure?.(answer) === true) process.exitCode = 1;
   } finally {
     await admin.close();
   }
+}
+
+/** Every page of a list, as it comes. */
+async function stream(admin: Admin, { method, path, query }: Asked): Promise<void> {
+  let cursor = query?.cursor;
+  do {
+    const page = (await admin.call(method, path, { query: { ...query, cursor } })) as {
+      readonly items: readonly unknown[];
+      readonly next_cursor: string | null;
+    };
+    for (const item of page.items) printLine(item);
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined);
 }

@@ -1,5 +1,5 @@
 /** A plan of a world file, told to people: what each entry becomes, and what drifted from what. */
-import { safeText } from '../audit/sentence.js';
+import { safeText } from '../audit/safe-text.js';
 
 export interface PlanLine {
   readonly noun: string;

@@ -1,5 +1,5 @@
 /** Output: for people by default, JSON always on request. */
-import { safeText } from '../audit/sentence.js';
+import { safeJson, safeText } from '../audit/safe-text.js';
 
 /** A token has to fit. */
 const LINE_CHARS_MAX = 20_000;
@@ -20,7 +20,7 @@ export function print(
   options: { readonly json: boolean; readonly columns?: readonly string[] },
 ): void {
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(answer ?? null, null, 2)}\n`);
+    process.stdout.write(`${safeJson(answer ?? null, 2)}\n`);
     return;
   }
   write(linesOf(answer, options.columns));
@@ -44,3 +44,8 @@ export function linesOf(answer: unknown, wanted?: readonly string[]): string[] {
   const more = typeof next === 'string' ? [`more: --cursor ${next}`] : [];
   return [...rows.map((row) => padded(row).join('  ').trimEnd()), ...more];
 }
+
+/** One value, one line. */
+export const printLine = (value: unknown): void => {
+  process.stdout.write(`${safeJson(value)}\n`);
+};

@@ -6,7 +6,7 @@ import { applicationOf } from '../facts/application.js';
 import { pageHeaders } from '../http/headers.js';
 import { languageOf } from '../http/language.js';
 import { refusal } from '../http/refusals.js';
-import { placeOf } from '../http/request.js';
+import { placeOf, requestState } from '../http/request.js';
 import { INTERACTION_TTL_SECONDS } from '../limits.js';
 import { reasonToSignInAgain } from './authentication.js';
 import {
@@ -79,6 +79,7 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
     email,
     password: form.get('password') ?? '',
     place: placeOf(ctx.req),
+    requestId: requestState(ctx).id,
     // Until the engine takes it up.
     lifeSeconds: INTERACTION_TTL_SECONDS,
   });

@@ -4,6 +4,7 @@
  * so that no token in flight slips past it.
  */
 import { type SQL, sql } from 'drizzle-orm';
+import { underRequest } from '../audit/store.js';
 import type { Database, Executor } from '../db/database.js';
 import { newId } from '../ids.js';
 import { narrow } from '../revocation/store.js';
@@ -88,7 +89,7 @@ async function replace(
   origin: Origin,
 ): Promise<NewGrant | Stale | undefined> {
   try {
-    return await narrow(db, async (tx) => {
+    return await narrow(underRequest(db, origin.requestId), async (tx) => {
       const live = await findLiveConsent(tx, approval);
       // What only adds meanwhile ends nothing.
       if (live === undefined || onlyAdds(factsOf(live), factsOf(approval))) throw OVERTAKEN;

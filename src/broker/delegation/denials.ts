@@ -38,6 +38,16 @@ const AT_TOKEN: Record<DelegationDenial, Wire> = {
   nothing_left: ['invalid_grant', 'nothing of what was granted is allowed any more'],
 };
 
+/** What the audit keeps of a refusal besides its reason: the rule, and who took which scope. */
+export interface Why {
+  readonly rule: string;
+  readonly takenAway?: readonly TakenAway[] | undefined;
+}
+
+/** Nothing of it goes to the wire. */
+export const because = (error: OAuthError, why: Why): OAuthError =>
+  Object.assign(error, { cause: why });
+
 export interface Denied {
   readonly denied: DelegationDenial;
   readonly takenAway?: readonly TakenAway[];
@@ -48,5 +58,8 @@ export function denialError(place: 'authorization' | 'token', denial: Denied): O
   const { takenAway = [] } = denial;
   const reason =
     takenAway.length === 0 ? denial.denied : `${denial.denied}: ${explainTakenAway(takenAway)}`;
-  return new OAuthError(code, description, reason);
+  return because(new OAuthError(code, description, reason), {
+    rule: denial.denied,
+    takenAway,
+  });
 }

@@ -115,6 +115,13 @@ async function prepare(
   const grant = await deps.readGrant(ctx, source.grantId ?? '');
   if (grant === undefined)
     throw new OAuthError('invalid_grant', 'the authorization has ended: start a new one');
+  requestState(ctx).story = {
+    sub: grant.userId,
+    agentId: grant.agentId || undefined,
+    grantId: grant.id,
+    resource: grant.resource || undefined,
+    detail: { consent: grant.consentId, asked: source.scope },
+  };
   const { resource, scope } = ctx.oidc.params ?? {};
   // The engine looks at these only when the code or refresh token is used up (C8).
   if (resource !== undefined && resource !== grant.resource)

@@ -4,7 +4,7 @@
  */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
-import { grantHasTokens, record } from '../audit/store.js';
+import { grantHasTokens, record, underRequest } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import { isUnavailable } from '../db/database.js';
 import { requestState } from '../http/request.js';
@@ -118,7 +118,10 @@ export async function refuseReplay(
   const ends =
     deps.strictReplay ||
     (usedBeforeArrival === true && (await grantHasTokens(deps.db.orm, grantId, usedAt)));
-  if (ends) await endGrant(deps.db, grantId, type, ctx.oidc.client?.clientId ?? 'system');
+  if (ends) {
+    const by = ctx.oidc.client?.clientId ?? 'system';
+    await endGrant(underRequest(deps.db, id), grantId, type, by);
+  }
   await record(deps.db.orm, {
     type,
     by: ctx.oidc.client?.clientId,
@@ -153,7 +156,8 @@ export async function useUp<T>(
     const grantId = source.grantId ?? '';
     if (lost && deps.strictReplay) {
       const by = ctx.oidc.client?.clientId ?? 'system';
-      await endGrant(deps.db, grantId, 'redemption.lost_race', by);
+      const db = underRequest(deps.db, requestState(ctx).id);
+      await endGrant(db, grantId, 'redemption.lost_race', by);
     }
     // Only whoever used the token up gets as far as this entity.
     if ('RotatedRefreshToken' in ctx.oidc.entities) {

@@ -1,5 +1,6 @@
 /** From an exchange's denial to the wire: one table, exhaustive, in both modes of errors. */
 import { OAuthError, type OAuthErrorCode } from '../../protocol/index.js';
+import { because } from '../delegation/denials.js';
 import { explainTakenAway } from '../delegation/policy.js';
 import type { ExchangeDenial, ExchangeRefused } from './facts.js';
 
@@ -66,9 +67,7 @@ export function exchangeError(profile: ErrorProfile, refusal: Refusal, who: stri
   const [plain, actorProfile, sentence] = WIRE[refusal.denied];
   const { takenAway = [] } = refusal;
   const taken = takenAway.length === 0 ? '' : `: ${explainTakenAway(takenAway)}`;
-  return new OAuthError(
-    profile === 'rfc8693' ? plain : actorProfile,
-    sentence,
-    `${refusal.denied}${taken} (${who})`,
-  );
+  const code = profile === 'rfc8693' ? plain : actorProfile;
+  const error = new OAuthError(code, sentence, `${refusal.denied}${taken} (${who})`);
+  return because(error, { rule: refusal.denied, takenAway });
 }

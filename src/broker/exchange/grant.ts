@@ -4,7 +4,7 @@
  * refused costs nobody their actor token or hand-off.
  */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
+import { formatScope, OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { ActorProver, ActorTokenProof } from '../delegation/actor-proof.js';
 import type { FactsCache } from '../facts/store.js';
@@ -16,7 +16,7 @@ import type { Issuer } from '../tokens/issue.js';
 import { type ErrorProfile, exchangeError, type Refusal } from './denials.js';
 import { type Proved, placeOf } from './load.js';
 import { type ExchangeParameters, readExchange } from './request.js';
-import { readSubject, takeUp } from './store.js';
+import { lineageOf, readSubject, takeUp } from './store.js';
 import { createExchangeStory } from './story.js';
 
 export interface ExchangeDeps {
@@ -60,9 +60,21 @@ async function prepare(
   const subject = await verifySubject(deps, asked, refuse);
   const proof = await proveActor(deps, asked, provedKey, refuse);
   const presenter = await presenterOf(deps, callerId, proof);
+  const target = targetOf(deps.issuer, asked, subject);
+  requestState(ctx).story = {
+    sub: subject.claims.sub,
+    agentId: presenter?.id,
+    grantId: lineageOf(subject.claims.jti)?.grantId,
+    resource: target,
+    detail: {
+      parent: subject.claims.jti,
+      asked: formatScope(asked.scopes ?? []),
+      ...(presenter === undefined ? {} : { proof: presenter.proof }),
+      ...(provedKey === undefined ? {} : { proved_key: provedKey }),
+    },
+  };
   const state = await readSubject(deps.db, subject);
   if (!state.alive) throw refuse({ denied: 'unusable_subject' });
-  const target = targetOf(deps.issuer, asked, subject);
   const story = createExchangeStory({
     issuer: deps.issuer,
     subject,

@@ -20,7 +20,22 @@ export interface RequestState {
   /** A grant made in silence for this request: of no use to anybody if the request then fails. */
   madeGrantId?: string;
   /** Why the engine refused; for the audit. */
-  refusal?: { readonly code: string; readonly reason: string };
+  refusal?: {
+    readonly code: string;
+    readonly reason: string;
+    /** The rule that decided, by its name. */
+    readonly rule?: string;
+    readonly taken_away?: readonly unknown[];
+  };
+  /** Whom it is about, as far as it was proved: for the audit, should it be refused. */
+  story?: {
+    readonly sub?: string | undefined;
+    readonly agentId?: string | undefined;
+    readonly grantId?: string | undefined;
+    readonly jti?: string | undefined;
+    readonly resource?: string | undefined;
+    readonly detail?: Readonly<Record<string, unknown>>;
+  };
   /** An error that is not a refusal: decides between 500 and 503. */
   failure?: unknown;
 }

@@ -5,6 +5,7 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { OAuthError } from '../../protocol/index.js';
+import { underRequest } from '../audit/store.js';
 import { addressOf, requestState } from '../http/request.js';
 import { renderMyConsent, renderReceipt, renderStop } from './consent-views.js';
 import { actorOf } from './policy.js';
@@ -161,7 +162,7 @@ async function showReceipt(
   { userId, signed }: Visitor,
   pick: { readonly id?: string; readonly actor?: string },
 ): Promise<void> {
-  const receipt = await stopActing(deps.db, userId, pick);
+  const receipt = await stopActing(underRequest(deps.db, requestState(ctx).id), userId, pick);
   const page = { signed, nowMs: deps.now(), receipt };
   showPage(ctx, (language) => renderReceipt(page, language));
 }

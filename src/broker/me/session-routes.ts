@@ -1,6 +1,7 @@
 /** Where a user is signed in, signing out, and the password. */
 import type { Context } from 'koa';
-import { addressOf } from '../http/request.js';
+import { underRequest } from '../audit/store.js';
+import { addressOf, requestState } from '../http/request.js';
 import { endSessions, listLiveSessions } from '../sessions/store.js';
 import { type PasswordProblem, renderPassword, renderPasswordChanged } from './password-views.js';
 import { signOutEverywhere } from './service.js';
@@ -25,7 +26,8 @@ export async function endOne(deps: MeDeps, ctx: Context, visitor: Visitor): Prom
   const { userId, sessionId } = visitor;
   const id = String(ctx.params.id);
   const reason = id === sessionId ? 'sign_out' : 'ended_by_user';
-  const ended = await deps.db.transaction((tx) => endSessions(tx, { userId, id, reason }));
+  const db = underRequest(deps.db, requestState(ctx).id);
+  const ended = await db.transaction((tx) => endSessions(tx, { userId, id, reason }));
   if (ended === 0) throw nothingHere();
   seeOther(ctx, id === sessionId ? '/me' : '/me/sessions');
 }
@@ -40,7 +42,11 @@ export async function handleEverywhere(
   { userId }: Visitor,
   form: URLSearchParams,
 ): Promise<void> {
-  const done = await signOutEverywhere(deps.db, userId, form.get('agents') === 'stop');
+  const done = await signOutEverywhere(
+    underRequest(deps.db, requestState(ctx).id),
+    userId,
+    form.get('agents') === 'stop',
+  );
   showPage(ctx, (language) => renderSignedOutEverywhere(done, language));
 }
 
@@ -66,6 +72,7 @@ export async function handlePassword(
     current: form.get('current') ?? '',
     next: form.get('next') ?? '',
     address: addressOf(ctx.req),
+    requestId: requestState(ctx).id,
   });
   if (outcome.ok) return showPage(ctx, renderPasswordChanged);
   const { problem } = outcome;

@@ -1,6 +1,7 @@
 /** Signing in without any client: the same page and the same counters as in an authorization. */
 import type { Context } from 'koa';
-import { placeOf } from '../http/request.js';
+import { underRequest } from '../audit/store.js';
+import { placeOf, requestState } from '../http/request.js';
 import { SESSION_TTL_SECONDS } from '../limits.js';
 import { endSessionByKey } from '../sessions/store.js';
 import { type MeDeps, readSignInForm, sealSignIn, seeOther, showPage } from './visit.js';
@@ -41,6 +42,7 @@ export async function handleSignIn(deps: MeDeps, ctx: Context): Promise<void> {
     email,
     password: form.get('password') ?? '',
     place: placeOf(ctx.req),
+    requestId: requestState(ctx).id,
     lifeSeconds: SESSION_TTL_SECONDS,
     key: fresh.key,
   });
@@ -48,7 +50,9 @@ export async function handleSignIn(deps: MeDeps, ctx: Context): Promise<void> {
     const { problem, retryAfterSeconds } = outcome;
     return showSignIn(deps, ctx, to, { problem, retryAfterSeconds, email });
   }
-  if (former !== undefined) await endSessionByKey(deps.db, former.key, 'replaced');
+  if (former !== undefined) {
+    await endSessionByKey(underRequest(deps.db, requestState(ctx).id), former.key, 'replaced');
+  }
   await fresh.begin(outcome.userId, sinceSeconds);
   seeOther(ctx, to);
 }

@@ -34,7 +34,12 @@ export interface AdapterDeps {
   /** Milliseconds. */
   readonly now: () => number;
   /** RFC 7009 and replay end a grant here. */
-  readonly endGrant: (grantId: string, reason: string, by: string) => Promise<void>;
+  readonly endGrant: (
+    grantId: string,
+    reason: string,
+    by: string,
+    requestId?: string,
+  ) => Promise<void>;
 }
 
 interface ArtifactRow {
@@ -68,7 +73,11 @@ function grantAdapter({ findGrant, endGrant }: AdapterDeps): Adapter {
     find: findGrant,
     upsert: refuse,
     consume: refuse,
-    destroy: (id) => endGrant(id, 'revoked', Provider.ctx?.oidc?.client?.clientId ?? 'system'),
+    destroy: (id) => {
+      const ctx = Provider.ctx;
+      const requestId = ctx === undefined ? undefined : requestState(ctx).id;
+      return endGrant(id, 'revoked', ctx?.oidc?.client?.clientId ?? 'system', requestId);
+    },
     findByUid: never,
     findByUserCode: never,
     revokeByGrantId: never,

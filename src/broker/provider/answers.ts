@@ -7,8 +7,9 @@ import type { OAuthError } from '../../protocol/index.js';
 import type { RefusalLog } from '../audit/refusals.js';
 import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, isUnavailable } from '../db/database.js';
+import type { Why } from '../delegation/denials.js';
 import { refusal } from '../http/refusals.js';
-import { addressOf, requestState } from '../http/request.js';
+import { addressOf, type RequestState, requestState } from '../http/request.js';
 import { LANGUAGES } from '../http/texts/index.js';
 import { unroutedRefusal } from '../http/unrouted.js';
 import { JWKS_MAX_AGE_SECONDS } from '../limits.js';
@@ -29,7 +30,16 @@ export function noteRefusal(ctx: KoaContextWithOIDC, error: Error): void {
     error_description?: string;
   };
   if (code === undefined) state.failure = error;
-  else state.refusal = { code, reason: detail ?? description ?? code };
+  else state.refusal = { code, reason: detail ?? description ?? code, ...whyOf(error) };
+}
+
+/** What our own refusals carry (`delegation/denials.ts`). */
+function whyOf({
+  cause,
+}: Error): Pick<NonNullable<RequestState['refusal']>, 'rule' | 'taken_away'> {
+  const { rule, takenAway = [] } = (cause ?? {}) as Partial<Why>;
+  if (typeof rule !== 'string') return {};
+  return takenAway.length === 0 ? { rule } : { rule, taken_away: takenAway };
 }
 
 const AUDITED: Readonly<Record<string, AuditEvent['type']>> = {
@@ -45,6 +55,8 @@ const AUDITED: Readonly<Record<string, AuditEvent['type']>> = {
 };
 /** What the engine calls a JWT where it only knows its own tokens: answered in its place, not refused. */
 const NOT_REFUSED = 'unsupported_token_type';
+/** Of the issue gate, which recorded it in the statement that refused. */
+const RECORDED = 'stopped';
 
 export interface AnswerDeps {
   readonly db: Database;
@@ -73,7 +85,7 @@ export function createAnswers(deps: AnswerDeps) {
     if (state.failure !== undefined && isUnavailable(state.failure)) return unavailable(deps, ctx);
     const type = AUDITED[ctx.oidc?.route ?? ''];
     if (state.refusal === undefined || type === undefined) return;
-    if (state.refusal.code === NOT_REFUSED) return;
+    if (state.refusal.code === NOT_REFUSED || state.refusal.rule === RECORDED) return;
     try {
       const event = refusalEvent(ctx, type, state.refusal);
       // Whoever proved who they are is told of each time; anybody else can send what they like.
@@ -109,21 +121,25 @@ const GRANT_TYPE_REFUSED = 'requested grant type is not allowed for this client'
 function refusalEvent(
   ctx: KoaContextWithOIDC,
   type: AuditEvent['type'],
-  refusal: { readonly code: string; readonly reason: string },
+  refusal: NonNullable<RequestState['refusal']>,
 ): AuditEvent {
   const params = ctx.oidc.params ?? {};
+  const { id, story = {} } = requestState(ctx);
   const word = (value: unknown): string | undefined =>
     typeof value === 'string' ? value.slice(0, 200) : undefined;
   return {
     type,
     by: ctx.oidc.client?.clientId,
     clientId: ctx.oidc.client?.clientId,
+    sub: ctx.oidc.session?.accountId,
     resource: word(params.resource),
-    requestId: requestState(ctx).id,
+    requestId: id,
+    ...story,
     detail: {
       grant_type: word(params.grant_type),
       requested_actor: word(params.requested_actor),
       asked: word(params.scope),
+      ...story.detail,
       ...refusal,
     },
   };

@@ -9,6 +9,7 @@ export const LOST_RACE = 'used at the same time by another request: the other on
 export function engineError(error: OAuthError): errors.OIDCProviderError {
   const wrapped = new errors.CustomOIDCProviderError(error.code, error.description);
   wrapped.error_detail = error.reason;
+  wrapped.cause = error.cause;
   wrapped.statusCode = error.status;
   wrapped.status = error.status;
   wrapped.expose = true;

@@ -23,14 +23,14 @@ export type SessionEnd = 'sign_out' | 'ended_by_user' | 'everywhere' | 'replaced
 
 const USER_AGENT_CHARS_MAX = 400;
 
-/** $1 id, $2 key, $3 user, $4 browser, $5 address, $6 life, $7 detail of the event. */
+/** $1 id, $2 key, $3 user, $4 browser, $5 address, $6 life, $7 detail of the event, $8 request. */
 const OPEN = `
 with opened as (
   insert into user_sessions (id, uid, user_id, user_agent, address, expires_at)
   values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6::float8)) returning user_id
 )
 select behalf_record(jsonb_build_array(jsonb_build_object('type', 'sign_in.succeeded',
-  'by', user_id, 'sub', user_id, 'detail', $7::text::jsonb))) from opened`;
+  'by', user_id, 'sub', user_id, 'request_id', $8::text, 'detail', $7::text::jsonb))) from opened`;
 
 /**
  * Notes that somebody proved who they are, and its event with it. Without a key the browser's
@@ -44,14 +44,15 @@ export async function openSession(
     readonly place: Place;
     readonly lifeSeconds: number;
     readonly key?: string | undefined;
+    readonly requestId?: string | undefined;
   },
 ): Promise<string> {
   const id = newId('ses');
-  const { userId, place, lifeSeconds, key = id } = sign;
+  const { userId, place, lifeSeconds, key = id, requestId = null } = sign;
   const userAgent = place.userAgent?.slice(0, USER_AGENT_CHARS_MAX) ?? null;
   const address = place.address === '' ? null : place.address;
   const detail = JSON.stringify({ session: id });
-  await db.run(OPEN, [id, key, userId, userAgent, address, lifeSeconds, detail]);
+  await db.run(OPEN, [id, key, userId, userAgent, address, lifeSeconds, detail, requestId]);
   return id;
 }
 

@@ -8,10 +8,12 @@ import {
   formatScope,
   isScopeToken,
   OAuthError,
+  type OAuthErrorCode,
   parseScope,
   type SigningAlg,
 } from '../../protocol/index.js';
-import { baseScopes, effectiveScope, explainTakenAway, heldScopes } from '../delegation/policy.js';
+import { because } from '../delegation/denials.js';
+import { explainTakenAway, type Party, type TakenAway } from '../delegation/policy.js';
 import type { Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { newTokenSegment } from '../ids.js';
@@ -19,6 +21,7 @@ import { ACTOR_TOKEN_TTL_SECONDS } from '../limits.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
 import type { Issuance, Issuer } from './issue.js';
+import { decideOwn, type OwnDenial } from './policy.js';
 
 export interface ClientCredentialsDeps {
   readonly issuer: string;
@@ -51,6 +54,11 @@ export function wrapClientCredentials(
     const request: Request = await readRequest(facts, client.clientId, credentialId, params).catch(
       rethrow,
     );
+    requestState(ctx).story = {
+      sub: client.clientId,
+      agentId: client.clientId.startsWith('agt_') ? client.clientId : undefined,
+      resource: request.resource,
+    };
     const jti = childTokenId(credentialId, newTokenSegment());
     const story = (now: Facts): Promise<Issuance> => decide(deps.issuer, now, request, jti);
     const { claims } = await story(facts).catch(rethrow);
@@ -91,9 +99,10 @@ async function decide(
 ): Promise<Issuance> {
   const { principal, resource } = request;
   const agent = await facts.agent(principal);
-  if ((agent ?? (await facts.client(principal)))?.status !== 'active') {
-    throw new OAuthError('unauthorized_client', 'the client may not be used');
-  }
+  const row = agent ?? (await facts.client(principal));
+  if (row?.status !== 'active') throw refused({ denied: 'client_not_active' }, principal);
+  const { notBefore, status } = row;
+  const party = { id: principal, status, notBeforeMs: notBefore.getTime() };
   const identity = {
     iss: issuer,
     sub: principal,
@@ -106,7 +115,8 @@ async function decide(
     agentId: agent?.id,
     refusedCode: 'unauthorized_client' as const,
   };
-  if (resource !== issuer) return { ...recorded, ...(await atResource(facts, request, identity)) };
+  if (resource !== issuer)
+    return { ...recorded, ...(await atResource(facts, party, request, identity)) };
   if (agent === undefined) throw new OAuthError('invalid_target', 'only agents have actor tokens');
   if (request.requested.length > 0) {
     throw new OAuthError('invalid_scope', 'an actor token has no scope');
@@ -122,35 +132,38 @@ async function decide(
 
 async function atResource(
   facts: Facts,
-  { principal, resource, requested: asked }: Request,
+  principal: Party,
+  { resource, requested: asked }: Request,
   identity: Omit<Issuance['claims'], 'aud'>,
 ) {
   const target = await facts.resource(resource);
-  if (target === undefined) {
-    throw new OAuthError('invalid_target', 'resource is not one this server issues tokens for');
-  }
-  // DESIGN §8c: nobody's own authority is enough there.
-  if (target.requireUser) {
-    throw new OAuthError('invalid_target', 'resource accepts only tokens that begin with a user');
-  }
-  if (target.clients !== null && !target.clients.includes(principal)) {
-    const reason = `${principal} is not among the clients of ${resource}`;
-    throw new OAuthError('invalid_target', 'resource does not accept this client', reason);
-  }
-  const held = heldScopes(target.scopes, await facts.permitted([principal], resource));
-  const requested = asked.length > 0 ? asked : baseScopes(target.scopes);
-  const left = effectiveScope({ scopes: target.scopes, requested, agent: held });
-  if (left.granted.length === 0 || (asked.length > 0 && left.takenAway.length > 0)) {
-    throw new OAuthError(
-      'invalid_scope',
-      'a requested scope is unknown or not permitted',
-      explainTakenAway(left.takenAway),
-    );
+  const permitted = await facts.permitted([principal.id], resource);
+  const decision = decideOwn({ principal, target, permitted }, asked);
+  if (target === undefined || 'denied' in decision) {
+    throw refused('denied' in decision ? decision : { denied: 'unknown_target' }, principal.id);
   }
   return {
-    claims: { ...identity, aud: resource, scope: formatScope(left.granted) },
+    claims: { ...identity, aud: resource, scope: formatScope(decision.granted) },
     ttlSeconds: target.tokenTtlSeconds,
     signingAlg: target.signingAlg as SigningAlg,
-    detail: { asked: formatScope(asked), taken_away: left.takenAway },
+    detail: { asked: formatScope(asked), taken_away: decision.takenAway },
   };
+}
+
+const WIRE: Record<OwnDenial, readonly [OAuthErrorCode, string]> = {
+  client_not_active: ['unauthorized_client', 'the client may not be used'],
+  unknown_target: ['invalid_target', 'resource is not one this server issues tokens for'],
+  target_requires_user: ['invalid_target', 'resource accepts only tokens that begin with a user'],
+  target_refuses_client: ['invalid_target', 'resource does not accept this client'],
+  not_held: ['invalid_scope', 'a requested scope is unknown or not permitted'],
+};
+
+function refused(
+  { denied, takenAway = [] }: { denied: OwnDenial; takenAway?: readonly TakenAway[] },
+  principal: string,
+): OAuthError {
+  const [code, sentence] = WIRE[denied];
+  const reason =
+    denied === 'not_held' ? explainTakenAway(takenAway) : `${denied} (caller ${principal})`;
+  return because(new OAuthError(code, sentence, reason), { rule: denied, takenAway });
 }

@@ -11,6 +11,7 @@ import {
   revocationKeys,
   type SigningAlg,
 } from '../../protocol/index.js';
+import { because } from '../delegation/denials.js';
 import type { Facts, FactsCache } from '../facts/store.js';
 import { type RequestContext, requestState } from '../http/request.js';
 import type { SigningKey } from '../keys/store.js';
@@ -131,11 +132,9 @@ async function passGate(
     await refreshKeys();
     if (signingKey(issuance.signingAlg).kid !== kid) return 'stale';
   }
-  throw new OAuthError(
-    issuance.refusedCode,
-    'what this token would hang on was stopped',
-    `stopped by ${outcome.stoppedBy}`,
-  );
+  const sentence = 'what this token would hang on was stopped';
+  const reason = `stopped by ${outcome.stoppedBy}`;
+  throw because(new OAuthError(issuance.refusedCode, sentence, reason), { rule: 'stopped' });
 }
 
 /** A fact that only stops what is older is compared with the parent's own time (DESIGN §6). */

@@ -3,7 +3,7 @@
  * because whoever sits at an open browser could guess here too. The new one ends every session and
  * whatever was issued before (`users/service.ts`); consents stay, authorizations under them do not.
  */
-import { record } from '../audit/store.js';
+import { record, underRequest } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import { narrowing } from '../registry/change.js';
 import { endSessions } from '../sessions/store.js';
@@ -19,6 +19,8 @@ export interface PasswordChange {
   readonly next: string;
   /** Network address; empty when unknown. */
   readonly address: string;
+  /** For the audit. */
+  readonly requestId: string;
 }
 
 export type PasswordOutcome =
@@ -37,7 +39,7 @@ export function createPasswordChange(deps: {
   const throttle = createThrottle(db, deps.now);
   // One at a time: changes are rare, and sign-ins need the threads.
   const queue = createWorkQueue(1);
-  return async ({ userId, current, next, address }) => {
+  return async ({ userId, current, next, address, requestId }) => {
     if (!passwordSchema.safeParse(next).success) return { ok: false, problem: 'unfit' };
     const user = await findUser(db.orm, userId);
     const who = { accountKey: user?.emailKey ?? userId, address };
@@ -50,19 +52,23 @@ export function createPasswordChange(deps: {
     if (!(await queue.run(() => verifyPassword(known, current)))) {
       const { failures } = admission;
       const detail = { problem: 'wrong', reason: 'wrong_password_at_change', failures };
-      await record(db.orm, { type: 'sign_in.failed', by: userId, sub: userId, detail });
+      await record(db.orm, { type: 'sign_in.failed', by: userId, sub: userId, requestId, detail });
       return { ok: false, problem: 'wrong' };
     }
     await throttle.succeeded(who);
     if (await queue.run(() => verifyPassword(known, next))) return { ok: false, problem: 'same' };
     const passwordHash = await queue.run(() => hashPassword(next));
-    return narrowing(db, userId, async (change): Promise<PasswordOutcome> => {
-      const now = await findUser(change.tx, userId);
-      // Somebody else changed it meanwhile: what was proved is no longer the password.
-      if (now?.passwordHash !== known) return { ok: false, problem: 'wrong' };
-      await patchUser(change, userId, { passwordHash });
-      await endSessions(change.tx, { userId, reason: 'password' });
-      return { ok: true };
-    });
+    return narrowing(
+      underRequest(db, requestId),
+      userId,
+      async (change): Promise<PasswordOutcome> => {
+        const now = await findUser(change.tx, userId);
+        // Somebody else changed it meanwhile: what was proved is no longer the password.
+        if (now?.passwordHash !== known) return { ok: false, problem: 'wrong' };
+        await patchUser(change, userId, { passwordHash });
+        await endSessions(change.tx, { userId, reason: 'password' });
+        return { ok: true };
+      },
+    );
   };
 }

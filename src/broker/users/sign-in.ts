@@ -18,6 +18,8 @@ export interface SignInRequest {
   readonly place: Place;
   /** How long the proof holds, or the session it is for. */
   readonly lifeSeconds: number;
+  /** For the audit. */
+  readonly requestId?: string;
   /** The browser's session, when there is one already (`sessions/store.ts`). */
   readonly key?: string;
 }
@@ -72,7 +74,7 @@ async function signIn(
   { db, throttle, queue, verify }: Parts,
   request: SignInRequest,
 ): Promise<SignInOutcome> {
-  const { password, place, lifeSeconds, key } = request;
+  const { password, place, lifeSeconds, key, requestId } = request;
   const { address } = place;
   const email = request.email.trim();
   const who = { accountKey: emailKeyOf(email.slice(0, EMAIL_CHARS_MAX + 1)), address };
@@ -83,10 +85,10 @@ async function signIn(
   const user = couldExist(email) ? await findUserByEmail(db.orm, email) : undefined;
   const fits = await queue.run(() => verify(user?.passwordHash ?? null, password));
   if (user === undefined || !fits || user.status !== 'active') {
-    await record(db.orm, failed(user, fits, admission.failures));
+    await record(db.orm, { ...failed(user, fits, admission.failures), requestId });
     return { ok: false, problem: 'wrong' };
   }
-  const sessionId = await openSession(db, { userId: user.id, place, lifeSeconds, key });
+  const sessionId = await openSession(db, { userId: user.id, place, lifeSeconds, key, requestId });
   await throttle.succeeded(who);
   return { ok: true, userId: user.id, sessionId };
 }
