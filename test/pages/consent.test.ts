@@ -72,7 +72,7 @@ describe('the consent page for an agent', () => {
       'What it can never do',
       'See or change your password.',
       'Do more than you tick here, or pass more than that on to others.',
-      'Let other agents, applications or people in.',
+      'Let in anybody you do not allow here.',
       'Go on after the time you choose.',
       ...['For how long', 'Until I stop it, 30 days at most', '1 day', '1 hour'],
       'May it pass work on to other agents?',

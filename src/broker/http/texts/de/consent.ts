@@ -144,7 +144,7 @@ export const consent = {
   never: [
     'Ihr Passwort sehen oder ändern.',
     'Mehr tun, als Sie hier ankreuzen, oder mehr als das an andere weitergeben.',
-    'Andere Agenten, Anwendungen oder Personen hereinlassen.',
+    'Jemanden hereinlassen, den Sie hier nicht zulassen.',
     'Nach der Zeit weitermachen, die Sie wählen.',
   ],
   neverIdentity: ['Ihr Passwort sehen oder ändern.', 'Irgendetwas in Ihrem Namen tun.'],

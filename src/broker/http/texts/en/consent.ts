@@ -138,7 +138,7 @@ export const consent = {
   never: [
     'See or change your password.',
     'Do more than you tick here, or pass more than that on to others.',
-    'Let other agents, applications or people in.',
+    'Let in anybody you do not allow here.',
     'Go on after the time you choose.',
   ],
   neverIdentity: ['See or change your password.', 'Do anything in your name.'],
