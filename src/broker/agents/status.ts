@@ -58,8 +58,13 @@ async function step(
     statusReason: reason ?? null,
     statusBy: change.by,
     statusAt: databaseNow,
-    ...(step.ends ? { notBefore: databaseNow } : {}),
   });
+  // Since when is said last: nothing decided on what was before is newer (DESIGN §5).
+  if (step.ends) {
+    change.whenClosed(async () => {
+      await updateAgent(change.tx, row.id, { notBefore: databaseNow });
+    });
+  }
   if (to === 'retired') await deps.credentials.removeAll(change, { noun: 'agent', id: row.id });
   await tell(change, row, to, step.fact, reason ?? `agent ${to}`);
   await change.record({

@@ -205,10 +205,13 @@ async function patchClient(
   const unbinds = row.agentId !== null && fields.includes('agentId');
   const client = await updateClient(change.tx, id, {
     ...(values as Partial<ClientValues>),
-    // Nor does a grant survive it, should the binding come back before anybody looks (§8a).
-    ...(unbinds ? { notBefore: databaseNow } : {}),
   });
   if (row.agentId !== null && unbinds) {
+    // Nor does a grant survive it, should the binding come back before anybody looks (§8a); not one
+    // either that was decided on it and is written while this is under way.
+    change.whenClosed(async () => {
+      await updateClient(change.tx, id, { notBefore: databaseNow });
+    });
     const reason = `${id} acts as ${row.agentId} no more`;
     stopLive(change, { clientId: id, agentId: row.agentId }, reason);
   }

@@ -24,6 +24,13 @@ export interface ConsentHookDeps {
   readonly now: () => number;
 }
 
+export interface Covering {
+  readonly consent: ConsentRow;
+  readonly covered: readonly string[];
+  /** Of the facts it was decided on. */
+  readonly epoch: number;
+}
+
 /**
  * A consent that answers this request without asking again, and what it gives of it.
  *
@@ -34,7 +41,7 @@ export async function coveringConsent(
   request: AuthorizationRequest,
   userId: string,
   find = findLiveConsent,
-): Promise<{ readonly consent: ConsentRow; readonly covered: readonly string[] } | undefined> {
+): Promise<Covering | undefined> {
   const facts = await deps.facts.current();
   const client = await applicationOf(facts, request.clientId);
   if (client === undefined || !mayReuseInSilence(client, request.redirectUri)) return undefined;
@@ -55,5 +62,5 @@ export async function coveringConsent(
     },
   );
   if (consent === undefined || 'denied' in coverage) return undefined;
-  return { consent, covered: coverage.covered };
+  return { consent, covered: coverage.covered, epoch: facts.epoch };
 }

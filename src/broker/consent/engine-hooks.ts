@@ -116,7 +116,7 @@ export function createInteractionPolicy(
 /** A fresh grant under a covering consent, or the one just approved; otherwise none. */
 export function createGrantLoader(deps: ConsentHookDeps) {
   const signIn = createInteractionPolicy(deps).get('login');
-  return async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+  const load = async (ctx: KoaContextWithOIDC): Promise<Grant | Overtaken | undefined> => {
     const { session, client, result } = ctx.oidc;
     const params = ctx.oidc.params ?? {};
     if (session?.accountId === undefined || client === undefined) return undefined;
@@ -135,7 +135,19 @@ export function createGrantLoader(deps: ConsentHookDeps) {
     if (ctx.oidc.prompts.has('consent')) return undefined;
     return grantInSilence(deps, ctx, request, session.accountId);
   };
+  return async function loadExistingGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
+    const grant = await load(ctx);
+    if (grant !== OVERTAKEN) return grant;
+    // Once more on the newest facts, who is signed in among them; then somebody is asked.
+    await deps.facts.fresh();
+    const again = await load(ctx);
+    return again === OVERTAKEN ? undefined : again;
+  };
 }
+
+/** The facts it was decided on were the newest no more: nothing was written. */
+const OVERTAKEN = Symbol('overtaken');
+type Overtaken = typeof OVERTAKEN;
 
 async function approvedGrant(
   deps: ConsentHookDeps,
@@ -160,14 +172,14 @@ async function grantInSilence(
   ctx: KoaContextWithOIDC,
   request: AuthorizationRequest,
   userId: string,
-): Promise<Grant | undefined> {
+): Promise<Grant | Overtaken | undefined> {
   const covering = await coveringConsent(deps, request, userId).catch(rethrow);
   if (covering === undefined) return undefined;
   const { uid = '' } = ctx.oidc.session ?? {};
-  const { consent, covered } = covering;
+  const { consent, covered, epoch } = covering;
   const origin = { requestId: requestState(ctx).id, session: sessionKey(uid) };
-  const row = await createGrant(deps.db.orm, consent, covered, origin);
-  if (row === undefined) return undefined;
+  const row = await createGrant(deps.db.orm, consent, covered, origin, epoch);
+  if (row === undefined) return OVERTAKEN;
   requestState(ctx).madeGrantId = row.id;
   return new (deps.provider().Grant)(engineGrant(row, deps.now()) as never);
 }

@@ -111,8 +111,9 @@ const OVERTAKEN = new Error('the consent changed meanwhile');
 const STALE = Symbol('stale');
 type Stale = typeof STALE;
 
+/** Holds the gate's lock until the statement is over: what closes it says since when only then. */
 const stands = ({ epoch, sessionId }: Standing): SQL => sql`
-  ((select epoch from policy_epoch where id = 1) = ${epoch}::bigint
+  (behalf_stands(${epoch}::bigint)
     and (${sessionId ?? null}::text is null or exists (
       select from user_sessions where id = ${sessionId ?? null}
         and ended_at is null and expires_at > clock_timestamp())))`;
@@ -177,17 +178,16 @@ async function writeConsent(
   return isGood ? grant : STALE;
 }
 
-/**
- * A fresh grant under a consent that covers a request; undefined when that has just ended. Never
- * shared by two authorizations.
- */
+/** A fresh grant, never shared, under a consent that covers a request; undefined when either has changed. */
 export async function createGrant(
   db: Executor,
   consent: Pick<ConsentRow, 'id'>,
   scopes: readonly string[],
   origin: Origin,
+  epoch: number,
 ): Promise<NewGrant | undefined> {
-  const row = sql`select * from consents where id = ${consent.id} and ended_at is null`;
+  const row = sql`select * from consents
+    where id = ${consent.id} and ended_at is null and ${stands({ epoch })}`;
   return (await writeGrant(db, row, scopes, origin)).grant;
 }
 

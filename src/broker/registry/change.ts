@@ -23,8 +23,9 @@ export interface Change {
    */
   stop(stop: Omit<Stop, 'by'> & { readonly ends?: Ended | undefined }): void;
   /**
-   * Work for the end of a change that may narrow, when nothing is issued any more: looking for live
-   * tokens misses none then. Reads and `stop` only.
+   * Work for the end of a change that may narrow, when nothing is issued and nothing decided before is
+   * written any more: looking for live tokens misses none then, and `notBefore` is newer than all of
+   * it. Reads, `stop`, and rows that the change holds already.
    */
   whenClosed(work: () => Promise<void>): void;
 }

@@ -159,9 +159,10 @@ async function patchUser(
   const user = await updateUser(change.tx, id, {
     ...(values as Partial<UserRow>),
     ...(email === undefined ? {} : { emailKey: emailKeyOf(email) }),
-    ...(newPassword ? { passwordHash, notBefore: databaseNow } : {}),
+    ...(newPassword ? { passwordHash } : {}),
   });
   if (newPassword) {
+    endWhatIsOlder(change, id);
     // The newest fact about a key counts: a disabled user must stay stopped.
     change.stop({ key: id, always: row.status === 'disabled', reason: 'password changed' });
   }
@@ -172,6 +173,12 @@ async function patchUser(
   await change.record({ type: 'registry.changed', sub: id, detail });
   return { before: row, user, fields };
 }
+
+/** Since when is said last: nothing decided on what was before is newer (DESIGN §5). */
+const endWhatIsOlder = (change: Change, id: string): void =>
+  change.whenClosed(async () => {
+    await updateUser(change.tx, id, { notBefore: databaseNow });
+  });
 
 /** A disabled user has nothing; being enabled again brings nothing back. */
 async function setStatus(
@@ -188,7 +195,8 @@ async function setStatus(
   if (row.status === status && (!disabling || row.statusReason === statusReason)) {
     return { user: row, changed: false };
   }
-  const user = await updateUser(change.tx, id, { status, statusReason, notBefore: databaseNow });
+  const user = await updateUser(change.tx, id, { status, statusReason });
+  endWhatIsOlder(change, id);
   change.stop({
     key: id,
     always: disabling,
