@@ -75,6 +75,8 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
     throw refusal('formExpired');
   }
   const email = form.get('email') ?? '';
+  // No later than the proof: a password that is changed from here on ends what this begins (M2).
+  const ts = Math.floor(deps.now() / 1000);
   const outcome = await deps.signIn({
     email,
     password: form.get('password') ?? '',
@@ -91,8 +93,6 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     });
   }
-  // The time of the proof, not of what comes of it later.
-  const ts = Math.floor(deps.now() / 1000);
   const { userId, sessionId: session } = outcome;
   const login = { accountId: userId, acr: PASSWORD_ACR, amr: ['pwd'], ts, session };
   await keepResult(interaction, { login });

@@ -23,11 +23,17 @@ export type SessionEnd = 'sign_out' | 'ended_by_user' | 'everywhere' | 'replaced
 
 const USER_AGENT_CHARS_MAX = 400;
 
-/** $1 id, $2 key, $3 user, $4 browser, $5 address, $6 life, $7 detail of the event, $8 request. */
+/**
+ * $1 id, $2 key, $3 user, $4 browser, $5 address, $6 life, $7 detail of the event, $8 request, $9 what was
+ * proved. A change of the user that is under way is waited for, and what it leaves is looked at.
+ */
 const OPEN = `
-with opened as (
+with proved as (
+  select id from users where id = $3 and status = 'active' and password_hash = $9 for share
+), opened as (
   insert into user_sessions (id, uid, user_id, user_agent, address, expires_at)
-  values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6::float8)) returning user_id
+  select $1, $2, id, $4, $5, clock_timestamp() + make_interval(secs => $6::float8) from proved
+  returning user_id
 )
 select behalf_record(jsonb_build_array(jsonb_build_object('type', 'sign_in.succeeded',
   'by', user_id, 'sub', user_id, 'request_id', $8::text, 'detail', $7::text::jsonb))) from opened`;
@@ -35,25 +41,29 @@ select behalf_record(jsonb_build_array(jsonb_build_object('type', 'sign_in.succe
 /**
  * Notes that somebody proved who they are, and its event with it. Without a key the browser's
  * session does not exist yet: until `joinSession` the row stands for the proof alone, and goes by
- * its own id.
+ * its own id. Undefined when what was proved is not the password any more, or nobody's who may sign in
+ * (M2): checking one takes long enough for that.
  */
 export async function openSession(
   db: Database,
   sign: {
     readonly userId: string;
+    /** The hash of the password that was proved. */
+    readonly passwordHash: string | null;
     readonly place: Place;
     readonly lifeSeconds: number;
     readonly key?: string | undefined;
     readonly requestId?: string | undefined;
   },
-): Promise<string> {
+): Promise<string | undefined> {
   const id = newId('ses');
-  const { userId, place, lifeSeconds, key = id, requestId = null } = sign;
+  const { userId, passwordHash, place, lifeSeconds, key = id, requestId = null } = sign;
   const userAgent = place.userAgent?.slice(0, USER_AGENT_CHARS_MAX) ?? null;
   const address = place.address === '' ? null : place.address;
   const detail = JSON.stringify({ session: id });
-  await db.run(OPEN, [id, key, userId, userAgent, address, lifeSeconds, detail, requestId]);
-  return id;
+  const proof = [id, key, userId, userAgent, address, lifeSeconds, detail, requestId, passwordHash];
+  const rows = await db.run(OPEN, proof);
+  return rows.length > 0 ? id : undefined;
 }
 
 /** $1 the proof, $2 the session's key, $3 its life: once, and again for the same session. */

@@ -85,12 +85,20 @@ async function signIn(
   const user = couldExist(email) ? await findUserByEmail(db.orm, email) : undefined;
   const fits = await queue.run(() => verify(user?.passwordHash ?? null, password));
   if (user === undefined || !fits || user.status !== 'active') {
-    await record(db.orm, { ...failed(user, fits, admission.failures), requestId });
+    const reason = user === undefined ? 'no_such_user' : fits ? 'not_active' : 'wrong_password';
+    await record(db.orm, { ...failed(user, reason, admission.failures), requestId });
     return { ok: false, problem: 'wrong' };
   }
-  const sessionId = await openSession(db, { userId: user.id, place, lifeSeconds, key, requestId });
+  const { id: userId, passwordHash } = user;
+  const proof = { userId, passwordHash, place, lifeSeconds, key, requestId };
+  const sessionId = await openSession(db, proof);
+  if (sessionId === undefined) {
+    const { failures } = admission;
+    await record(db.orm, { ...failed(user, 'changed_meanwhile', failures), requestId });
+    return { ok: false, problem: 'wrong' };
+  }
   await throttle.succeeded(who);
-  return { ok: true, userId: user.id, sessionId };
+  return { ok: true, userId, sessionId };
 }
 
 /** PostgreSQL text holds no NUL: what has one is nobody's address. */
@@ -98,11 +106,8 @@ const couldExist = (email: string): boolean =>
   email.length <= EMAIL_CHARS_MAX && !email.includes('\0');
 
 /** The address as typed stays out: people type passwords into it. */
-function failed(user: UserRow | undefined, fits: boolean, failures: number): AuditEvent {
-  const reason = user === undefined ? 'no_such_user' : fits ? 'not_active' : 'wrong_password';
-  return {
-    type: 'sign_in.failed',
-    ...(user === undefined ? {} : { sub: user.id }),
-    detail: { problem: 'wrong', reason, failures },
-  };
-}
+const failed = (user: UserRow | undefined, reason: string, failures: number): AuditEvent => ({
+  type: 'sign_in.failed',
+  ...(user === undefined ? {} : { sub: user.id }),
+  detail: { problem: 'wrong', reason, failures },
+});
