@@ -51,7 +51,7 @@ export interface ScopeLint {
 
 /**
  * Refuses names that naive verifiers confuse: substring and prefix matching is common in the
- * field (resource-servers.md note 13), so at one resource no scope may contain another.
+ * field, so at one resource no scope may contain another.
  */
 export function lintScopeNames(names: readonly string[]): ScopeLint[] {
   const problems: ScopeLint[] = [];

@@ -35,7 +35,7 @@ async function delegate(visitor: typeof ANA) {
 const isActive = async (token: string) =>
   (await postForm(`${t.issuer}/introspect`, { token }, authFor(t, FILES_CLIENT))).body.active;
 
-describe('POST /consents/end: bulk stop, force re-consent (people.md 4a)', () => {
+describe('POST /consents/end: bulk stop, force re-consent', () => {
   const NOTHING = { access_tokens: 0, refresh_tokens: 0, grants: 0, consents: 0 };
   const counts = ({ ended_at: at, ...rest }: Record<string, unknown>) => {
     expect(at).toMatch(/^\d{4}-.*Z$/);

@@ -1,4 +1,4 @@
-// The catalogue itself: which classes of threats.md have a case, and that every case is its own.
+// The catalogue itself: which classes of threats have a case, and that every case is its own.
 import { describe, expect, it } from 'vitest';
 import { type Attack, title } from './support/attack.js';
 import { actors } from './tables/actors.js';

@@ -1,5 +1,5 @@
 // DESIGN §9.2: consent for agent A never serves agent B, however the requests interleave. The
-// engine's own grant loading fails every test here (engine.md b).
+// engine's own grant loading fails every test here.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Browserless,

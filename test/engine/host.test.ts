@@ -1,5 +1,5 @@
 // DESIGN §9.6: the issuer is what it is configured to be, whatever a request claims to have come
-// through. The engine would derive endpoint URLs, audiences and redirects from it (engine.md g).
+// through. The engine would derive endpoint URLs, audiences and redirects from it.
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, createBroker } from '../../src/broker/app.js';

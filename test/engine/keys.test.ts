@@ -1,5 +1,5 @@
 // The life of a signing key as everybody sees it: published before it signs, verified as long as what
-// it signed lives, gone then; and at once when it was compromised (DESIGN §4, §9.8, engine.md j).
+// it signed lives, gone then; and at once when it was compromised (DESIGN §4, §9.8).
 import {
   createLocalJWKSet,
   createRemoteJWKSet,

@@ -224,7 +224,7 @@ describe('§9.4 what hangs on a consent does not hang on a browser session', () 
     expect((await refresh(body.refresh_token)).status).toBe(200);
   });
 
-  it('keeps agent A’s code and refresh token alive when agent B is authorized in the same session (engine.md b)', async () => {
+  it('keeps agent A’s code and refresh token alive when agent B is authorized in the same session', async () => {
     const first = await authorize(t);
     const tokens = (await redeem(t, first)).body;
     const { challenge, verifier } = pkce();

@@ -1,5 +1,5 @@
 // DESIGN §9.8: keys change by building a new provider and putting it in the old one's place, under
-// load, and nobody notices (engine.md j, G16).
+// load, and nobody notices (G16).
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createBrowserless, formsOf } from '../../examples/demo/walk-pages.js';

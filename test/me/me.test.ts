@@ -1,4 +1,4 @@
-// `/me` over HTTP: what acts for a user, and stopping it; nobody else's, ever (people.md 4d, DESIGN
+// `/me` over HTTP: what acts for a user, and stopping it; nobody else's, ever (DESIGN
 // §1.4, §6). Signing in there is signing in everywhere: one session, kept by the engine.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createBrowserless, formsOf } from '../../examples/demo/walk-pages.js';

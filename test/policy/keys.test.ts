@@ -1,4 +1,4 @@
-// When keys are made, rotated and retired, as a table: DESIGN §9.8, engine.md j.
+// When keys are made, rotated and retired, as a table: DESIGN §9.8.
 import { describe, expect, it } from 'vitest';
 import {
   dueSteps,

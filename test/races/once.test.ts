@@ -1,5 +1,5 @@
 // Client assertions, pushed requests and interactions: whatever may happen once happens once, at 200
-// × 20, on one process and on two (DESIGN §9.3, threats.md K5, PA1, A8, I8). The soak runs the same
+// × 20, on one process and on two (DESIGN §9.3, K5, PA1, A8, I8). The soak runs the same
 // races by the ten thousand.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRaces, type Race } from '../soak/races.js';

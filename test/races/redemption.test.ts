@@ -1,5 +1,5 @@
 // Whatever may happen once happens once, however many ask for it at the same moment and whichever
-// process they reach (DESIGN §9.3, threats.md §0.1, C2, R2, D6, G3, G4). Real PostgreSQL, real
+// process they reach (DESIGN §9.3, C2, R2, D6, G3, G4). Real PostgreSQL, real
 // processes: PGlite's single connection hides every one of these races.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, claimsOf } from '../support/broker.js';

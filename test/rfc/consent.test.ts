@@ -1,4 +1,4 @@
-// The consent page over HTTP (people.md 4c; DESIGN §7, §8a 2–4): what it is made from, what may come
+// The consent page over HTTP (DESIGN §7, §8a 2–4): what it is made from, what may come
 // back from it, and what becomes of that.
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

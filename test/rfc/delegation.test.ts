@@ -89,7 +89,7 @@ describe('DESIGN §8a on behalf of a user', () => {
     });
   });
 
-  it('asks again for another agent: a consent for A never serves B (OB6, engine.md b)', async () => {
+  it('asks again for another agent: a consent for A never serves B (OB6)', async () => {
     const { browser } = await authorize(t);
     const { challenge } = pkce();
     const again = await browser.open(
@@ -532,7 +532,7 @@ describe('stops (DESIGN §6)', () => {
     expect(again.body.error).toBe('invalid_grant');
   });
 
-  it('ends one authorization and leaves its sibling alone (engine.md b)', async () => {
+  it('ends one authorization and leaves its sibling alone', async () => {
     const one = await redeem(t, await authorize(t));
     const two = await redeem(t, await authorize(t));
     const grantOf = (token: string) => (claimsOf(token).jti as string).split('.')[1] as string;

@@ -1,4 +1,4 @@
-// Scenarios as data (DESIGN §8c, threats.md §2): through the pure policy, over HTTP and through the
+// Scenarios as data (DESIGN §8c): through the pure policy, over HTTP and through the
 // verifier, all three as the scenario says.
 import { describe, expect, it } from 'vitest';
 import { alone } from './alone.js';

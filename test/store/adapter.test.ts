@@ -204,7 +204,7 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
     expect(await adapter('AuthorizationCode').find(id)).toHaveProperty('consumed');
   });
 
-  it('takes a replay marker once, and again when the first has expired (K5, threats.md §0.3)', async () => {
+  it('takes a replay marker once, and again when the first has expired (K5)', async () => {
     const replay = adapter('ReplayDetection');
     const id = value();
     const outcomes = await Promise.allSettled(
@@ -221,7 +221,7 @@ describe.each(DATABASES)('the engine’s adapter on %s', (_name, open) => {
     });
   });
 
-  it('ends an interaction once, so that a form sent twice gives one code (I8, engine.md n.11)', async () => {
+  it('ends an interaction once, so that a form sent twice gives one code (I8)', async () => {
     const id = await store('Interaction');
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, () => adapter('Interaction').destroy(id)),

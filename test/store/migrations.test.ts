@@ -1,5 +1,5 @@
 // Starting at the same time: several processes on one PostgreSQL migrate it once, and several on one
-// data directory open it once (G23, threats.md §0.8). Real processes throughout.
+// data directory open it once (G23). Real processes throughout.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';

@@ -1,7 +1,7 @@
 /**
  * Where the engine asks about consent: the check of a request before any page, the grant that
  * serves an authorization, and whether the page must be shown. The engine's own grant loading
- * would serve agent B from agent A's consent (engine.md, b): this one never does.
+ * would serve agent B from agent A's consent: this one never does.
  */
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
 import { interactionPolicy } from 'oidc-provider';

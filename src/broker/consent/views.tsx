@@ -1,5 +1,5 @@
 /**
- * The consent page (people.md §4c): who wants to act for whom, where, what it may and may not do,
+ * The consent page: who wants to act for whom, where, what it may and may not do,
  * for how long. It shows what it is given and decides nothing; only what is sealed in `shown` can
  * be granted, whatever comes back.
  */

@@ -1,6 +1,6 @@
 /**
- * A lock of our own: PGlite takes none, and two processes on one directory lose data (threats.md
- * §0.8). The holder is named by process id and start time, so a killed process's lock, or one whose
+ * A lock of our own: PGlite takes none, and two processes on one directory lose data.
+ * The holder is named by process id and start time, so a killed process's lock, or one whose
  * id was given to another program, is recovered; a living one's never.
  *
  * Process ids mean something only where they were given: two containers that share a volume may both

@@ -13,7 +13,7 @@ export interface PostgresOptions {
   readonly poolSize?: number | undefined;
 }
 
-/** drizzle replaces a client's serializers, so it has one of its own (performance.md, 9.1). */
+/** drizzle replaces a client's serializers, so it has one of its own. */
 const ORM_POOL_SIZE = 6;
 /** Few connections, pipelined, beat many; but commits need more than one. */
 const RAW_POOL_SIZE = 4;

@@ -31,7 +31,7 @@ const FORWARDED = [
 ];
 
 /**
- * The engine derives endpoint URLs from Host and the forwarded headers (engine.md, g): both are
+ * The engine derives endpoint URLs from Host and the forwarded headers: both are
  * overwritten with the issuer's before anything reads them.
  */
 export function pinHost(issuer: string, trustedProxies = 0): Middleware {

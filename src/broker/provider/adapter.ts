@@ -1,7 +1,7 @@
 /**
  * The engine's storage. Values are hashed before they become keys and taken out of the payload, so
  * the table yields no usable token; whatever may happen only once is one conditional statement with
- * a row count (the engine itself finds, checks, then writes: threats.md §0.1). Registrations come
+ * a row count (the engine itself finds, checks, then writes). Registrations come
  * from the registry, not from here.
  */
 import type { Adapter, AdapterPayload } from 'oidc-provider';

@@ -58,7 +58,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     conformIdTokenClaims: true,
     rotateRefreshToken: true,
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-    // Tied to the session, authorizing agent B would end agent A (engine.md, b).
+    // Tied to the session, authorizing agent B would end agent A.
     expiresWithSession: async () => false,
     loadExistingGrant: deps.loadExistingGrant,
     findAccount: (_ctx, id, token) => findAccount(deps, id, token),
@@ -116,7 +116,7 @@ const LIVES: NonNullable<Configuration['ttl']> = {
   ClientCredentials: (_ctx, token) =>
     token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN_TTL_SECONDS,
   AuthorizationCode: CODE_TTL_SECONDS,
-  // Each is given its own, from the consent; not prolonged by rotation (engine.md, b).
+  // Each is given its own, from the consent; not prolonged by rotation.
   Grant: DELEGATION_MAX_RANGE.max,
   IdToken: ACCESS_TOKEN_TTL_SECONDS,
   Interaction: INTERACTION_TTL_SECONDS,

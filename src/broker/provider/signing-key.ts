@@ -1,4 +1,4 @@
-/** Signs with a bare `KeyObject`, synchronously: the fastest way in one process (performance.md §1). */
+/** Signs with a bare `KeyObject`, synchronously: the fastest way in one process. */
 import { constants, type KeyObject, sign } from 'node:crypto';
 import { ExternalSigningKey } from 'oidc-provider';
 import type { SigningKey, VerificationKey } from '../keys/store.js';

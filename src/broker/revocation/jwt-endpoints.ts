@@ -1,7 +1,7 @@
 /**
  * Introspection (RFC 7662) and revocation (RFC 7009) of JWT access tokens. The engine authenticates
  * the client, then refuses structured tokens; this answers in its place, so that authentication,
- * parsing and CORS stay the engine's (engine.md, d).
+ * parsing and CORS stay the engine's.
  */
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { AccessTokenClaims } from '../../protocol/index.js';

@@ -11,7 +11,7 @@ export interface Attack {
   readonly id: string;
   /** A sentence: what is tried. */
   readonly name: string;
-  /** Incidents of threats.md §2, by number or CVE. */
+  /** Incidents, by number or CVE. */
   readonly refs?: readonly string[];
   /** Tries it; what the attacker saw. */
   run(w: AttackWorld): Promise<unknown>;
@@ -127,7 +127,7 @@ export function runAttacks(name: string, attacks: readonly Attack[]): void {
 const isAnswer = (value: unknown): value is Answer =>
   typeof value === 'object' && value !== null && 'status' in value && 'setCookies' in value;
 
-/** Everything the catalogue asks for after every attack (threats.md §1, global oracle). */
+/** Everything the catalogue asks for after every attack (the global oracle). */
 export async function judge(w: AttackWorld, attack: Attack, tally: Tally): Promise<string[]> {
   const findings: string[] = [];
   const { exchanges } = tally;
