@@ -19,8 +19,12 @@ import {
   worlds,
 } from './support/chains.js';
 
-const CHAINS = Number(process.env.SOAK_CHAINS ?? 5000);
+const isSoak = process.env.MODE === 'soak';
+/** For each property: thousands in `npm test`, a million in `npm run soak`. */
+const CHAINS = Number(process.env.SOAK_CHAINS ?? (isSoak ? 1_000_000 : 5000));
 const RUNS = { numRuns: CHAINS };
+/** A soak ends when it is done. */
+const TIMEOUT_MS = isSoak ? 7 * 24 * 3600 * 1000 : 60_000;
 const script = fc.array(fc.tuple(moves, fc.nat({ max: 63 })), { minLength: 1, maxLength: 8 });
 const root = fc.constantFrom<'user' | 'agent'>('user', 'user', 'agent');
 
@@ -58,7 +62,7 @@ const everyHop = (check: (hop: Hop) => boolean | undefined) =>
     RUNS,
   );
 
-describe('DESIGN §8c a chain of exchanges', () => {
+describe('DESIGN §8c a chain of exchanges', { timeout: TIMEOUT_MS }, () => {
   it('does happen: takes, hand-offs, goings-on and chains of four are all among the random ones', () => {
     const seen = new Set<string>();
     fc.assert(

@@ -4,6 +4,7 @@ import { userPrincipals } from '../delegation/load.js';
 import type { Party } from '../delegation/policy.js';
 import type { Facts, ResourceFacts } from '../facts/store.js';
 import type { ChainActor, ExchangeFacts, ParentToken, Place, Presenter } from './facts.js';
+import { workedHere } from './policy.js';
 import type { SubjectState } from './store.js';
 
 /** Who presents the token, as far as authentication or an actor token proved it. */
@@ -78,13 +79,6 @@ export async function loadExchangeFacts(
     provedKey,
     helper,
   };
-}
-
-/** Agents follow each other at one resource; a service left the one before it. */
-function workedHere(chain: readonly ChainActor[]): readonly ChainActor[] {
-  const service = chain.findIndex(({ profile }) => profile === 'service');
-  if (service === 0) return chain.slice(0, 1);
-  return service === -1 ? chain : chain.slice(0, service);
 }
 
 interface PartyRow {

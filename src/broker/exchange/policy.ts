@@ -32,6 +32,13 @@ export const currentActor = ({
 }: ParentToken): ChainActor | undefined =>
   chain[0] ?? (subjectProfile === 'user' ? undefined : { id: subject, profile: subjectProfile });
 
+/** Agents follow each other at one resource; a service left the one before it. */
+export function workedHere(chain: readonly ChainActor[]): readonly ChainActor[] {
+  const service = chain.findIndex(({ profile }) => profile === 'service');
+  if (service === 0) return chain.slice(0, 1);
+  return service === -1 ? chain : chain.slice(0, service);
+}
+
 /** Whether this exchange may happen, and what is left in it. */
 export function decideExchange(
   facts: ExchangeFacts,

@@ -17,7 +17,7 @@ import type {
   ParentToken,
   Place,
 } from '../../../src/broker/exchange/facts.js';
-import { currentActor, decideExchange } from '../../../src/broker/exchange/policy.js';
+import { currentActor, decideExchange, workedHere } from '../../../src/broker/exchange/policy.js';
 import { closure } from '../../../src/protocol/index.js';
 
 export const USER = 'usr_u';
@@ -144,9 +144,26 @@ export const delegationOf = (world: World): Delegation => ({
   agentId: 'agt_a',
   helpers: world.consent.helpers,
   resource: CONSENTED,
-  downstream: world.resources[CONSENTED]?.downstream ?? [],
+  downstream: shownEdges(world),
   expiresAt: GRANT_ENDS,
 });
+
+/** A page says where each scope that it offers leads; of a way for none of them it says nothing. */
+function shownEdges({ resources, permitted }: World): readonly Edge[] {
+  const { scopes, downstream } = resources[CONSENTED] as Resource;
+  const user = delegableScopes(scopes, permitted[USER]?.[CONSENTED] ?? []);
+  const offered = heldScopes(scopes, permitted.agt_a?.[CONSENTED] ?? []).filter((scope) =>
+    user.includes(scope),
+  );
+  return downstream
+    .map((edge) => ({
+      resource: edge.resource,
+      scopes: Object.fromEntries(
+        Object.entries(edge.scopes).filter(([from, to]) => offered.includes(from) && to.length > 0),
+      ),
+    }))
+    .filter((edge) => Object.keys(edge.scopes).length > 0);
+}
 
 /** The first token of a chain: the user's agent at its resource, or an agent by itself. */
 export function rootToken(world: World, root: 'user' | 'agent'): ModelToken | undefined {
@@ -218,8 +235,6 @@ const profileOf = (id: string): ChainActor['profile'] =>
 
 export function factsOf(world: World, token: ModelToken, move: Move): ExchangeFacts {
   const permittedAt = (id: string, where: string) => world.permitted[id]?.[where] ?? [];
-  const workedHere =
-    token.audience === CONSENTED ? token.chain : token.chain.filter((_, n) => n === 0);
   const story = [token.subject, token.clientId, ...token.via, ...token.chain.map(({ id }) => id)];
   const takesWorkFrom = (id: string) => world.edges[id] ?? [];
   return {
@@ -237,7 +252,7 @@ export function factsOf(world: World, token: ModelToken, move: Move): ExchangeFa
     },
     delegation: token.subjectProfile === 'user' ? delegationOf(world) : null,
     here: place(world, token.audience, token.subject),
-    heldHere: workedHere.map(({ id }) => permittedAt(id, token.audience)),
+    heldHere: workedHere(token.chain).map(({ id }) => permittedAt(id, token.audience)),
     target: place(world, move.target, token.subject),
     helper:
       move.handOffTo === undefined

@@ -26,6 +26,7 @@ export interface HeldTokens {
 export interface HttpStage extends Stage {
   /** The token a step gave a name. */
   token(name: string): HeldTokens;
+  rename(name: string, as: string): void;
 }
 
 interface Scene {
@@ -46,6 +47,7 @@ export function createHttpStage(
   const scene: Scene = { t, world, names, secrets, tokens: new Map(), browsers: new Map() };
   return {
     token: (name) => held(scene, name),
+    rename: (name, as) => void scene.tokens.set(as, held(scene, name)),
     happens: (event) => happen(scene, event),
     asks: async (request, as) => {
       const answer = await ask(scene, request);

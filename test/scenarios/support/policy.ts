@@ -15,7 +15,7 @@ import type {
   ParentToken,
   Place,
 } from '../../../src/broker/exchange/facts.js';
-import { decideExchange } from '../../../src/broker/exchange/policy.js';
+import { decideExchange, workedHere } from '../../../src/broker/exchange/policy.js';
 import { type Act, closure, isSubset, revocationKeys } from '../../../src/protocol/index.js';
 import { reasonOf } from './reasons.js';
 import type {
@@ -385,13 +385,6 @@ function presenterOf(
 
 const profileOf = (state: State, id: string): ChainActor['profile'] =>
   agentOf(state, id) === undefined ? 'service' : 'ai_agent';
-
-/** Agents follow each other at one resource; a service left the one before it. */
-export function workedHere(chain: readonly ChainActor[]): readonly ChainActor[] {
-  const service = chain.findIndex(({ profile }) => profile === 'service');
-  if (service === 0) return chain.slice(0, 1);
-  return service === -1 ? chain : chain.slice(0, service);
-}
 
 function placeOf(state: State, identifier: string, subject: string): Place | undefined {
   const resource = state.world.resources[identifier];
