@@ -42,6 +42,9 @@ export const agents = pgTable('agents', {
   clients: textList('clients'),
   /** Where answers go when the agent is itself the OAuth client of a code flow; none: it is not. */
   redirectUris: textList('redirect_uris'),
+  /** RFC 9126 §6, RFC 9101 §10.5: as of clients, where the agent is one. */
+  requirePar: boolean('require_par').notNull().default(false),
+  requireSignedRequest: boolean('require_signed_request').notNull().default(false),
   /** Agents it takes work from. */
   takesWorkFrom: textList('takes_work_from'),
   /** client_secret_basic | client_secret_post | private_key_jwt */
