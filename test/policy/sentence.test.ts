@@ -68,3 +68,26 @@ describe('sentences about chains', () => {
     );
   });
 });
+
+describe('sentences about changes of the registry', () => {
+  const changed = (detail: Record<string, unknown>): string =>
+    sentence({ type: 'registry.changed', by: 'usr_ana', detail } as RecordedEvent, (id) =>
+      id === 'usr_ana' ? 'Ana' : id,
+    );
+  it.each([
+    [['files:read'], ['files:write'], 'added files:read; took away files:write'],
+    [['files:list', 'files:read'], [], 'added files:list, files:read'],
+    [[], ['files:write'], 'took away files:write'],
+  ])('a permission: added %j, removed %j', (added, removed, told) => {
+    const id = 'agt_scribe at https://index.example';
+    expect(changed({ noun: 'permission', id, principal: 'agt_scribe', added, removed })).toBe(
+      `Ana changed permission ${id}: ${told}`,
+    );
+  });
+
+  it('everything else by its fields', () => {
+    expect(changed({ noun: 'agent', id: 'agt_scribe', fields: ['name', 'owner'] })).toBe(
+      'Ana changed agent agt_scribe: name, owner',
+    );
+  });
+});

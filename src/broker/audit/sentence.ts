@@ -109,6 +109,13 @@ function frontOf({ clientId, agentId, detail }: RecordedEvent): string | undefin
   return idsIn(detail?.via).find((id) => id !== agentId && !actors.includes(id));
 }
 
+/** Fields; of a permission, the scopes that came and went. */
+function whatChanged(detail: Readonly<Record<string, unknown>>): string {
+  const [fields, added, removed] = [detail.fields, detail.added, detail.removed].map(list);
+  const parts = [fields, added && `added ${added}`, removed && `took away ${removed}`];
+  return safeText(parts.filter(Boolean).join('; '));
+}
+
 /** What administrators did. */
 function ofRegistry(event: RecordedEvent, by: string, whom: string): string | undefined {
   const detail = event.detail ?? {};
@@ -129,7 +136,7 @@ function ofRegistry(event: RecordedEvent, by: string, whom: string): string | un
     case 'registry.created':
       return `${by} registered ${thing}`;
     case 'registry.changed':
-      return `${by} changed ${thing}: ${safeText(list(detail.fields))}`;
+      return `${by} changed ${thing}: ${whatChanged(detail)}`;
     case 'registry.retired':
       return `${by} retired ${thing}${because}`;
     case 'credential.added':
