@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { delegableScopes, heldScopes } from '../../src/broker/delegation/policy.js';
+import { decideExchange } from '../../src/broker/exchange/policy.js';
 import { ACT_DEPTH_MAX, isSubset } from '../../src/protocol/index.js';
 import {
   AGENTS,
@@ -312,6 +313,59 @@ describe('DESIGN §8c every chain of a small world', () => {
       taken += walkAll(world, rootToken(world, 'user') as ModelToken);
     }
     expect(taken).toBeGreaterThan(5000);
+  });
+});
+
+describe('DESIGN §8a a bound client fronts for its agent alone, in exchanges too', () => {
+  const everything = { [CONSENTED]: ['a:list'] };
+  const world: World = {
+    resources: {
+      [CONSENTED]: {
+        scopes: { 'a:list': { risk: 'read', restricted: false, implies: [], base: true } },
+        downstream: [],
+        requireUser: false,
+      },
+    },
+    permitted: { [USER]: everything, agt_a: everything, agt_b: everything },
+    edges: { agt_b: ['agt_a'] },
+    stopped: [],
+    consent: { scopes: ['a:list'], helpers: 1 },
+  };
+  const fronted = (
+    boundTo: string | null,
+    proof: 'token' | 'client_binding',
+    clients = ['cli_b'],
+  ) => {
+    const move: Move = {
+      presenter: 'agt_b',
+      target: CONSENTED,
+      scopes: undefined,
+      handOffTo: undefined,
+      proofExpiresAt: undefined,
+    };
+    const facts = factsOf(world, rootToken(world, 'user') as ModelToken, move);
+    const presenter = facts.presenter && { ...facts.presenter, proof, clients };
+    const caller = { ...party(world, 'cli_b'), boundTo };
+    const decision = decideExchange({ ...facts, presenter, caller }, {});
+    return 'denied' in decision ? decision.denied : decision.step;
+  };
+  it.each([
+    ['an unbound one, with the agent’s own token', null, 'token', 'take'],
+    ['the one bound to it, by its binding', 'agt_b', 'client_binding', 'take'],
+    ['the one bound to it, with the agent’s own token', 'agt_b', 'token', 'take'],
+    ['one bound to another, with this one’s token', 'agt_c', 'token', 'client_may_not_front'],
+    [
+      'one whose binding went since it was looked at',
+      null,
+      'client_binding',
+      'client_may_not_front',
+    ],
+    ['one bound to another since', 'agt_c', 'client_binding', 'client_may_not_front'],
+  ] as const)('%s', (_what, boundTo, proof, outcome) => {
+    expect(fronted(boundTo, proof)).toBe(outcome);
+  });
+  it('and nobody the agent does not accept', () => {
+    expect(fronted(null, 'token', [])).toBe('client_may_not_front');
   });
 });
 

@@ -227,6 +227,38 @@ describe('DESIGN §8c a hand-off token is refused everywhere else, and stays goo
   });
 });
 
+describe('DESIGN §8a a client that is bound fronts for that agent, and for no other', () => {
+  it('also with the other one’s actor token', async () => {
+    const { orm } = t.opened.db;
+    const bind = async (agentId: string | null) => {
+      await orm.update(tables.clients).set({ agentId }).where(eq(tables.clients.id, HOST));
+      await orm
+        .update(tables.agents)
+        .set({ clients: [HOST] })
+        .where(eq(tables.agents.id, OTHER_AGENT));
+      await orm.update(tables.policyEpoch).set({ epoch: sql`epoch + 1` });
+    };
+    const subject = await userToken(1);
+    const asOther = async () =>
+      exchange(HOST, {
+        subject_token: subject,
+        actor_token: await actorToken(t, OTHER_AGENT),
+        actor_token_type: ACCESS_TOKEN,
+      });
+    await bind(AGENT);
+    expect(await asOther()).toMatchObject({
+      status: 400,
+      body: {
+        error: 'invalid_request',
+        error_description: 'the actor may not act on this subject_token',
+      },
+    });
+    await bind(null);
+    const { status, body } = await asOther();
+    expect([status, claimsOf(body.access_token).client_id]).toEqual([200, HOST]);
+  });
+});
+
 describe('DESIGN §8c the resource’s own service goes on', () => {
   it('downstream, by the edge’s map, as a service around the agent', async () => {
     const subject = await userToken(0);

@@ -78,7 +78,8 @@ export interface ExchangeFacts {
   readonly parent: ParentToken;
   /** Everyone the parent hangs on: subject, clients, actors. One missing or stopped ends it. */
   readonly story: ReadonlyArray<Party | undefined>;
-  readonly caller: Party | undefined;
+  /** With the agent an operator bound it to, if one did. */
+  readonly caller: (Party & { readonly boundTo?: string | null }) | undefined;
   readonly presenter: Presenter | undefined;
   /** `undefined`: ended, or run out. `null`: no user in the story. */
   readonly delegation: Delegation | null | undefined;

@@ -61,7 +61,7 @@ export async function loadExchangeFacts(
   const everyone = [parent.subject, parent.clientId, ...parent.via, ...chain.map(({ id }) => id)];
   const [story, caller, proved, helper, places, heldHere] = await Promise.all([
     Promise.all([...new Set(everyone)].map((id) => partyOf(facts, id))),
-    partyOf(facts, callerId),
+    callerOf(facts, callerId),
     presenter === undefined ? undefined : presenterOf(facts, presenter, target),
     helperId === undefined ? undefined : helperOf(facts, helperId),
     Promise.all([here, target].map((one) => loadPlace(facts, one, parent))),
@@ -91,6 +91,11 @@ async function partyOf(facts: Facts, id: string): Promise<Party | undefined> {
   const row: PartyRow | undefined =
     (await facts.user(id)) ?? (await facts.agent(id)) ?? (await facts.client(id));
   return row && { id: row.id, status: row.status, notBeforeMs: row.notBefore.getTime() };
+}
+
+async function callerOf(facts: Facts, id: string): Promise<ExchangeFacts['caller']> {
+  const party = await partyOf(facts, id);
+  return party && { ...party, boundTo: (await facts.client(id))?.agentId ?? null };
 }
 
 async function presenterOf(

@@ -60,8 +60,18 @@ export function decideExchange(
   return denied === undefined ? whatIsLeft(located, request, step, chain) : { denied };
 }
 
-const mayFront = (caller: Party, presenter: Presenter): boolean =>
-  caller.id === presenter.id || presenter.clients.includes(caller.id);
+/**
+ * A client that is bound fronts for that agent, and for no other (§8a); a binding proves as long as it
+ * stands: facts may have become newer since it was seen.
+ */
+function mayFront(
+  { id, boundTo = null }: Party & { readonly boundTo?: string | null },
+  presenter: Presenter,
+): boolean {
+  if (boundTo === null && presenter.proof === 'client_binding') return false;
+  if (boundTo !== null && boundTo !== presenter.id) return false;
+  return id === presenter.id || presenter.clients.includes(id);
+}
 
 /** What the caller is doing follows from who they are to the parent (TX5, X10). */
 function stepOf(
