@@ -178,6 +178,22 @@ const said = (now: TermsSources) =>
     { terms: termsOf(now, OFFERED), offered: OFFERED, lost: [], titleOf: (scope) => scope },
   );
 
+describe('DESIGN §8c what a scope leads on to is told with all that comes along there', () => {
+  const implying = (scopes: object) =>
+    withDownstream(RESOURCE.downstream, { ...LOG, scopes: { ...LOG.scopes, ...scopes } });
+  const onward = { title: 'Add lines', risk: 'write', implies: ['clear'] };
+  it('names and titles, downward', () => {
+    const { scopes } = termsOf(implying({ append: onward }), OFFERED);
+    expect(scopes.write?.downstream).toEqual({
+      'https://log.example': { name: 'Log', scopes: { append: 'Add lines', clear: 'Clear' } },
+    });
+  });
+  it('and asked about again when more comes along', () => {
+    expect(said(implying({ append: onward })).changed).toHaveLength(1);
+    expect(said(implying({ append: { ...onward, implies: [] } })).changed).toEqual([]);
+  });
+});
+
 describe('a change asks again (D7, I2)', () => {
   it.each([
     ['the agent is renamed', withAgent({ name: 'Helper Pro' }), 'terms_changed'],

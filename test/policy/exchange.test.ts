@@ -14,7 +14,9 @@ import {
   moves,
   party,
   play,
+  RESOURCES,
   rootToken,
+  SCOPES,
   USER,
   type World,
   worlds,
@@ -366,6 +368,52 @@ describe('DESIGN §8a a bound client fronts for its agent alone, in exchanges to
   });
   it('and nobody the agent does not accept', () => {
     expect(fronted(null, 'token', [])).toBe('client_may_not_front');
+  });
+});
+
+describe('DESIGN §8c going on takes what the page showed, whatever a scope there came to imply', () => {
+  const [, TWO] = RESOURCES as [string, string, string];
+  const scopeRule = { risk: 'read', restricted: false, implies: [], base: true } as const;
+  const worldWhere = (implies: readonly string[]): World => ({
+    resources: {
+      [CONSENTED]: {
+        scopes: { 'a:list': scopeRule },
+        downstream: [{ resource: TWO, scopes: { 'a:list': ['b:read'] } }],
+        requireUser: false,
+      },
+      [TWO]: {
+        scopes: { 'a:list': scopeRule, 'b:read': { ...scopeRule, implies } },
+        downstream: [],
+        requireUser: false,
+      },
+    },
+    permitted: { agt_a: { [CONSENTED]: ['a:list'], [TWO]: SCOPES }, cli_one: { [TWO]: SCOPES } },
+    edges: {},
+    stopped: [],
+    consent: { scopes: ['a:list'], helpers: 0 },
+  });
+  const goOn = (from: 'user' | 'agent', implies: readonly string[], shown: readonly string[]) => {
+    const world = worldWhere(implies);
+    const move = { presenter: 'cli_one', target: TWO, scopes: undefined, handOffTo: undefined };
+    const token = rootToken(world, from) as ModelToken;
+    const facts = factsOf(world, token, { ...move, proofExpiresAt: undefined });
+    const downstream = [{ resource: TWO, scopes: { 'a:list': shown } }];
+    const delegation = facts.delegation && { ...facts.delegation, downstream };
+    const decision = decideExchange({ ...facts, delegation }, {});
+    return 'denied' in decision ? decision.denied : decision.granted;
+  };
+  it('gives a user’s agent what was shown, with all that came along then', () => {
+    expect(goOn('user', ['a:list'], ['a:list', 'b:read'])).toEqual(['a:list', 'b:read']);
+    expect(goOn('user', [], ['b:read'])).toEqual(['b:read']);
+  });
+  it('and not what came along since', () => {
+    expect(goOn('user', ['a:list'], ['b:read'])).toEqual(['b:read']);
+  });
+  it('nor what comes along no more', () => {
+    expect(goOn('user', [], ['a:list', 'b:read'])).toEqual(['b:read']);
+  });
+  it('where no user was asked, the edge alone counts', () => {
+    expect(goOn('agent', ['a:list'], [])).toEqual(['a:list', 'b:read']);
   });
 });
 

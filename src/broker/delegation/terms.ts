@@ -4,6 +4,7 @@
  * shown, so that a change asks again (D7, I2) and the page can say what changed. Pure.
  */
 import { createHash } from 'node:crypto';
+import { closure } from '../../protocol/index.js';
 import type { TermsFacts } from './coverage.js';
 
 export interface ScopeTerms {
@@ -68,7 +69,15 @@ export interface ClientWords {
 export interface ResourceWords {
   readonly name: string;
   readonly scopes: Readonly<
-    Record<string, { readonly title: string; readonly description?: Absent; readonly risk: string }>
+    Record<
+      string,
+      {
+        readonly title: string;
+        readonly description?: Absent;
+        readonly risk: string;
+        readonly implies?: readonly string[] | undefined;
+      }
+    >
   >;
   readonly tools: Readonly<Record<string, readonly string[]>>;
   readonly downstream: ReadonlyArray<{
@@ -131,10 +140,17 @@ function scopeTerms(
   const needing = Object.entries(resource.tools).filter(([, needed]) => needed.includes(scope));
   const places = resource.downstream.flatMap(({ resource: identifier, scopes }) => {
     const target = onward[identifier];
-    const there = (Object.hasOwn(scopes, scope) ? (scopes[scope] ?? []) : []).filter((name) =>
-      Object.hasOwn(target?.scopes ?? {}, name),
+    if (target === undefined) return [];
+    // With all that comes along there: what is not shown is not given.
+    const hierarchy = Object.entries(target.scopes).map(([name, { implies = [] }]) => [
+      name,
+      implies,
+    ]);
+    const named = Object.hasOwn(scopes, scope) ? (scopes[scope] ?? []) : [];
+    const there = closure(named, Object.fromEntries(hierarchy)).filter((name) =>
+      Object.hasOwn(target.scopes, name),
     );
-    if (target === undefined || there.length === 0) return [];
+    if (there.length === 0) return [];
     const titles = sorted(there).map((name) => [name, target.scopes[name]?.title ?? name] as const);
     return [[identifier, { name: target.name, scopes: Object.fromEntries(titles) }] as const];
   });

@@ -75,7 +75,10 @@ const subjectMay = ({ subjectProfile }: ParentToken, place: Place): readonly str
     ? delegableScopes(place.scopes, place.subjectPermitted)
     : heldScopes(place.scopes, place.subjectPermitted);
 
-/** The parent's scopes as they are called downstream: by the edge as it is, and as it was shown. */
+/**
+ * The parent's scopes as they are called downstream: by the edge as it is, and no more of it than was
+ * shown; a hierarchy there that grew later does not widen what was agreed to.
+ */
 function carriedOver(facts: Located): ParentScopes | undefined {
   const { parent, here, target, delegation } = facts;
   const edge = here.downstream.find(({ resource }) => resource === target.identifier);
@@ -87,12 +90,12 @@ function carriedOver(facts: Located): ParentScopes | undefined {
         ? delegation.downstream.find(({ resource }) => resource === target.identifier)
         : undefined;
   if (shown === undefined) return undefined;
-  const through = (scopes: readonly string[]): string[] => {
-    const names = scopes.flatMap((scope) =>
-      (edge.scopes[scope] ?? []).filter((name) => shown.scopes[scope]?.includes(name) === true),
-    );
-    return closure(names, hierarchyOf(target.scopes));
-  };
+  const through = (scopes: readonly string[]): string[] =>
+    scopes.flatMap((scope) => {
+      const names = closure(edge.scopes[scope] ?? [], hierarchyOf(target.scopes));
+      if (shown === edge) return names;
+      return names.filter((name) => shown.scopes[scope]?.includes(name) === true);
+    });
   const subject = subjectMay(parent, target);
   return {
     offered: through(parent.scopes),

@@ -148,7 +148,7 @@ export const delegationOf = (world: World): Delegation => ({
   expiresAt: GRANT_ENDS,
 });
 
-/** A page says where each scope that it offers leads; of a way for none of them it says nothing. */
+/** A page says where each scope that it offers leads; with all that comes along there; of a way for none of them it says nothing. */
 function shownEdges({ resources, permitted }: World): readonly Edge[] {
   const { scopes, downstream } = resources[CONSENTED] as Resource;
   const user = delegableScopes(scopes, permitted[USER]?.[CONSENTED] ?? []);
@@ -159,7 +159,9 @@ function shownEdges({ resources, permitted }: World): readonly Edge[] {
     .map((edge) => ({
       resource: edge.resource,
       scopes: Object.fromEntries(
-        Object.entries(edge.scopes).filter(([from, to]) => offered.includes(from) && to.length > 0),
+        Object.entries(edge.scopes)
+          .filter(([from, to]) => offered.includes(from) && to.length > 0)
+          .map(([from, to]) => [from, heldScopes(resources[edge.resource]?.scopes ?? {}, to)]),
       ),
     }))
     .filter((edge) => Object.keys(edge.scopes).length > 0);
