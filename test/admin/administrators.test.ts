@@ -279,6 +279,56 @@ describe('M1: the bootstrap bearer', () => {
     expect((await list()).status).toBe(200);
   });
 
+  describe('is not ended by somebody who could get no token, however permitted', () => {
+    const run = (text: string, ...params: unknown[]) => t.opened.db.run(text, params);
+    const withdraw = (id: string) => t.broker.registry.permissions.remove('cli', id, adminOf(t));
+    const status = async () => (await list()).status;
+
+    it('a user, without an app to sign in at', async () => {
+      await permit(t, ANA.id, 'admin:security');
+      expect(await status()).toBe(401);
+      await run("update clients set status = 'retired' where kind = 'app' and auth = 'none'");
+      expect(await status()).toBe(401);
+      // The one that is left proves itself by a secret: without one, nobody signs in at it.
+      await run("update credentials set expires_at = now() where principal = 'cli_host'");
+      expect(await status()).toBe(200);
+      await run("update credentials set expires_at = null where principal = 'cli_host'");
+      // Bound to an agent, it gives what that agent holds too.
+      await run("update clients set agent_id = $1 where id = 'cli_host'", OTHER_AGENT);
+      expect(await status()).toBe(200);
+      await run("update clients set agent_id = null where id = 'cli_host'");
+      // It must sign its requests, and has no key.
+      await run("update clients set require_signed_request = true where id = 'cli_host'");
+      expect(await status()).toBe(200);
+      await run("update clients set require_signed_request = false where id = 'cli_host'");
+      expect(await status()).toBe(401);
+      await run("update clients set status = 'retired' where kind = 'app'");
+      expect(await status()).toBe(200);
+      await run("update clients set status = 'active' where kind = 'app'");
+      await withdraw(ANA.id);
+    });
+
+    it.each([
+      [OTHER_AGENT, 'agents'],
+      [SERVICE, 'clients'],
+    ])('%s, whose credential expired, or does not fit how it proves itself', async (id, table) => {
+      await permit(t, id, 'admin:security');
+      expect(await status()).toBe(401);
+      await run('update credentials set expires_at = now() where principal = $1', id);
+      expect(await status()).toBe(200);
+      await run('update credentials set expires_at = null where principal = $1', id);
+      await run(`update ${table} set auth = 'private_key_jwt' where id = $1`, id);
+      expect(await status()).toBe(200);
+      await run("update credentials set kind = 'jwk' where principal = $1", id);
+      expect(await status()).toBe(401);
+      await run("update credentials set kind = 'secret' where principal = $1", id);
+      await run(`update ${table} set auth = 'client_secret_basic' where id = $1`, id);
+      expect(await status()).toBe(401);
+      await withdraw(id);
+      expect(await status()).toBe(200);
+    });
+  });
+
   it('of many that make the first administrator at once, one does', async () => {
     const made = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>

@@ -1,7 +1,8 @@
 /**
  * The bootstrap bearer: the operator's own way in, before there is an administrator, and again when
- * none is left. It is good exactly while no principal that holds `admin:security` could use it:
- * active, and with something to prove itself by.
+ * none is left. It is good exactly while no principal that holds `admin:security` could use it: an
+ * active agent or service with a credential of the kind it proves itself by, or an active user with
+ * a password and an app to sign in at.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { sql } from 'drizzle-orm';
@@ -54,10 +55,21 @@ export function createBootstrap(deps: {
 
 const digest = (value: string): Buffer => createHash('sha256').update(value).digest();
 
-const usable = (owner: typeof agents | typeof clients) => sql`exists (
-  select from ${owner} o join ${credentials} c on c.principal = o.id
-  where o.id = ${permissions.principal} and o.status = 'active' and c.removed_at is null
+/** Has something of the kind (`auth`) it proves itself by, not expired; `o` is an agent or client. */
+const provable = sql`exists (
+  select from ${credentials} c where c.principal = o.id and c.removed_at is null
+    and c.kind = case o.auth when 'private_key_jwt' then 'jwk' else 'secret' end
     and (c.expires_at is null or c.expires_at > clock_timestamp()))`;
+
+const signsRequests = sql`exists (
+  select from ${credentials} c where c.principal = o.id and c.removed_at is null
+    and c.kind = 'jwk' and (c.expires_at is null or c.expires_at > clock_timestamp()))`;
+
+/** An app at which a user gets a token of their own: one bound to an agent gives that agent's. */
+const signInPossible = sql`exists (
+  select from ${clients} o where o.status = 'active' and o.kind = 'app' and o.agent_id is null
+    and (o.auth = 'none' or ${provable})
+    and (not o.require_signed_request or ${signsRequests}))`;
 
 /** Whether somebody who holds `admin:security` could use it now. */
 async function hasAdministrator(db: Executor, adminResource: string): Promise<boolean> {
@@ -66,11 +78,15 @@ async function hasAdministrator(db: Executor, adminResource: string): Promise<bo
     .from(permissions)
     .where(
       sql`${permissions.resource} = ${adminResource} and ${SECURITY} = any(${permissions.scopes})
-        and (${usable(agents)} or ${usable(clients)} or exists (
-          select from ${users} u where u.status = 'active' and u.password_hash is not null
-            and (u.id = ${permissions.principal}
-              or starts_with(${permissions.principal}, 'role:')
-                and substr(${permissions.principal}, 6) = any(u.roles))))`,
+        and (exists (select from ${agents} o where o.id = ${permissions.principal}
+            and o.status = 'active' and ${provable})
+          or exists (select from ${clients} o where o.id = ${permissions.principal}
+            and o.status = 'active' and o.kind = 'service' and ${provable})
+          or ${signInPossible} and exists (
+            select from ${users} u where u.status = 'active' and u.password_hash is not null
+              and (u.id = ${permissions.principal}
+                or starts_with(${permissions.principal}, 'role:')
+                  and substr(${permissions.principal}, 6) = any(u.roles))))`,
     )
     .limit(1);
   return rows.length > 0;
