@@ -71,6 +71,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/audit/store.ts',
     'src/broker/revocation/store.ts',
     'src/broker/revocation/receipt.ts',
+    'src/broker/revocation/followers.ts',
     'src/broker/facts/',
     'src/broker/keys/',
     // The words every registry slice speaks: fields, refusals, changes, pages of a list; and the
@@ -98,6 +99,8 @@ const SLICES: walls.SliceRules = {
     'src/broker/delegation/ends.ts',
     'src/broker/tokens/access-tokens.ts',
     'src/broker/tokens/client-secret.ts',
+    // Resource servers that speak for themselves: what they decided, how far they followed.
+    'src/broker/tokens/resource-server.ts',
     'src/broker/tokens/issue.ts',
     'src/broker/provider/errors.ts',
     'src/broker/provider/internals.ts',

@@ -96,7 +96,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const health = createHealth({ db, now });
   const app = assembleApp({ ...parts, health, lastUse }, engine, [
     ...createPageRouters({ ...parts, provider: engine.current, services }),
-    createFeedRouter(feed),
+    createFeedRouter(feed, { db, facts: parts.facts }),
     createDecisionRouter({ db, facts: parts.facts }),
     createAdminApi({
       ...parts,

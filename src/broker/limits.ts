@@ -2,6 +2,8 @@
 
 /** No resource may ask for longer: a revocation fact must be kept that long. */
 export const TOKEN_TTL_MAX_SECONDS = 3600;
+/** A fact is forgotten when no token it could stop can be alive: greatest life plus skew. */
+export const FACT_LIFE_SECONDS = TOKEN_TTL_MAX_SECONDS + 120;
 export const TOKEN_TTL_MIN_SECONDS = 30;
 /** An actor token is used at once, or not at all (DESIGN §3). */
 export const ACTOR_TOKEN_TTL_SECONDS = 120;

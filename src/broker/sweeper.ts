@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Database } from './db/database.js';
 import { eraseKeptAnswers } from './delegation/kept-answer.js';
 import { sweepArtifacts } from './provider/adapter.js';
+import { forgetFollowers } from './revocation/followers.js';
 import { forgetFacts } from './revocation/store.js';
 import { forgetSessions } from './sessions/store.js';
 import { forgetSignInFailures } from './users/throttle.js';
@@ -24,6 +25,7 @@ export function startSweeper(
     () => sweepArtifacts(db, ROWS_MAX),
     () => eraseKeptAnswers(db, refreshGraceSeconds, ROWS_MAX),
     () => forgetFacts(db.orm, ROWS_MAX),
+    () => forgetFollowers(db.orm, ROWS_MAX),
     () => forgetSessions(db, ROWS_MAX),
     () => forgetSignInFailures(db, now(), ROWS_MAX),
   ];

@@ -29,6 +29,8 @@ export interface FeedOptions {
   readonly signal: AbortSignal;
   /** Called for each fact as it arrives, and for each of a snapshot. */
   readonly onFact: (fact: FeedFact) => void;
+  /** Called with the position that is applied, whenever the issuer was heard. */
+  readonly onApplied: (position: number) => void;
   /** Called when a connection fails, before the next attempt. */
   readonly onError: (error: unknown) => void;
 }
@@ -55,6 +57,7 @@ async function readSnapshot(options: FeedOptions, state: FeedState): Promise<voi
     signal: options.signal,
   });
   state.takeSnapshot(answer);
+  if (state.cursor !== undefined) options.onApplied(state.cursor);
 }
 
 /** Reads the stream until it ends, is silent for too long, or only a snapshot can help. */
@@ -86,6 +89,7 @@ async function readStream(
     for await (const event of readEvents(response.body, onBytes)) {
       state.takeEvent(event);
       if (state.cursor === undefined || options.signal.aborted) return;
+      options.onApplied(state.cursor);
     }
   } finally {
     cancel();

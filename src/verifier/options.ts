@@ -45,6 +45,11 @@ export interface VerifierOptions {
   readonly staleLimitSeconds?: number | undefined;
   /** With a lost feed: answer 503, or go on as with `off`; default refuse. */
   readonly onStale?: 'refuse' | 'continue' | undefined;
+  /**
+   * This server's own client: tells the broker which stops were applied here, so that a receipt can say
+   * so. Default: `report`, if that is given.
+   */
+  readonly client?: ReportCredentials | undefined;
   /** Report decisions about tools to the broker's audit log, as this client. */
   readonly report?: ReportCredentials | undefined;
   /** Hears every decision. What it throws is ignored. */
@@ -79,10 +84,13 @@ function checkIdentifiers({ issuer, resource }: VerifierOptions): void {
   if (resource === issuer) throw new TypeError('resource and issuer are not the same');
 }
 
-function checkReport(report: ReportCredentials | undefined): ReportCredentials | undefined {
-  if (report !== undefined && !(report.clientId && report.clientSecret))
-    throw new TypeError('report has a clientId and a clientSecret');
-  return report;
+function checkCredentials(
+  name: 'client' | 'report',
+  given: ReportCredentials | undefined,
+): ReportCredentials | undefined {
+  if (given !== undefined && !(given.clientId && given.clientSecret))
+    throw new TypeError(`${name} has a clientId and a clientSecret`);
+  return given;
 }
 
 /**
@@ -124,7 +132,8 @@ export function checkOptions(options: VerifierOptions) {
     revocation: oneOf('revocation', options.revocation ?? 'feed', ['feed', 'off']),
     staleLimitSeconds: within('staleLimitSeconds', options.staleLimitSeconds ?? 15, 3, 3600),
     onStale: oneOf('onStale', options.onStale ?? 'refuse', ['refuse', 'continue']),
-    report: checkReport(options.report),
+    client: checkCredentials('client', options.client ?? options.report),
+    report: checkCredentials('report', options.report),
     onEvent: options.onEvent,
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     now: options.now ?? Date.now,

@@ -54,7 +54,7 @@ export interface Reporter {
 }
 
 /** RFC 6749 §2.3.1: both parts form-encoded before they are joined. */
-const basic = ({ clientId, clientSecret }: ReportCredentials): string =>
+export const basicAuthorization = ({ clientId, clientSecret }: ReportCredentials): string =>
   `Basic ${btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)}`;
 
 /** One delivery. A refusal is final: the same batch would be refused again. */
@@ -81,7 +81,7 @@ async function post(
 
 /** Starts a reporter; nothing is sent before there is something to say. */
 export function createReporter(options: ReporterOptions): Reporter {
-  const authorization = basic(options);
+  const authorization = basicAuthorization(options);
   let queue: ReportedDecision[] = [];
   let cancelTimer: (() => void) | undefined;
   let sending: Promise<void> | undefined;

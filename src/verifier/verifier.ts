@@ -1,4 +1,5 @@
 /** Puts the parts of a verifier together. */
+import { createAcknowledger } from './acknowledger.js';
 import type { Verifier } from './api.js';
 import { AuthError } from './auth-error.js';
 import { toChallenge } from './challenge.js';
@@ -109,7 +110,8 @@ function createFeed(
 ): RevocationFeed | undefined {
   if (settings.revocation === 'off') return undefined;
   const onError = (error: unknown) => emit({ type: 'feed_error', atMs: settings.now(), error });
-  return createRevocationFeed({ ...settings, signal, onFact, onError });
+  const onApplied = createAcknowledger({ ...settings, signal, onError });
+  return createRevocationFeed({ ...settings, signal, onFact, onApplied, onError });
 }
 
 /** What the verifier says about itself (RFC 9728), and about errors. */

@@ -109,9 +109,11 @@ const receiptOf = (accessTokens: number, refreshTokens = 0, grants = 0, consents
   receipt: {
     ended_at: instant,
     access_tokens: accessTokens,
+    exchanged_tokens: 0,
     refresh_tokens: refreshTokens,
     grants,
     consents,
+    revocation: expect.any(Number),
   },
 });
 
@@ -643,9 +645,11 @@ describe('DESIGN §6: blocking an agent over the API', () => {
         receipt: {
           ended_at: instant,
           access_tokens: expect.any(Number),
+          exchanged_tokens: 0,
           refresh_tokens: expect.any(Number),
           grants: expect.any(Number),
           consents: 0,
+          revocation: expect.any(Number),
         },
       },
     ]);

@@ -37,7 +37,13 @@ const isActive = async (token: string) =>
 
 describe('POST /consents/end: bulk stop, force re-consent', () => {
   const NOTHING = { access_tokens: 0, refresh_tokens: 0, grants: 0, consents: 0 };
-  const counts = ({ ended_at: at, ...rest }: Record<string, unknown>) => {
+  const counts = ({
+    ended_at: at,
+    exchanged_tokens: exchanged,
+    revocation: _fact,
+    ...rest
+  }: Record<string, unknown>) => {
+    expect(exchanged).toBe(0);
     expect(at).toMatch(/^\d{4}-.*Z$/);
     return rest;
   };

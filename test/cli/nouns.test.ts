@@ -40,9 +40,11 @@ const NOTHING_ENDED = {
   receipt: {
     ended_at: expect.any(String),
     access_tokens: 0,
+    exchanged_tokens: 0,
     refresh_tokens: 0,
     grants: 0,
     consents: 0,
+    revocation: expect.any(Number),
   },
 };
 const ids = ({ items }: { items: { id: string }[] }) => items.map(({ id }) => id);
@@ -199,6 +201,14 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect((await behalf(['consent', 'end-all'])).err).toContain('name a user, agent');
     const { items } = await json('revocation --key agt_a');
     expect(items).toMatchObject([{ key: 'agt_a', always: true }]);
+    const { id, ...fact } = items[0];
+    expect(await json(`revocation show ${id}`)).toEqual({
+      id,
+      ...fact,
+      confirmed_by: [],
+      waiting_for: [],
+    });
+    expect((await behalf(['revocation', 'show', '999999'])).err).toContain('no revocation');
     const since = new Date(Date.now() - 3_600_000).toISOString();
     const told = await json(`audit --agent agt_a --type registry.created --since ${since}`);
     expect(told.items).toHaveLength(1);

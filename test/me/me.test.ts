@@ -282,7 +282,7 @@ describe('stopping', () => {
     const receipt = await browser.submit(formTo(page, '/stop'));
     expect(receipt.status).toBe(200);
     expect(textOf(receipt)).toMatch(
-      /Stopped.*you had given 1 Authorizations under them 1 Keys in use \(access tokens\) 2 Keys to get new ones \(refresh tokens\) 1 Stopped at \d/,
+      /Stopped.*you had given 1 Authorizations under them 1 Keys in use \(access tokens\) 2 Of these, with helpers they were handed on to 0 Keys to get new ones \(refresh tokens\) 1 Stopped at \d/,
     );
     expect(await isActive(tokens)).toBe(false);
     const refused = await refresh(tokens);

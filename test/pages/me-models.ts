@@ -99,7 +99,15 @@ export function mePagesIn(
     consentOf(others, { id: 'cns_H', expiresAt: at(18) }),
   ];
   const history = [20, 19, 1].map((day) => ({ at: at(day), sentence: others.sentence }));
-  const receipt = { endedAt: at(21), consents: 2, grants: 2, accessTokens: 3, refreshTokens: 2 };
+  const receipt = {
+    endedAt: at(21),
+    consents: 2,
+    grants: 2,
+    accessTokens: 3,
+    exchangedTokens: 1,
+    refreshTokens: 2,
+    confirmed: { by: 2, of: 3 },
+  };
   const session: LiveSession = {
     id: page.signed.sessionId,
     userAgent: others.browser,

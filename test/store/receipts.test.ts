@@ -8,6 +8,7 @@ import { openPostgres } from '../../src/broker/db/postgres.js';
 import { endConsents, foresee } from '../../src/broker/delegation/bulk.js';
 import { endConsent, endGrant } from '../../src/broker/delegation/ends.js';
 import { narrowing } from '../../src/broker/registry/change.js';
+import type { Receipt } from '../../src/broker/revocation/receipt.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
 import { AGENT, ANA, BEN, DESKTOP, FILES, HOST, OTHER_AGENT, seedWorld } from '../support/world.js';
 
@@ -102,15 +103,19 @@ describe.each(DATABASES)('receipts on %s', (_name, open) => {
       agentId: agent || undefined,
       clientId: client,
       grantId: parent.startsWith('cns_') ? parent.split('.')[1] : undefined,
-      detail: { iat: now - 2, exp: now + lifeSeconds },
+      detail: {
+        iat: now - 2,
+        exp: now + lifeSeconds,
+        ...(/\.t_[^.]+$/.test(parent) ? { parent } : {}),
+      },
     });
     return jti;
   }
 
   const counts = (receipt: object | undefined) => {
     expect(receipt).toMatchObject({ endedAt: expect.any(Date) });
-    const { endedAt: _at, ...rest } = receipt as { endedAt: Date };
-    return rest;
+    const { endedAt: _at, revocation: _fact, exchangedTokens, ...rest } = receipt as Receipt;
+    return exchangedTokens === 0 ? rest : { exchangedTokens, ...rest };
   };
   const NOTHING = { accessTokens: 0, refreshTokens: 0, grants: 0, consents: 0 };
 
@@ -244,6 +249,31 @@ describe.each(DATABASES)('receipts on %s', (_name, open) => {
       expect(counts(await status('blocked'))).toEqual({ ...NOTHING, refreshTokens: 2, grants: 2 });
       expect(counts(await status('blocked'))).toEqual(NOTHING);
       expect(counts(await status('active'))).toEqual(NOTHING);
+    });
+
+    it('an agent in the middle ends its own and what was handed on, which others do not count again', async () => {
+      const id = await consent({ agent: OTHER_AGENT });
+      const one = await grant(id, { agent: OTHER_AGENT });
+      const root = await token(`${id}.${one}`, { agent: OTHER_AGENT });
+      const middle = await token(root, { agent: AGENT, client: AGENT });
+      await token(middle, { agent: 'agt_third', client: 'agt_third' });
+      await token(root, { agent: 'agt_third', client: 'agt_third' });
+      const own = await token('crd_other', { agent: OTHER_AGENT, sub: OTHER_AGENT });
+      const taken = await token(own, { agent: AGENT, client: AGENT, sub: OTHER_AGENT });
+      await token(taken, { agent: 'agt_third', client: 'agt_third', sub: OTHER_AGENT });
+      expect(counts(await status('paused'))).toEqual({
+        ...NOTHING,
+        accessTokens: 4,
+        exchangedTokens: 4,
+      });
+      // What hung on the middle is dead: of six under the consent's and the agent's own root, two live.
+      expect(counts(await endConsent(opened.db, id, 'done', ANA.id))).toEqual({
+        accessTokens: 2,
+        exchangedTokens: 1,
+        refreshTokens: 1,
+        grants: 1,
+        consents: 1,
+      });
     });
 
     it('a block ends grants, and the consent stays the user’s; nothing counts a second time', async () => {

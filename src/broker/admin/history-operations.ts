@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { strict } from '../registry/fields.js';
 import { PAGE_DEFAULT } from '../registry/page.js';
-import { invalid } from '../registry/refusal.js';
+import { invalid, notFound } from '../registry/refusal.js';
 import type { Operation } from './operation.js';
 import { auditQuery, revocationQuery } from './query.js';
 import * as views from './views.js';
@@ -39,6 +39,21 @@ const revocations: Operation = {
     const filter = { ...same, always: always === undefined ? undefined : always === 'true', limit };
     const facts = await services.listRevocations({ ...filter, before: numberOf(cursor) });
     return { items: facts.map(views.revocationView), next_cursor: cursorAfter(facts, limit) };
+  },
+};
+
+const revocation: Operation = {
+  method: 'get',
+  path: '/revocations/:id',
+  scope: 'admin:read',
+  summary: 'Show a fact, which followers of the feed have confirmed it, and which have not',
+  view: views.confirmedRevocationViewSchema,
+  status: 200,
+  run: async ({ params, services }) => {
+    const id = params.id as string;
+    const fact = /^[1-9]\d{0,14}$/.test(id) ? await services.findRevocation(Number(id)) : undefined;
+    if (fact === undefined) throw notFound('revocation', id);
+    return views.confirmedRevocationView(fact, await services.confirmationsOf(fact.id));
   },
 };
 
@@ -79,4 +94,9 @@ const verification: Operation = {
   },
 };
 
-export const HISTORY_OPERATIONS: readonly Operation[] = [...audit, verification, revocations];
+export const HISTORY_OPERATIONS: readonly Operation[] = [
+  ...audit,
+  verification,
+  revocations,
+  revocation,
+];

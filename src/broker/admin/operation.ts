@@ -17,6 +17,7 @@ import {
   problemsOf,
   throwIfAny,
 } from '../registry/refusal.js';
+import type { Confirmation } from '../revocation/followers.js';
 import type { RevocationFilter, RevocationRow } from '../revocation/queries.js';
 import type { Receipt } from '../revocation/receipt.js';
 import type { Applied, Broken, Planned } from '../world/service.js';
@@ -46,6 +47,8 @@ export interface AdminServices {
   readonly foreseeEnd: (of: ConsentsOf) => Promise<Receipt>;
   readonly endConsents: (of: ConsentsOf, reason: string, by: string) => Promise<Receipt>;
   readonly listRevocations: (filter: RevocationFilter) => Promise<readonly RevocationRow[]>;
+  readonly findRevocation: (id: number) => Promise<RevocationRow | undefined>;
+  readonly confirmationsOf: (id: number) => Promise<readonly Confirmation[]>;
   readonly keys: KeyService;
   readonly planWorld: (text: string) => Promise<Broken | Planned>;
   readonly applyWorld: (text: string, by: string) => Promise<Broken | Applied>;

@@ -11,7 +11,8 @@ import { createKeyService, type KeyDeps } from '../keys/service.js';
 import { verificationKeys } from '../keys/store.js';
 import { KEY_LEAD_SECONDS } from '../limits.js';
 import { rolesHavePermission } from '../permissions/store.js';
-import { listRevocations } from '../revocation/queries.js';
+import { confirmationsOf } from '../revocation/followers.js';
+import { findRevocation, listRevocations } from '../revocation/queries.js';
 import { hashPassword, verifyPassword } from '../users/password.js';
 import { applyWorld, planWorld } from '../world/service.js';
 import type { AdminServices } from './operation.js';
@@ -49,6 +50,8 @@ export function createAdminServices(
     foreseeEnd: (of) => foresee(db, of),
     endConsents: (of, reason, by) => endConsents(db, of, reason, by),
     listRevocations: (filter) => listRevocations(db.orm, filter),
+    findRevocation: (id) => findRevocation(db.orm, id),
+    confirmationsOf: (id) => confirmationsOf(db, id),
     keys: createKeyService({ db, ...keys }),
     planWorld: (text) => planWorld(world, text),
     applyWorld: (text, by) => applyWorld(world, text, { by }),

@@ -9,6 +9,7 @@ import { permissionViewSchema, roleViewSchema } from '../permissions/schema.js';
 import type { Stopped } from '../registry/change.js';
 import type { Page } from '../registry/page.js';
 import { resourceViewSchema, scopeViewSchema } from '../resources/schema.js';
+import type { Confirmation } from '../revocation/followers.js';
 import type { Receipt } from '../revocation/receipt.js';
 import { userViewSchema } from '../users/schema.js';
 import { toWire } from './operation.js';
@@ -90,9 +91,13 @@ export const grantViewSchema = z.object({
 export const receiptViewSchema = z.object({
   ended_at: z.string(),
   access_tokens: z.number().int(),
+  /** Of these, what helpers and services further down held. */
+  exchanged_tokens: z.number().int(),
   refresh_tokens: z.number().int(),
   grants: z.number().int(),
   consents: z.number().int(),
+  /** Which servers have confirmed it: `GET /revocations/{id}`. Null: nothing was stopped. */
+  revocation: z.number().nullable(),
 });
 export const receiptAnswerSchema = z.object({ receipt: receiptViewSchema });
 export const revocationViewSchema = z.object({
@@ -103,6 +108,16 @@ export const revocationViewSchema = z.object({
   until: z.string(),
   reason: z.string(),
   by: z.string(),
+});
+const followerSchema = z.object({
+  client_id: z.string(),
+  resource: z.string(),
+  instance: z.string(),
+});
+/** A fact, and which followers of the feed have applied it since when. */
+export const confirmedRevocationViewSchema = revocationViewSchema.extend({
+  confirmed_by: z.array(followerSchema.extend({ at: z.string() })),
+  waiting_for: z.array(followerSchema.extend({ seen_at: z.string() })),
 });
 export const eventViewSchema = z.object({
   id: z.number(),
@@ -124,7 +139,19 @@ export const consentView = view(consentViewSchema);
 export const wholeConsentView = view(wholeConsentViewSchema);
 export const grantView = view(grantViewSchema);
 export const revocationView = view(revocationViewSchema);
-export const receiptView = view(receiptViewSchema);
+export const confirmedRevocationView = (fact: object, followers: readonly Confirmation[]) => ({
+  ...revocationView(fact),
+  confirmed_by: followers
+    .filter(({ at }) => at !== undefined)
+    .map((one) => toWire({ ...one }, ['client_id', 'resource', 'instance', 'at'])),
+  waiting_for: followers
+    .filter(({ at }) => at === undefined)
+    .map((one) => toWire({ ...one }, ['client_id', 'resource', 'instance', 'seen_at'])),
+});
+export const receiptView = (receipt: Receipt) => ({
+  ...view(receiptViewSchema)(receipt),
+  revocation: receipt.revocation ?? null,
+});
 export const receiptAnswer = (receipt: Receipt) => ({ receipt: receiptView(receipt) });
 export const eventView = (event: RecordedEvent, sentence: string): Record<string, unknown> => ({
   ...toWire(event as unknown as Row, Object.keys(eventViewSchema.shape)),

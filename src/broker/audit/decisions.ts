@@ -9,7 +9,7 @@ import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { readBody } from '../http/body.js';
 import { requestState } from '../http/request.js';
-import { matchSecret, parseBasic } from '../tokens/client-secret.js';
+import { authenticateResourceServer } from '../tokens/resource-server.js';
 import { type AuditEvent, record } from './store.js';
 
 const BODY_MAX_BYTES = 256 * 1024;
@@ -42,18 +42,7 @@ export function createDecisionRouter(deps: {
 }): Router {
   const router = new Router();
   router.post('/decisions', async (ctx) => {
-    const facts = await deps.facts.current();
-    const basic = parseBasic(ctx.get('Authorization'));
-    const reporter = basic && (await matchSecret(facts, basic.id, basic.secret));
-    if (
-      basic === undefined ||
-      reporter === undefined ||
-      (await facts.client(basic.id))?.status !== 'active'
-    ) {
-      ctx.set('WWW-Authenticate', 'Basic realm="behalf"');
-      throw new OAuthError('invalid_client', 'client authentication failed');
-    }
-    requestState(ctx).credentialId = reporter.id;
+    const reporter = await authenticateResourceServer(deps.facts, ctx);
     const body = (await readBody(ctx.req, BODY_MAX_BYTES)).toString('utf8');
     const report = reportSchema.safeParse(parseJson(body));
     if (!report.success) {
@@ -61,14 +50,14 @@ export function createDecisionRouter(deps: {
       throw new OAuthError('invalid_request', `${issue?.path.join('.')}: ${issue?.message}`);
     }
     for (const { resource } of report.data.decisions) {
-      if ((await facts.resource(resource))?.client !== basic.id) {
+      if (!(await reporter.speaksFor(resource))) {
         throw new OAuthError('access_denied', 'this client reports for its own resources only');
       }
     }
     const { id } = requestState(ctx);
     await record(
       deps.db.orm,
-      ...report.data.decisions.map((decision) => toEvent(decision, basic.id, id)),
+      ...report.data.decisions.map((decision) => toEvent(decision, reporter.clientId, id)),
     );
     ctx.status = 204;
   });

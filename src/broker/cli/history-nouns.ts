@@ -67,11 +67,15 @@ const revocation: Noun = {
     {
       ...list(
         '/revocations',
-        ['key', 'revoked_at', 'always', 'until', 'by', 'reason'],
+        ['id', 'key', 'revoked_at', 'always', 'until', 'by', 'reason'],
         [...names('key', 'by'), { name: 'always', kind: 'switch' }],
         'list facts that still stop something, newest first',
       ),
       isDefault: true,
+    },
+    {
+      ...show('/revocations'),
+      summary: 'show one, and which servers have confirmed it since when',
     },
   ],
 };

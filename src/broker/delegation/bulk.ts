@@ -8,8 +8,7 @@ import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
 import { consents } from '../../../schema/index.js';
 import { record } from '../audit/store.js';
 import type { Database } from '../db/database.js';
-import { addReceipts, type Receipt, receiptFor } from '../revocation/receipt.js';
-import { narrow } from '../revocation/store.js';
+import { addReceipts, narrowCounted, type Receipt, receiptFor } from '../revocation/receipt.js';
 import { consentEnded } from './ends.js';
 
 /** All that are named must fit. */
@@ -34,7 +33,7 @@ export const endConsents = (
   by: string,
 ): Promise<Receipt> =>
   inBatches(db, of, (ids) =>
-    narrow(db, async (tx) => {
+    narrowCounted(db, async (tx) => {
       const endedAt = sql`clock_timestamp()` as unknown as Date;
       const ended = await tx
         .update(consents)

@@ -6,8 +6,8 @@ import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
 import { type AuditEvent, record } from '../audit/store.js';
 import type { Database, Executor } from '../db/database.js';
-import { type Receipt, receiptFor } from '../revocation/receipt.js';
-import { narrow, type Stop } from '../revocation/store.js';
+import { narrowCounted, type Receipt, receiptFor } from '../revocation/receipt.js';
+import type { Stop } from '../revocation/store.js';
 import type { ConsentRow, GrantRow } from './store.js';
 
 export async function markConsentEnded(
@@ -45,7 +45,7 @@ export const endConsent = (
   reason: string,
   by: string,
 ): Promise<Receipt | undefined> =>
-  narrow(db, async (tx) => {
+  narrowCounted(db, async (tx) => {
     const [consent] = await tx
       .select()
       .from(consents)
@@ -121,7 +121,7 @@ export const endGrant = (
   reason: string,
   by: string,
 ): Promise<Receipt | undefined> =>
-  narrow(db, async (tx) => {
+  narrowCounted(db, async (tx) => {
     const [grant] = await tx
       .update(grants)
       .set({

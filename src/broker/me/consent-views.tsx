@@ -146,7 +146,10 @@ export interface Stopped {
   readonly consents: number;
   readonly grants: number;
   readonly accessTokens: number;
+  readonly exchangedTokens: number;
   readonly refreshTokens: number;
+  /** Servers that follow the list of stops, and how many of them have confirmed this one. */
+  readonly confirmed?: { readonly by: number; readonly of: number } | undefined;
 }
 
 export interface ReceiptPage extends Page {
@@ -175,6 +178,7 @@ export function renderReceipt({ signed, receipt }: ReceiptPage, language: Langua
 export function Receipt({ receipt }: { readonly receipt: Stopped }) {
   const { texts, number, dateTime } = useLanguage();
   const t = texts.me.receipt;
+  const { confirmed } = receipt;
   return (
     <div class="facts-box">
       <Terms
@@ -182,8 +186,17 @@ export function Receipt({ receipt }: { readonly receipt: Stopped }) {
           [t.consents, number(receipt.consents)],
           [t.grants, number(receipt.grants)],
           [t.accessTokens, number(receipt.accessTokens)],
+          [t.exchangedTokens, number(receipt.exchangedTokens)],
           [t.refreshTokens, number(receipt.refreshTokens)],
           [t.at, dateTime(receipt.endedAt.getTime())],
+          ...(confirmed === undefined || confirmed.of === 0
+            ? []
+            : [
+                [
+                  t.confirmed,
+                  phrase(t.confirmedBy, { by: number(confirmed.by), of: number(confirmed.of) }),
+                ] as const,
+              ]),
         ]}
       />
     </div>

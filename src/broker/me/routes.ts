@@ -7,6 +7,7 @@ import type { Context } from 'koa';
 import { OAuthError } from '../../protocol/index.js';
 import { underRequest } from '../audit/store.js';
 import { addressOf, requestState } from '../http/request.js';
+import { awaitConfirmations } from '../revocation/followers.js';
 import { renderMyConsent, renderReceipt, renderStop } from './consent-views.js';
 import { actorOf } from './policy.js';
 import { stopActing } from './service.js';
@@ -163,6 +164,9 @@ async function showReceipt(
   pick: { readonly id?: string; readonly actor?: string },
 ): Promise<void> {
   const receipt = await stopActing(underRequest(deps.db, requestState(ctx).id), userId, pick);
-  const page = { signed, nowMs: deps.now(), receipt };
+  const { revocation } = receipt;
+  const confirmed =
+    revocation === undefined ? undefined : await awaitConfirmations(deps.db, revocation);
+  const page = { signed, nowMs: deps.now(), receipt: { ...receipt, confirmed } };
   showPage(ctx, (language) => renderReceipt(page, language));
 }

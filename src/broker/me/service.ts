@@ -4,8 +4,8 @@
  */
 import type { Database } from '../db/database.js';
 import { endConsentsOf } from '../delegation/ends.js';
-import type { Receipt } from '../revocation/receipt.js';
-import { closeGate, conclude, narrow } from '../revocation/store.js';
+import { concludeCounted, narrowCounted, type Receipt } from '../revocation/receipt.js';
+import { closeGate } from '../revocation/store.js';
 import { endSessions } from '../sessions/store.js';
 
 /** What the audit says of it. */
@@ -20,7 +20,7 @@ export interface StopPick {
 
 /** Ends what is picked of the user's live consents; a receipt of nothing when nothing was live. */
 export const stopActing = (db: Database, userId: string, pick: StopPick): Promise<Receipt> =>
-  narrow(db, (tx) => endConsentsOf(tx, { ...pick, userId }, STOPPED, userId));
+  narrowCounted(db, (tx) => endConsentsOf(tx, { ...pick, userId }, STOPPED, userId));
 
 export interface SignedOut {
   /** In how many browsers the user was signed in. */
@@ -42,7 +42,6 @@ export const signOutEverywhere = (
     const browsers = await endSessions(tx, { userId, reason: 'everywhere' });
     if (!stopAgents) return { browsers, receipt: undefined };
     await closeGate(tx);
-    const { stops, result: receipt } = await endConsentsOf(tx, { userId }, SIGNED_OUT, userId);
-    await conclude(tx, stops);
-    return { browsers, receipt };
+    const ended = await endConsentsOf(tx, { userId }, SIGNED_OUT, userId);
+    return { browsers, receipt: await concludeCounted(tx, ended) };
   });

@@ -8,7 +8,7 @@
 import { sql } from 'drizzle-orm';
 import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, type Executor, isDuplicate } from '../db/database.js';
-import { type Ended, type Receipt, receiptFor } from '../revocation/receipt.js';
+import { concludeCounted, type Ended, type Receipt, receiptFor } from '../revocation/receipt.js';
 import { bumpEpoch, closeGate, conclude, type Stop } from '../revocation/store.js';
 
 export interface Change {
@@ -100,9 +100,8 @@ export const stoppingAtOnce = <T>(db: Database, by: string, step: Step<T>): Prom
 
 async function counted<T>(tx: Executor, by: string, step: Step<T>): Promise<Stopped<T>> {
   const { stops, ended, result } = await runThenClose(tx, by, step);
-  const receipt = await receiptFor(tx, ended);
-  await conclude(tx, stops);
-  return { result, receipt };
+  const counted = { stops, result: await receiptFor(tx, ended) };
+  return { result, receipt: await concludeCounted(tx, counted) };
 }
 
 /** Runs a step, closes the gate, and does what had to wait for that. */

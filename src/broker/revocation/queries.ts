@@ -16,6 +16,11 @@ export interface RevocationFilter {
   readonly limit: number;
 }
 
+export async function findRevocation(db: Executor, id: number): Promise<RevocationRow | undefined> {
+  const [row] = await db.select().from(revocations).where(eq(revocations.id, id));
+  return row;
+}
+
 /** Those that still stop something, newest first. */
 export const listRevocations = (
   db: Executor,

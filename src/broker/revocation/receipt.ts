@@ -6,17 +6,22 @@
  */
 import { eq, type SQL, sql } from 'drizzle-orm';
 import { policyEpoch } from '../../../schema/index.js';
-import type { Executor } from '../db/database.js';
+import type { Database, Executor } from '../db/database.js';
 import { TOKEN_TTL_MAX_SECONDS } from '../limits.js';
+import { closeGate, conclude, type Stop } from './store.js';
 
 export interface Receipt {
   /** On the database's clock. */
   readonly endedAt: Date;
   /** Recorded, unexpired, and alive until then. */
   readonly accessTokens: number;
+  /** Of these, what was exchanged from another: helpers and services further down. */
+  readonly exchangedTokens: number;
   readonly refreshTokens: number;
   readonly grants: number;
   readonly consents: number;
+  /** The newest fact: a follower that has applied it has applied the whole stop. Absent: foreseen. */
+  readonly revocation?: number | undefined;
 }
 
 /** Whose end it is. */
@@ -48,15 +53,41 @@ function tokensOf(ended: Ended): SQL {
       return sql`e.grant_id = ${ended.id}`;
     case 'credential':
       return sql`e.sub = ${ended.principal} and split_part(e.jti, '.', 1) = ${ended.id}`;
-    case 'agent':
-      return sql`e.agent_id = ${ended.id}`;
     case 'user':
       return sql`e.sub = ${ended.id}`;
+    case 'agent':
+      return sql`e.id in (${actedIn(sql`p.agent_id = ${ended.id}`)})`;
     case 'client':
       return sql`(e.sub = ${ended.id}
-        or e.grant_id in (select id from grants where client_id = ${ended.id}))`;
+        or e.grant_id in (select id from grants where client_id = ${ended.id})
+        or e.id in (${actedIn(sql`(p.agent_id = ${ended.id} or (p.client_id = ${ended.id}
+          and p.agent_id in (select id from agents where ${ended.id} = any(clients))))`)}))`;
   }
 }
+
+const RECENT = sql.raw(`clock_timestamp() - make_interval(secs => ${TOKEN_TTL_MAX_SECONDS})`);
+
+/** Every prefix of a token id that could be a token's: its own, its parent's, and so on. */
+const prefixesOf = (jti: SQL): SQL => sql`select array_to_string(path[1:n], '.')
+  from string_to_array(${jti}, '.') as path, generate_subscripts(path, 1) as n`;
+
+/**
+ * Tokens in whose story somebody acted: theirs, and what was exchanged from them. Looked for among
+ * the tokens of the same grant or root, so that no more is read than hangs on them.
+ */
+const actedIn = (acts: SQL): SQL => sql`
+  with theirs as materialized (
+    select p.id, p.jti, p.sub, p.grant_id from audit_events p
+    where p.type = 'token.issued' and p.at > ${RECENT} and ${acts})
+  select id from theirs
+  union select d.id from audit_events d
+  where d.type = 'token.issued' and d.at > ${RECENT} and d.detail->>'parent' is not null
+    and d.id in (
+      select g.id from audit_events g where g.grant_id in (select grant_id from theirs)
+      union all
+      select s.id from audit_events s where s.grant_id is null
+        and s.sub in (select sub from theirs where grant_id is null))
+    and exists (select 1 from theirs where jti in (${prefixesOf(sql`d.jti`)}))`;
 
 /** Rows of `grants g` joined to their `consents c`; what this very transaction ended still counts. */
 function grantsOf(ended: Ended): SQL {
@@ -100,14 +131,16 @@ const liveGrants = (ended: Ended): SQL => sql`
 
 /** Recorded, unexpired, and no fact yet about any of their keys (`revocationKeys`). */
 const liveTokens = (ended: Ended): SQL => sql`
-  select 1 from audit_events e, string_to_array(e.jti, '.') as path
+  select e.detail from audit_events e
   where e.type = 'token.issued' and ${tokensOf(ended)}
-    and e.at > clock_timestamp() - make_interval(secs => ${TOKEN_TTL_MAX_SECONDS})
+    and e.at > ${RECENT}
     and (e.detail->>'exp')::bigint > extract(epoch from clock_timestamp())
     and not exists (
       select 1 from revocations f
-      where (f.key in (e.sub, e.client_id, e.agent_id) or f.key in
-          (select array_to_string(path[1:n], '.') from generate_subscripts(path, 1) as n))
+      where (f.key in (e.sub, e.client_id, e.agent_id) or f.key in (${prefixesOf(sql`e.jti`)})
+          or (e.detail->>'parent' is not null and f.key in (
+            select unnest(array[p.client_id, p.agent_id]) from audit_events p
+            where p.type = 'token.issued' and p.jti in (${prefixesOf(sql`e.jti`)}))))
         and (f.always or floor(extract(epoch from f.revoked_at)) >= (e.detail->>'iat')::bigint))`;
 
 const ofGrants = (ended: Ended, model: string): SQL => sql`
@@ -134,6 +167,8 @@ async function countOne(tx: Executor, ended: Ended): Promise<Receipt> {
     .select({
       endedAt: sql<string>`to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
       accessTokens: count(liveTokens(ended)),
+      exchangedTokens: count(sql`select 1 from (${liveTokens(ended)}) as live
+        where live.detail->>'parent' is not null`),
       // The engine's own opaque ones, for userinfo.
       opaqueTokens: count(ofGrants(ended, 'AccessToken')),
       refreshTokens: whole ? count(ofGrants(ended, 'RefreshToken')) : NONE,
@@ -155,7 +190,33 @@ async function countOne(tx: Executor, ended: Ended): Promise<Receipt> {
 export const addReceipts = (one: Receipt, other: Receipt): Receipt => ({
   endedAt: other.endedAt,
   accessTokens: one.accessTokens + other.accessTokens,
+  exchangedTokens: one.exchangedTokens + other.exchangedTokens,
   refreshTokens: one.refreshTokens + other.refreshTokens,
   grants: one.grants + other.grants,
   consents: one.consents + other.consents,
+  revocation: other.revocation ?? one.revocation,
 });
+
+interface Counted<R> {
+  readonly stops: readonly Stop[];
+  readonly result: R;
+}
+
+/** Writes the facts of what was counted, and says under which one it can be asked about. */
+export async function concludeCounted<R extends Receipt | undefined>(
+  tx: Executor,
+  { stops, result }: Counted<R>,
+): Promise<R> {
+  const revocation = await conclude(tx, stops);
+  return result === undefined ? result : { ...result, revocation };
+}
+
+/** `narrow` (`store.ts`) for a stop that says what it ended. */
+export const narrowCounted = <R extends Receipt | undefined>(
+  db: Database,
+  work: (tx: Executor) => Promise<Counted<R>>,
+): Promise<R> =>
+  db.transaction(async (tx) => {
+    await closeGate(tx);
+    return concludeCounted(tx, await work(tx));
+  });

@@ -7,10 +7,7 @@ import { and, asc, eq, gt, inArray, lt, sql } from 'drizzle-orm';
 import { policyEpoch, revocations } from '../../../schema/index.js';
 import type { Database, Executor } from '../db/database.js';
 import { NOTICE_CHANNEL } from '../db/database.js';
-import { GATE_LOCK, TOKEN_TTL_MAX_SECONDS } from '../limits.js';
-
-/** A fact is forgotten when no token it could stop can be alive: greatest life plus skew. */
-const FACT_LIFE_SECONDS = TOKEN_TTL_MAX_SECONDS + 120;
+import { FACT_LIFE_SECONDS, GATE_LOCK } from '../limits.js';
 
 export interface Stop {
   readonly key: string;
@@ -30,9 +27,14 @@ export async function closeGate(tx: Executor): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${GATE_LOCK}, hashtext(current_schema()))`);
 }
 
-/** Stamps and writes facts, and counts the epoch up. The gate must be closed. */
-export async function conclude(tx: Executor, stops: readonly Stop[]): Promise<void> {
-  await bumpEpoch(tx, await insertFacts(tx, stops));
+/**
+ * Stamps and writes facts, and counts the epoch up. The gate must be closed.
+ * @returns the newest fact's id
+ */
+export async function conclude(tx: Executor, stops: readonly Stop[]): Promise<number | undefined> {
+  const lastFact = await insertFacts(tx, stops);
+  await bumpEpoch(tx, lastFact);
+  return lastFact;
 }
 
 /**
