@@ -147,7 +147,11 @@ const REQUESTS: Readonly<Record<string, () => Request>> = {
   }),
   'post /consents/end': () => ({ body: { agent: AGENT, dry_run: true } }),
   'delete /consents/{id}': () => ({ params: { id: known.consent ?? '' } }),
-  'get /revocations': () => ({ query: page }),
+  'get /revocations': () => ({
+    query: page,
+    keep: ({ items }) => ({ fact: String(items[0].id) }),
+  }),
+  'get /revocations/{id}': () => ({ params: { id: known.fact ?? '' } }),
   'get /audit': () => ({ query: { ...page, agent: AGENT, since: '2020-01-01T00:00:00Z' } }),
   'post /audit/verify': () => ({ body: {} }),
   'delete /agents/{id}/credentials/{credential}': () => ({

@@ -114,7 +114,13 @@ describe.each(DATABASES)('receipts on %s', (_name, open) => {
 
   const counts = (receipt: object | undefined) => {
     expect(receipt).toMatchObject({ endedAt: expect.any(Date) });
-    const { endedAt: _at, revocation: _fact, exchangedTokens, ...rest } = receipt as Receipt;
+    const {
+      endedAt: _at,
+      revocation: _fact,
+      isFollowed: _who,
+      exchangedTokens,
+      ...rest
+    } = receipt as Receipt;
     return exchangedTokens === 0 ? rest : { exchangedTokens, ...rest };
   };
   const NOTHING = { accessTokens: 0, refreshTokens: 0, grants: 0, consents: 0 };

@@ -164,9 +164,11 @@ async function showReceipt(
   pick: { readonly id?: string; readonly actor?: string },
 ): Promise<void> {
   const receipt = await stopActing(underRequest(deps.db, requestState(ctx).id), userId, pick);
-  const { revocation } = receipt;
+  const { revocation, isFollowed } = receipt;
   const confirmed =
-    revocation === undefined ? undefined : await awaitConfirmations(deps.db, revocation);
+    isFollowed && revocation !== undefined
+      ? await awaitConfirmations(deps.db, revocation)
+      : undefined;
   const page = { signed, nowMs: deps.now(), receipt: { ...receipt, confirmed } };
   showPage(ctx, (language) => renderReceipt(page, language));
 }

@@ -23,7 +23,7 @@ export interface Confirmation extends Follower {
 }
 
 /** Verifiers are heard of at least every 20 s: one this silent before a stop was not there any more. */
-const AWAY_SECONDS = 60;
+export const AWAY_SECONDS = 60;
 
 const ACKNOWLEDGE = `
 insert into feed_followers (client_id, resource, instance, position)

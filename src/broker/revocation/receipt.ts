@@ -8,6 +8,7 @@ import { eq, type SQL, sql } from 'drizzle-orm';
 import { policyEpoch } from '../../../schema/index.js';
 import type { Database, Executor } from '../db/database.js';
 import { TOKEN_TTL_MAX_SECONDS } from '../limits.js';
+import { AWAY_SECONDS } from './followers.js';
 import { closeGate, conclude, type Stop } from './store.js';
 
 export interface Receipt {
@@ -22,6 +23,8 @@ export interface Receipt {
   readonly consents: number;
   /** The newest fact: a follower that has applied it has applied the whole stop. Absent: foreseen. */
   readonly revocation?: number | undefined;
+  /** Whether anybody follows the feed who could confirm it. */
+  readonly isFollowed: boolean;
 }
 
 /** Whose end it is. */
@@ -173,6 +176,8 @@ async function countOne(tx: Executor, ended: Ended): Promise<Receipt> {
       opaqueTokens: count(ofGrants(ended, 'AccessToken')),
       refreshTokens: whole ? count(ofGrants(ended, 'RefreshToken')) : NONE,
       grants: whole ? count(liveGrants(ended)) : NONE,
+      isFollowed: sql<boolean>`exists (select 1 from feed_followers
+        where seen_at > clock_timestamp() - make_interval(secs => ${AWAY_SECONDS}))`,
       consents: count(sql`select 1 from consents k
         where ${consentsOf(ended)} and k.expires_at > clock_timestamp()`),
     })
@@ -195,6 +200,7 @@ export const addReceipts = (one: Receipt, other: Receipt): Receipt => ({
   grants: one.grants + other.grants,
   consents: one.consents + other.consents,
   revocation: other.revocation ?? one.revocation,
+  isFollowed: one.isFollowed || other.isFollowed,
 });
 
 interface Counted<R> {
