@@ -59,6 +59,8 @@ const SLICES: walls.SliceRules = {
     // The pages of several slices, put together.
     'src/broker/pages.ts',
     'src/broker/cli/',
+    // Any decision of any slice, made again.
+    'src/broker/explain/',
     // The registry's operations wired to each other; the API and the world file that call them.
     'src/broker/admin/',
     'src/broker/world/',
@@ -125,6 +127,8 @@ const PURE = [
   'src/broker/exchange/policy.ts',
   'src/broker/exchange/scopes.ts',
   'src/broker/tokens/policy.ts',
+  'src/broker/explain/after.ts',
+  'src/broker/explain/candidates.ts',
   'src/broker/registry/fields.ts',
   'src/broker/registry/refusal.ts',
 ];

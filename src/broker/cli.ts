@@ -2,6 +2,7 @@
 import { access, open, readFile, unlink, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { openAdmin } from './cli/admin.js';
+import { addExplain } from './cli/explain.js';
 import { addNouns } from './cli/noun.js';
 import { NOUNS } from './cli/nouns.js';
 import { describePlan, type PlanLine } from './cli/plan.js';
@@ -33,6 +34,7 @@ export function createCli(): Command {
     .requiredOption('--resource <uri>')
     .option('--scope <scope>')
     .action(token);
+  addExplain(program);
   addNouns(program, NOUNS);
   return program;
 }

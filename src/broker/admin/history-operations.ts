@@ -94,9 +94,25 @@ const verification: Operation = {
   },
 };
 
+/** Ours are below 2 kB. */
+const TOKEN_CHARS_MAX = 16_384;
+
+const explanation: Operation = {
+  method: 'post',
+  path: '/explain',
+  scope: 'admin:read',
+  summary: 'Why an event or a token is what it is, and the smallest change that would allow it',
+  body: strict({ of: z.string().min(1).max(TOKEN_CHARS_MAX) }),
+  view: views.explanationSchema,
+  status: 200,
+  run: async ({ services, body }) =>
+    views.explanationView(await services.explain((body as { of: string }).of)),
+};
+
 export const HISTORY_OPERATIONS: readonly Operation[] = [
   ...audit,
   verification,
   revocations,
   revocation,
+  explanation,
 ];

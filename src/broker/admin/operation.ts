@@ -8,6 +8,7 @@ import type { AuditReport } from '../audit/verify.js';
 import type { ConsentsOf } from '../delegation/bulk.js';
 import type { DelegationFilter } from '../delegation/queries.js';
 import type { ConsentRow, GrantRow } from '../delegation/store.js';
+import type { Explanation } from '../explain/service.js';
 import type { KeyService } from '../keys/service.js';
 import { isSpecialKey } from '../registry/fields.js';
 import {
@@ -35,6 +36,8 @@ export interface AdminServices {
   readonly listEvents: (filter: AuditFilter) => Promise<readonly RecordedEvent[]>;
   /** Checks the audit's chains and checkpoints, and checkpoints that were kept outside. */
   readonly verifyAudit: (kept: readonly string[]) => Promise<AuditReport>;
+  /** Why an event or a token is what it is. */
+  readonly explain: (what: string) => Promise<Explanation>;
   readonly sentences: (events: readonly RecordedEvent[]) => Promise<readonly string[]>;
   readonly listConsents: (filter: DelegationFilter) => Promise<readonly ConsentRow[]>;
   readonly listGrants: (filter: DelegationFilter) => Promise<readonly GrantRow[]>;

@@ -6,6 +6,7 @@ import type { Database } from '../db/database.js';
 import { endConsents, foresee } from '../delegation/bulk.js';
 import { endConsent, endGrant } from '../delegation/ends.js';
 import { findConsent, findGrant, listConsents, listGrants } from '../delegation/queries.js';
+import { explainWhat } from '../explain/service.js';
 import { hashSecret } from '../keys/secrets.js';
 import { createKeyService, type KeyDeps } from '../keys/service.js';
 import { verificationKeys } from '../keys/store.js';
@@ -40,6 +41,7 @@ export function createAdminServices(
     listEvents: (filter) => listEvents(db.orm, filter),
     verifyAudit: async (kept) =>
       verifyAudit(db, { issuer, keys: await verificationKeys(db.orm), kept }),
+    explain: (what) => explainWhat({ db, issuer, namesOf: registry.namesOf }, what),
     sentences: (events) => sentences(events, registry.namesOf),
     listConsents: (filter) => listConsents(db.orm, filter),
     listGrants: (filter) => listGrants(db.orm, filter),

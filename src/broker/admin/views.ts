@@ -5,6 +5,7 @@ import type { RecordedEvent } from '../audit/store.js';
 import { credentialViewSchema, newCredentialViewSchema } from '../clients/credential-schema.js';
 import type { AddedCredential } from '../clients/credentials.js';
 import { clientViewSchema, createdClientViewSchema } from '../clients/schema.js';
+import type { Explanation } from '../explain/service.js';
 import { permissionViewSchema, roleViewSchema } from '../permissions/schema.js';
 import type { Stopped } from '../registry/change.js';
 import type { Page } from '../registry/page.js';
@@ -201,4 +202,28 @@ export const auditReportSchema = z.object({
       says: z.string(),
     }),
   ),
+});
+
+export const explanationSchema = z.object({
+  about: z.enum(['event', 'token']),
+  sentence: z.string(),
+  state: z.enum(['alive', 'expired', 'stopped', 'not_recorded']).nullable(),
+  expires_at: z.string().nullable(),
+  event_id: z.number().nullable(),
+  jti: z.string().nullable(),
+  rule: z.string().nullable(),
+  why: z.string().nullable(),
+  asked: z.array(z.string()),
+  granted: z.array(z.string()),
+  taken_away: z.array(z.object({ scope: z.string(), by: z.array(z.string()) })),
+  stops: z.array(
+    z.object({ key: z.string(), revoked_at: z.string(), by: z.string(), reason: z.string() }),
+  ),
+  now: z.enum(['allowed', 'refused']).nullable(),
+  now_why: z.string().nullable(),
+  change: z.array(z.object({ says: z.string(), command: z.string().nullable() })).nullable(),
+});
+export const explanationView = ({ stops, ...rest }: Explanation): Record<string, unknown> => ({
+  ...view(explanationSchema)(rest),
+  stops: stops.map(({ revokedAt, ...stop }) => ({ ...stop, revoked_at: revokedAt.toISOString() })),
 });

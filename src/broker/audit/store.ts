@@ -170,6 +170,20 @@ export async function listEvents(db: Executor, filter: AuditFilter = {}): Promis
   return rows as RecordedEvent[];
 }
 
+export async function findEvent(db: Executor, id: number): Promise<RecordedEvent | undefined> {
+  const [row] = await db.select().from(auditEvents).where(eq(auditEvents.id, id));
+  return row as RecordedEvent | undefined;
+}
+
+/** The event that a token is. */
+export async function findIssued(db: Executor, jti: string): Promise<RecordedEvent | undefined> {
+  const [row] = await db
+    .select()
+    .from(auditEvents)
+    .where(and(eq(auditEvents.jti, jti), eq(auditEvents.type, 'token.issued')));
+  return row as RecordedEvent | undefined;
+}
+
 /** By the indexes of its grants and of its user: the consent itself is only in an event's detail. */
 const ofConsent = (id: string) => sql`(
   ${auditEvents.grantId} in (select id from grants where consent_id = ${id})

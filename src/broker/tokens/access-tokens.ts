@@ -11,7 +11,7 @@ import {
   SIGNING_ALGS,
 } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
-import type { SigningKey } from '../keys/store.js';
+import type { VerificationKey } from '../keys/store.js';
 
 /** Ours are below 2 kB; nothing longer is worth hashing. */
 const TOKEN_MAX_CHARS = 16_384;
@@ -78,7 +78,7 @@ export const isCompactJws = (token: string): boolean =>
 export function createTokenReader(options: {
   readonly db: Database;
   readonly issuer: string;
-  readonly keys: () => readonly SigningKey[];
+  readonly keys: () => readonly VerificationKey[];
 }): TokenReader {
   const { db, issuer } = options;
   return {
