@@ -34,7 +34,7 @@ describe.each([
   });
 });
 
-it('leaves nothing behind for those who lost with a pushed request: no grant without a code', async () => {
+it('leaves nothing behind for those who lost: no live grant without a code', async () => {
   const rows = await cluster.opened.db.run<{ orphans: number }>(
     `select count(*)::int as orphans from grants g where g.ended_at is null
      and not exists (select from artifacts a where a.grant_id = g.id)`,

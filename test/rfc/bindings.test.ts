@@ -165,7 +165,7 @@ describe('PA6 a pushed request', () => {
     const page = await use(uri, client);
     expect(page.status).toBe(400);
     expect(new URL(page.url).origin).toBe(t.issuer);
-    expect(page.html).toContain('This did not work');
+    expect(page.html).toContain('This request cannot be answered');
   });
 
   it('is refused with GET at /par (PA2)', async () => {

@@ -10,6 +10,7 @@ import {
   type Page,
 } from '../../examples/demo/walk-pages.js';
 import { createBroker } from '../../src/broker/app.js';
+import { makeCheckpoint } from '../../src/broker/audit/checkpoints.js';
 import { createSecrets, hashSecret, secretMatches } from '../../src/broker/keys/secrets.js';
 import { createKeyService } from '../../src/broker/keys/service.js';
 import { loadKeys } from '../../src/broker/keys/store.js';
@@ -32,7 +33,16 @@ import {
 } from '../support/broker.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
 import { admin, publishedKids } from '../support/keys.js';
-import { AGENT, ANA, BEN, CALLBACK, FILES, HOST, OTHER_AGENT } from '../support/world.js';
+import {
+  AGENT,
+  ANA,
+  BEN,
+  CALLBACK,
+  FILES,
+  FILES_CLIENT,
+  HOST,
+  OTHER_AGENT,
+} from '../support/world.js';
 
 /** Every row of every table, as text. */
 async function dumpOf(opened: OpenedDatabase): Promise<string> {
@@ -117,7 +127,9 @@ async function administer(t: TestBroker): Promise<Record<string, string>> {
   const before = (await loadKeys(t.opened.db, secrets)).published;
   const [key] = before;
   const reason = 'for the test';
-  await admin(t, 'POST', `/keys/${key?.kid}/retire`, { compromised: true, reason });
+  if (key === undefined) throw new Error('no signing key');
+  await makeCheckpoint(t.opened.db, { issuer: t.issuer, key, nowMs: Date.now() });
+  await admin(t, 'POST', `/keys/${key.kid}/retire`, { compromised: true, reason });
   return {
     'password an operator chose': password,
     'password that was wrong': wrong,
@@ -127,7 +139,7 @@ async function administer(t: TestBroker): Promise<Record<string, string>> {
     'id of a client assertion': jti,
     'token got with it': proved.body.access_token,
     'private key of an agent': (await exportJWK(privateKey)).d as string,
-    'private key that was retired': key?.privateKey.export({ format: 'jwk' }).d as string,
+    'private key that was retired': key.privateKey.export({ format: 'jwk' }).d as string,
   };
 }
 
@@ -166,6 +178,12 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
   const administered = await administer(t);
   const cookies = [...authorized.browser.cookies.values(), ...open.cookies.values()];
   const { published: keys } = await loadKeys(t.opened.db, createSecrets(ROOT_SECRET));
+  const follower = await fetch(`${t.issuer}/revocations/ack`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...authFor(t, FILES_CLIENT) },
+    body: JSON.stringify({ resource: FILES, instance: 'one', position: 0 }),
+  });
+  expect(follower.status).toBeLessThan(300);
   return {
     'redeemed code': authorized.code,
     'code not yet redeemed': waiting.code,

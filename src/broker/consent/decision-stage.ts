@@ -7,6 +7,7 @@ import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
 import { approve } from '../delegation/approve.js';
+import { abandonGrant } from '../delegation/ends.js';
 import { clientHash, termsHash } from '../delegation/terms.js';
 import { applicationOf } from '../facts/application.js';
 import type { Facts } from '../facts/store.js';
@@ -39,7 +40,7 @@ export async function handleDecision(deps: InteractionDeps, ctx: Context): Promi
   const { form, interaction } = answer;
   if (form.get('decision') === 'allow') {
     const atHand = await decide(deps, ctx, answer, await deps.facts.current());
-    if ('grantId' in atHand) return goOn(ctx, interaction, atHand.grantId);
+    if ('grantId' in atHand) return goOn(deps, ctx, interaction, atHand.grantId);
   }
   // Signed out elsewhere since: nothing is decided for whoever sits there now.
   const facts = await deps.facts.fresh();
@@ -49,7 +50,7 @@ export async function handleDecision(deps: InteractionDeps, ctx: Context): Promi
   const { shown, chosen } = readShown(deps, answer, userId);
   if (form.get('decision') !== 'allow') return deny(deps, ctx, interaction, shown);
   const decided = await decide(deps, ctx, answer, facts);
-  if ('grantId' in decided) return goOn(ctx, interaction, decided.grantId);
+  if ('grantId' in decided) return goOn(deps, ctx, interaction, decided.grantId);
   if ('refused' in decided) return refuse(ctx, interaction, decided.refused);
   if (decided.no === 'nothing') return deny(deps, ctx, interaction, shown);
   if (decided.no === 'too_old') return showSignIn(deps, ctx, interaction, { tooOld: true });
@@ -107,10 +108,21 @@ async function decide(
   return grant === undefined ? { no: 'overtaken' } : { grantId: grant.id };
 }
 
-async function goOn(ctx: Context, interaction: Interaction, grantId: string): Promise<void> {
+/** Answered in another window meanwhile: what was written for this one goes again. */
+async function goOn(
+  deps: InteractionDeps,
+  ctx: Context,
+  interaction: Interaction,
+  grantId: string,
+): Promise<void> {
   const { login } = interaction.result ?? {};
   const result = { ...(login === undefined ? {} : { login }), consent: { grantId } };
-  redirect(ctx, await keepResult(interaction, result));
+  try {
+    redirect(ctx, await keepResult(interaction, result));
+  } catch (error) {
+    await abandonGrant(deps.db, grantId, requestState(ctx).id);
+    throw error;
+  }
 }
 
 async function deny(

@@ -68,7 +68,7 @@ export async function proveActor(
     throw new OAuthError('invalid_grant', 'this authorization names no agent: send no actor_token');
   }
   if (actorToken !== undefined) {
-    const key = await readDpopProof(deps.provider(), ctx);
+    const key = await readDpopProof(ctx);
     const { credentialId, claim } = await deps.actors.prove({
       provedKey: key?.thumbprint,
       actorToken: String(actorToken),

@@ -50,7 +50,7 @@ export async function keepRefreshAnswer(
   if (graceFor(deps, ctx, token) === 0) return;
   const body = ctx.body as Record<string, unknown>;
   const params = ctx.oidc.params ?? {};
-  const proof = await readDpopProof(deps.provider(), ctx);
+  const proof = await readDpopProof(ctx);
   try {
     await keepAnswer(deps.db, String(params.refresh_token), {
       body,
@@ -82,10 +82,10 @@ export async function answerAgain(
   const presented = String(params.refresh_token);
   const kept = await readKeptAnswer(deps.db, presented, graceSeconds);
   if (kept === undefined || kept.asked !== askedOf(params)) return false;
-  const proof = await readDpopProof(deps.provider(), ctx);
+  const proof = await readDpopProof(ctx);
   if (proof?.thumbprint !== kept.jkt) return false;
   await decide();
-  await useDpopProof(deps.provider(), ctx, proof);
+  await useDpopProof(ctx, proof);
   const clientId = ctx.oidc.client?.clientId;
   const given = await countKeptAnswer(deps.db, presented, graceSeconds, {
     type: 'refresh_token.repeated',

@@ -35,9 +35,9 @@ export function createTokenExchange(
   deps: ExchangeDeps,
 ): (ctx: KoaContextWithOIDC) => Promise<void> {
   return async function tokenExchangeGrant(ctx): Promise<void> {
-    const proof = await readDpopProof(deps.provider(), ctx);
+    const proof = await readDpopProof(ctx);
     const audience = await prepare(deps, ctx, proof?.thumbprint).catch(rethrow);
-    await useDpopProof(deps.provider(), ctx, proof);
+    await useDpopProof(ctx, proof);
     await answer(deps, ctx, audience, proof?.thumbprint);
   };
 }
@@ -167,8 +167,7 @@ async function answer(
   audience: string,
   boundTo: string | undefined,
 ): Promise<void> {
-  const provider = deps.provider();
-  const { client } = ctx.oidc;
+  const { client, provider } = ctx.oidc;
   if (client === undefined) throw new Error('an exchange without a client');
   const token = new provider.ClientCredentials({ client, scope: '' } as never);
   const resource = await (await deps.facts.current()).resource(audience);

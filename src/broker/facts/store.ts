@@ -163,7 +163,11 @@ function createGeneration(
       (await credentialsOf(principal)).filter(
         ({ expiresAt }) => expiresAt === null || expiresAt.getTime() > now(),
       ),
-    permitted: (principals, resource) => permittedAt(JSON.stringify([resource, ...principals])),
+    // Checked here: JSON writes a NUL out, and the memo would not see it.
+    permitted: async (principals, resource) =>
+      [resource, ...principals].some((word) => word.includes('\0'))
+        ? []
+        : permittedAt(JSON.stringify([resource, ...principals])),
     resourcesOf: memo(async (principal) => {
       const rows = await orm
         .select({ resource: permissions.resource })

@@ -134,7 +134,7 @@ function artifactAdapter({ db, secrets, abandonGrant, now }: AdapterDeps, model:
       ];
       if (model === 'ReplayDetection') await once(INSERT_ONCE, params, replayed);
       else if (model === 'Interaction' && payload.result !== undefined)
-        await once(KEEP_RESULT, params.slice(0, 3), interactionGone);
+        await once(KEEP_RESULT, [...params.slice(0, 3), isAnswer(payload.result)], interactionGone);
       else await db.run(isSession ? UPSERT_SESSION : UPSERT, params);
     },
     consume: async (id) => {
@@ -174,7 +174,9 @@ function createCodec(secrets: Secrets, model: string) {
       return {
         ...(sealed ? JSON.parse(secrets.open('artifacts', payload.sealed as string)) : payload),
         ...(id === undefined ? {} : { jti: id }),
-        ...(consumedAt === null ? {} : { consumed: consumedAt.getTime() / 1000 }),
+        ...(consumedAt === null || model === 'Interaction'
+          ? {}
+          : { consumed: consumedAt.getTime() / 1000 }),
       };
     },
   };
@@ -219,6 +221,9 @@ function rememberInRequest(
 }
 
 const replayed = (): Error => new errors.InvalidClientAuth('client assertion used twice');
+/** A yes or a no; a sign-in is only on the way there. */
+const isAnswer = (result: object): boolean => 'consent' in result || 'error' in result;
+
 const interactionGone = (): Error =>
   new errors.SessionNotFound('this sign-in was already completed in another window');
 

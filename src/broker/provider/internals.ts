@@ -23,18 +23,17 @@ const grants = helpers as unknown as {
 };
 
 /**
- * Absent when the request carries no proof. Does not use it up; asked twice, it answers the same.
+ * Absent when the request carries no proof. Does not use it up; asked twice, it answers the same. The
+ * provider is the one the request began on: another may have taken its place meanwhile.
  *
  * @throws the engine's `invalid_dpop_proof` or `use_dpop_nonce`
  */
-export const readDpopProof = (
-  provider: Provider,
-  ctx: KoaContextWithOIDC,
-): Promise<DpopProof | undefined> => grants.validateDpop(provider, ctx);
+export const readDpopProof = (ctx: KoaContextWithOIDC): Promise<DpopProof | undefined> =>
+  grants.validateDpop(ctx.oidc.provider, ctx);
 
 /** @throws the engine's `invalid_grant` when the proof was used before */
 export const useDpopProof = (
-  provider: Provider,
   ctx: KoaContextWithOIDC,
   proof: DpopProof | undefined,
-): Promise<void> => grants.checkDpopReplay(provider, ctx, proof, ctx.oidc.client?.clientId ?? '');
+): Promise<void> =>
+  grants.checkDpopReplay(ctx.oidc.provider, ctx, proof, ctx.oidc.client?.clientId ?? '');

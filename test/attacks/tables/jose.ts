@@ -430,7 +430,7 @@ const slots: ReadonlyArray<
 const matrix: readonly Attack[] = slots.flatMap(([slot, accepts, right]) =>
   kinds.map(([kind, make]): Attack => {
     const fits = right.includes(kind);
-    const silent = /introspection|sign-out|admin/.test(slot);
+    const silent = /introspection|sign-out/.test(slot);
     return {
       id: 'J7',
       name: `${kind} as ${slot}: ${fits ? 'accepted, it is the diagonal' : 'refused'}`,

@@ -99,7 +99,8 @@ const bigs: readonly Attack[] = [
           `POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n${header}\r\n\r\na=b`,
           700,
         );
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        // The connection ends before the refusal is written down.
+        await new Promise((resolve) => setTimeout(resolve, 1000));
         return /^HTTP\/1\.1 (2|5)/.test(text);
       },
       expected: false,
@@ -442,7 +443,7 @@ const texts: readonly Attack[] = [
     NUL_FIELDS.map((field) => ({
       id: 'P9',
       name: `${name} in ${field} at /authorize`,
-      ...(value.includes('\0') && field !== 'claims' ? {} : maybeServed(field)),
+      ...(value.includes('\0') ? {} : maybeServed(field)),
       run: async (w) => (await w.ana.browser.get(w.ana.url({ [field]: value }))).status < 500,
       expected: true,
     })),
@@ -567,11 +568,7 @@ const texts: readonly Attack[] = [
 ];
 
 function maybeServed(field: string): Partial<Attack> {
-  if (
-    ['state', 'nonce', 'login_hint', 'ui_locales', 'acr_values', 'claims', 'display'].includes(
-      field,
-    )
-  ) {
+  if (['state', 'nonce', 'login_hint', 'ui_locales', 'claims', 'display'].includes(field)) {
     return {
       unaudited: SERVED,
       legitimate: { kinds: ['code', 'grant'], because: 'Ana’s own request' },

@@ -135,7 +135,8 @@ const profiles: readonly Attack[] = [
       await w.registry.users.patch('admin', party.user.id, { name });
       await w.registry.agents.patch('admin', party.agent, { name, purpose: name });
       await w.settle();
-      const { access_token, id_token = '' } = await party.tokens();
+      // Another name is another agent to the user, who is asked again (D7).
+      const { access_token, id_token = '' } = await party.tokens(await party.consent());
       const claims = decodePart(access_token, 1);
       return [
         claims.sub === party.user.id,
