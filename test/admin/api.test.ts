@@ -80,6 +80,8 @@ const UNSAID = {
   contact: null,
   external_id: null,
   tags: [],
+  require_par: false,
+  require_signed_request: false,
   takes_work_from: [],
   credentials_expire_at: null,
 };

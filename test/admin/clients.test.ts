@@ -174,6 +174,33 @@ describe('what a client must do', () => {
   });
 });
 
+describe('what an agent that is its own client must do', () => {
+  const changeAgent = (body: object) => admin('PATCH', `/agents/${AGENT}`, body);
+  const only = 'must be left out: without redirect URIs the agent signs nobody in';
+
+  it('push, or sign, its requests; without redirect URIs it makes none', async () => {
+    const must = { require_par: true, require_signed_request: true };
+    const refused = (...fields: string[]) => [
+      400,
+      fields.map((field) => ({ field, message: only })),
+    ];
+    expect(problems(await changeAgent(must))).toEqual(refused(...Object.keys(must)));
+    const redirects = { redirect_uris: ['https://helper.example/callback'] };
+    expect((await changeAgent({ ...must, ...redirects })).body).toMatchObject({
+      ...must,
+      ...redirects,
+    });
+    expect(problems(await changeAgent({ redirect_uris: [] }))).toEqual(
+      refused(...Object.keys(must)),
+    );
+    const free = { require_par: false, require_signed_request: false, redirect_uris: [] };
+    expect((await changeAgent(free)).body).toMatchObject(free);
+    const made = { id: 'agt_asks', name: 'Asks', owner: 'Ops', require_par: true };
+    expect(problems(await admin('POST', '/agents', made))).toEqual(refused('require_par'));
+    expect((await admin('POST', '/agents', { ...made, ...redirects })).status).toBe(201);
+  });
+});
+
 describe('lists are filtered', () => {
   it('of clients: by kind, auth, status, part of the name', async () => {
     expect(await ids('/clients?kind=service')).toEqual([FILES_CLIENT, SERVICE]);

@@ -94,9 +94,14 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
 
   it('agent: a draft is activated, paused, resumed, blocked, unblocked and retired', async () => {
     const made = await json(
-      'agent create --id agt_a --name Scribe --owner Ops --status draft --tags night,eu --clients cli_desk',
+      'agent create --id agt_a --name Scribe --owner Ops --status draft --tags night,eu --clients cli_desk --redirect-uris https://a.example/cb --require-par --require-signed-request',
     );
     expect(made).toMatchObject({ status: 'draft', tags: ['eu', 'night'], clients: ['cli_desk'] });
+    expect(made).toMatchObject({ require_par: true, require_signed_request: true });
+    expect(await json('agent change agt_a --require-signed-request no')).toMatchObject({
+      require_par: true,
+      require_signed_request: false,
+    });
     for (const [verb, status] of [
       ['activate', 'active'],
       ['pause', 'paused'],

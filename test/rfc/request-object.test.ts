@@ -371,3 +371,73 @@ describe('what a client must do (RFC 9101 §10.5, RFC 9126 §6)', () => {
     await require('require_par', false);
   });
 });
+
+describe('what an agent that is its own client must do (DESIGN §8a, RFC 9101 §10.5, RFC 9126 §6)', () => {
+  const OWN = 'https://helper.example/callback';
+  const KEY = { principal: AGENT, kind: 'jwk' };
+  beforeAll(async () => {
+    await t.opened.db.run('update agents set redirect_uris = $2 where id = $1', [AGENT, [OWN]]);
+    await t.opened.db.orm
+      .insert(tables.credentials)
+      .values({ ...KEY, id: 'crd_own', jwk: keys.ES256?.jwk as Record<string, unknown> });
+  });
+  const require = async (column: 'require_par' | 'require_signed_request', on: boolean) => {
+    await t.opened.db.run(`update agents set ${column} = $2 where id = $1`, [AGENT, on]);
+    await noticed();
+  };
+  const asAgent = { client_id: AGENT, redirect_uri: OWN };
+  const ownUrl = (challenge: string) =>
+    authorizeUrl(t, challenge, { ...asAgent, scope: 'files:list', prompt: 'consent' });
+  const plain = (challenge: string) =>
+    Object.fromEntries(new URL(ownUrl(challenge)).searchParams) as Record<string, string>;
+  const pushOwn = (params: Record<string, string>) =>
+    postForm(`${t.issuer}/par`, params, authFor(t, AGENT));
+  const signed = (challenge: string) =>
+    sign(claimsFor(challenge, { ...asAgent, iss: AGENT, requested_actor: undefined }));
+  const byOwnQuery = (params: Record<string, string>) => byQuery({ ...params, client_id: AGENT });
+  const refusedThere = async (challenge: string) => {
+    const page = await createBrowserless(t.issuer).open(ownUrl(challenge));
+    const url = new URL(page.url);
+    return [url.origin + url.pathname, Object.fromEntries(url.searchParams)];
+  };
+  const refusal = (error_description: string) => [
+    OWN,
+    { error: 'invalid_request', error_description, state: 'the-state', iss: t.issuer },
+  ];
+  /** What the agent gets for the code that Ana's browser brings it. */
+  const ownTokens = async (url: string, verifier: string) => {
+    const callback = await walkPages(createBrowserless(t.issuer), url, ANA);
+    const code = callback.searchParams.get('code') ?? '';
+    const fields = { redirect_uri: OWN, actor_token: undefined };
+    const answer = await redeem(t, { code, verifier }, fields, AGENT);
+    expect(answer.status).toBe(200);
+    return claimsOf(answer.body.access_token);
+  };
+  const whole = { client_id: AGENT, act: { sub: AGENT }, actor_proof: 'client_auth' };
+
+  it('sign its requests, where the operator says so: plain ones are refused, pushed or not', async () => {
+    await require('require_signed_request', true);
+    const { challenge, verifier } = pkce();
+    expect(await refusedThere(challenge)).toEqual(
+      refusal('Request Object must be used by this client'),
+    );
+    const pushed = await pushOwn(plain(challenge));
+    expect([pushed.status, pushed.body.error]).toEqual([400, 'invalid_request']);
+    const url = byOwnQuery({ request: await signed(challenge) });
+    expect(await ownTokens(url, verifier)).toMatchObject(whole);
+    await require('require_signed_request', false);
+  });
+
+  it('push its requests, where the operator says so: a front-channel one is refused (A8)', async () => {
+    await require('require_par', true);
+    const { challenge, verifier } = pkce();
+    expect(await refusedThere(challenge)).toEqual(
+      refusal('Pushed Authorization Request must be used'),
+    );
+    await refusedAtPage(byOwnQuery({ request: await signed(challenge) }));
+    const pushed = await pushOwn(plain(challenge));
+    const url = byOwnQuery({ request_uri: pushed.body.request_uri });
+    expect(await ownTokens(url, verifier)).toMatchObject(whole);
+    await require('require_par', false);
+  });
+});

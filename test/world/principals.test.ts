@@ -49,6 +49,9 @@ const WORLD = {
       status: 'paused',
       statusReason: 'under review',
       clients: ['cli_desk'],
+      redirectUris: ['https://scribe.example/cb'],
+      requirePar: true,
+      requireSignedRequest: true,
       takesWorkFrom: ['agt_lead'],
       jwks: { keys: [KEY] },
     },
@@ -159,6 +162,8 @@ describe.each(DATABASES)('principals of a world file on %s', (_name, open) => {
     ['agents', 0, { sponsor: 'Owner' }, agent('sponsor', 'Board', 'Owner')],
     ['agents', 0, { model: 'quill-4' }, agent('model', 'quill-3', 'quill-4')],
     ['agents', 0, { tags: ['eu'] }, agent('tags', ['eu', 'night'], ['eu'])],
+    ['agents', 0, { requirePar: false }, agent('requirePar', true, false)],
+    ['agents', 0, { requireSignedRequest: undefined }, agent('requireSignedRequest', true, false)],
     ['agents', 0, { takesWorkFrom: [] }, agent('takesWorkFrom', ['agt_lead'], [])],
     [
       'agents',
@@ -260,6 +265,12 @@ describe.each(DATABASES)('principals of a world file on %s', (_name, open) => {
       changed('agents', 0, { clients: [] }),
       'clients.0.agent',
       'does not accept this client: agt_scribe must name cli_desk among its clients first',
+    ],
+    [
+      'how an agent asks that asks for nobody',
+      changed('agents', 1, { requirePar: true }),
+      'agents.1.requirePar',
+      'must be left out: without redirect URIs the agent signs nobody in',
     ],
     [
       'work from nobody',

@@ -50,6 +50,10 @@ const described = {
   clients: z.array(clientIdSchema).max(LIST_MAX),
   /** The agent may itself be the OAuth client of a code flow (`client_auth`). */
   redirectUris: redirectUrisSchema,
+  /** RFC 9126 §6, where it is one. */
+  requirePar: z.boolean(),
+  /** RFC 9101 §10.5. */
+  requireSignedRequest: z.boolean(),
   takesWorkFrom: z.array(agentIdSchema).max(LIST_MAX),
   auth: agentAuthSchema,
 };
@@ -66,6 +70,8 @@ export const newAgentSchema = strict({
   status: z.enum(['draft', 'active']).optional(),
   clients: described.clients.optional(),
   redirectUris: described.redirectUris.optional(),
+  requirePar: described.requirePar.optional(),
+  requireSignedRequest: described.requireSignedRequest.optional(),
   takesWorkFrom: described.takesWorkFrom.optional(),
   auth: described.auth.optional(),
   jwks: jwksSchema.optional(),
@@ -103,6 +109,8 @@ export const agentViewSchema = z.object({
   status_at: z.string().nullable(),
   clients: z.array(z.string()),
   redirect_uris: z.array(z.string()),
+  require_par: z.boolean(),
+  require_signed_request: z.boolean(),
   takes_work_from: z.array(z.string()),
   auth: agentAuthSchema,
   /** When the next of its credentials expires. */

@@ -159,6 +159,19 @@ async function checkLists(
   ]);
 }
 
+/** How it must ask can be said only of an agent that is its own client. */
+function checkRequests(
+  wanted: Pick<AgentPatch, 'redirectUris' | 'requirePar' | 'requireSignedRequest'>,
+  known?: AgentRow,
+): void {
+  if ((wanted.redirectUris ?? known?.redirectUris ?? []).length > 0) return;
+  const message = 'must be left out: without redirect URIs the agent signs nobody in';
+  const asked = (['requirePar', 'requireSignedRequest'] as const).filter(
+    (name) => wanted[name] ?? known?.[name],
+  );
+  throwIfAny(asked.map((name) => ({ path: [name], message })));
+}
+
 async function unknownAgents(db: Executor, ids: readonly string[]): Promise<string[]> {
   const known = new Set((await liveAgents(db, ids)).map(({ id }) => id));
   return ids.filter((id) => !known.has(id));
@@ -180,6 +193,7 @@ async function create(deps: AgentDeps, change: Change, input: NewAgent): Promise
   if ((await findAgent(change.tx, id)) !== undefined) {
     throw conflict(['id'], `"${id}" is taken; ids are never used again`);
   }
+  checkRequests(input);
   await checkLists(deps, change.tx, id, input, { clients: [], takesWorkFrom: [] });
   const auth = agentAuth(input);
   const agent = await insertAgent(change.tx, {
@@ -205,6 +219,7 @@ async function patchAgent(
   const values = listed(patch);
   const fields = changedFields(row, values);
   if (fields.length === 0) return { before: row, agent: row, fields };
+  checkRequests(patch, row);
   await checkLists(deps, change.tx, id, patch, row);
   const agent = await updateAgent(change.tx, id, values as Partial<AgentValues>);
   stopWhatWasTaken(change, row, agent);

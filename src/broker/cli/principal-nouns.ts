@@ -105,6 +105,8 @@ const agent: Noun = {
           ...text('name', 'owner', 'sponsor', 'description', 'purpose', 'vendor', 'model'),
           ...text('version', 'logo_uri', 'contact', 'external_id', 'auth'),
           ...lists('tags', 'clients', 'takes_work_from', 'redirect_uris'),
+          { name: 'require_par', kind: 'switch' },
+          { name: 'require_signed_request', kind: 'switch' },
         ],
       }),
     ),

@@ -48,7 +48,7 @@ export async function clientMetadata(
     ...(row.auth.startsWith('client_secret') ? { client_secret: SECRET_PLACEHOLDER } : {}),
     // Whoever has keys may sign requests with them, however they authenticate (RFC 9101).
     ...(jwks.length > 0 || row.auth === 'private_key_jwt' ? { jwks: { keys: jwks } } : {}),
-    require_pushed_authorization_requests: client?.requirePar ?? false,
-    require_signed_request_object: client?.requireSignedRequest ?? false,
+    require_pushed_authorization_requests: row.requirePar,
+    require_signed_request_object: row.requireSignedRequest,
   } as AdapterPayload;
 }

@@ -113,6 +113,8 @@ export async function applyAgent(run: Run, entry: WorldAgent): Promise<Outcome> 
     tags: entry.tags ?? [],
     clients: entry.clients ?? [],
     redirectUris: entry.redirectUris ?? [],
+    requirePar: entry.requirePar ?? false,
+    requireSignedRequest: entry.requireSignedRequest ?? false,
     auth,
   });
   const owner = { noun: 'agent', id: entry.id } as const;
