@@ -24,7 +24,7 @@ import { exchangeMetadata } from './exchange/metadata.js';
 import { createBoundary, pinHost } from './http/boundary.js';
 import { createHealth, type Health } from './http/health.js';
 import { createProblemPage } from './http/problem-page.js';
-import { closeServer, createHttpServer, listen, serveStylesheet } from './http/server.js';
+import { createHttpServer, listen, serveStylesheet } from './http/server.js';
 import { mountRouters } from './http/unrouted.js';
 import { createKeyRing, type KeyRing } from './keys/ring.js';
 import { developmentSecret } from './keys/secrets.js';
@@ -115,7 +115,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const chores = [refusals.flush, createExpiryWarnings(parts)];
   const sweeper = startSweeper(db, log, now, refreshGraceOf(config), chores);
   const handle = app.callback();
-  const { server, endConnections } = createHttpServer((req, res) => void handle(req, res));
+  const http = createHttpServer((req, res) => void handle(req, res));
   return {
     config,
     db,
@@ -123,15 +123,15 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     registry: services.registry,
     applyWorld: (text) => applyWorldOrThrow(services, text),
     handle: (req, res) => void handle(req, res),
-    listen: () => listen(server, config),
+    listen: () => listen(http.server, config),
     close: async () => {
       health.drain();
-      endConnections();
-      if (server.listening) await sleep((config.shutdownDelaySeconds ?? 0) * 1000);
+      http.endConnections();
+      if (http.server.listening) await sleep((config.shutdownDelaySeconds ?? 0) * 1000);
       feed.stop();
       sweeper.stop();
       clearInterval(upkeep);
-      await closeServer(server);
+      await http.close();
       await lastUse.close();
       await refusals.flush();
       await checkpoints.stop();

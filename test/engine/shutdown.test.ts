@@ -154,10 +154,34 @@ describe('a broker in a process of its own', () => {
     expect(answered).toBe(issued);
   });
 
+  it('waits for nobody who connected and never said a word', { timeout: 60_000 }, async () => {
+    const silent: Socket = connect(port, '127.0.0.1');
+    silent.on('error', () => {}).resume();
+    await new Promise<void>((resolve) => silent.once('connect', () => resolve()));
+    // One whose request has not arrived whole is inside, and is waited for.
+    const inside: Socket = connect(port, '127.0.0.1');
+    let answer = '';
+    inside.on('error', () => {}).on('data', (chunk) => (answer += chunk));
+    const head = `POST /token HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 16\r\n`;
+    const type = 'Content-Type: application/x-www-form-urlencoded\r\n\r\n';
+    inside.write(`${head}${type}grant_ty`);
+    const closed = (socket: Socket) =>
+      new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    await fetchFrom(port, '/livez');
+    const [silentClosed, insideClosed] = [closed(silent), closed(inside)];
+    child.kill('SIGTERM');
+    await silentClosed;
+    expect([answer, inside.destroyed]).toEqual(['', false]);
+    inside.write('pe=nobod');
+    await insideClosed;
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*connection: close/i);
+    expect(await ended).toBe(0);
+  });
+
   it('exits at once at the second signal, whatever is under way', { timeout: 60_000 }, async () => {
     // A request that never arrives whole: it would be waited for.
     const socket: Socket = connect(port, '127.0.0.1');
-    socket.on('error', () => {});
+    socket.on('error', () => {}).resume();
     socket.write('POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc');
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     await fetchFrom(port, '/livez');
