@@ -9,11 +9,11 @@ import { defineToolPolicy, protectMcpServer } from 'behalf/verifier/mcp';
 import { z } from 'zod';
 
 const inputSchema = { name: z.string().max(100).default('.'), text: z.string().default('') };
-const read = { list_files: 'files:list', read_file: 'files:read' };
-const change = { write_file: 'files:write', delete_file: 'files:delete' };
-const policy = defineToolPolicy({ base: ['files:read'], tools: { ...read, ...change } });
+export const readTools = { list_files: 'files:list', read_file: 'files:read' };
+export const changeTools = { write_file: 'files:write', delete_file: 'files:delete' };
+const policy = defineToolPolicy({ base: ['files:read'], tools: { ...readTools, ...changeTools } });
 
-function createFileServer(folder: string): McpServer {
+export function createFileServer(folder: string): McpServer {
   const server = new McpServer({ name: 'files', version: '1.0.0' });
   const add = (tool: string, run: (path: string, text: string) => Promise<unknown>) =>
     server.registerTool(tool, { inputSchema }, async ({ name, text }) => {

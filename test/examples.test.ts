@@ -4,8 +4,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createBrowserless, walkPages } from '../examples/demo/walk-pages.js';
+import { startIndexServer } from '../examples/demo/servers.js';
+import { createBrowserless, type Visitor, walkPages } from '../examples/demo/walk-pages.js';
 import { startToolServer } from '../examples/tool-server.js';
+import { createAgentHost } from '../src/agent/index.js';
 import { type Broker, createBroker } from '../src/broker/app.js';
 import { freePort, testConfig } from './support/broker.js';
 import { type OpenedDatabase, openTestPostgres } from './support/databases.js';
@@ -16,24 +18,33 @@ const VISITOR = { email: 'ana@example.com', password: 'correct horse battery sta
 let opened: OpenedDatabase;
 let broker: Broker;
 let tools: Awaited<ReturnType<typeof startToolServer>>;
+let index: ReturnType<typeof startIndexServer>;
 let folder: string;
 let environment: Record<string, string>;
 
 beforeAll(async () => {
   opened = await openTestPostgres();
-  const [port, toolPort, callbackPort] = await Promise.all([freePort(), freePort(), freePort()]);
+  const [port, toolPort, indexPort, callbackPort] = await Promise.all([
+    freePort(),
+    freePort(),
+    freePort(),
+    freePort(),
+  ]);
   broker = await createBroker(testConfig(port, { logLevel: 'silent' }), { db: opened.db });
   await broker.listen();
   const { issuer } = broker.config;
   const resource = `http://127.0.0.1:${toolPort}/mcp`;
+  const indexResource = `http://127.0.0.1:${indexPort}/mcp`;
   const redirectUri = `http://127.0.0.1:${callbackPort}/callback`;
-  const world = (await readFile(join(ROOT, 'examples/world.yaml'), 'utf8'))
+  const world = (await readFile(join(ROOT, 'examples/team.yaml'), 'utf8'))
     .replaceAll('http://127.0.0.1:4100/mcp', resource)
+    .replaceAll('http://127.0.0.1:4101/mcp', indexResource)
     .replaceAll('http://127.0.0.1:4200/callback', redirectUri);
   const { secrets } = await broker.applyWorld(world);
   folder = await mkdtemp(join(tmpdir(), 'behalf-examples-'));
   await writeFile(join(folder, 'notes.txt'), 'hello');
   tools = await startToolServer(toolPort, folder, { issuer, resource });
+  index = startIndexServer(indexPort, { issuer, resource: indexResource });
   environment = {
     ISSUER: issuer,
     RESOURCE: resource,
@@ -42,10 +53,15 @@ beforeAll(async () => {
     AGENT_SECRET: secrets.agt_scribe as string,
     CLIENT_ID: 'cli_desk',
     CLIENT_SECRET: secrets.cli_desk as string,
+    HELPER_ID: 'agt_checker',
+    HELPER_SECRET: secrets.agt_checker as string,
+    COURIER_SECRET: secrets.agt_courier as string,
+    FILES_SECRET: secrets.cli_files as string,
+    NEXT_RESOURCE: indexResource,
   };
 });
 afterAll(async () => {
-  await tools.close();
+  await Promise.all([tools.close(), index.close()]);
   await broker.close();
   await opened.close();
   await rm(folder, { recursive: true, force: true });
@@ -57,6 +73,19 @@ const started: ChildProcess[] = [];
 afterEach(() => {
   for (const child of started.splice(0)) child.kill();
 });
+
+/** Runs a program that asks a person at a browser, who answers. */
+async function runWithUser(args: readonly string[], visitor: Visitor, more = environment) {
+  const program = run(args, more);
+  const url = await new Promise<string>((resolve) => {
+    program.onSaid((said) => {
+      const match = /^open (\S+)/m.exec(said);
+      if (match !== null) resolve(match[1] as string);
+    });
+  });
+  await fetch(await walkPages(createBrowserless(broker.config.issuer), url, visitor));
+  return program.ended;
+}
 
 /** Starts a program; resolves with what it said when it ends. */
 function run(args: readonly string[], more: Record<string, string> = {}) {
@@ -103,16 +132,7 @@ describe('examples/', () => {
   });
 
   it('agent-host.ts asks the user, calls a tool for them, and ends what it began', async () => {
-    const program = run(['examples/agent-host.ts'], environment);
-    const url = await new Promise<string>((resolve) => {
-      program.onSaid((said) => {
-        const match = /^open (\S+)$/m.exec(said);
-        if (match !== null) resolve(match[1] as string);
-      });
-    });
-    const callback = await walkPages(createBrowserless(broker.config.issuer), url, VISITOR);
-    await fetch(callback);
-    const { code, said } = await program.ended;
+    const { code, said } = await runWithUser(['examples/agent-host.ts'], VISITOR);
     expect(said).toMatch(/agt_scribe acts for usr_[\w-]+: files:list files:read/);
     expect(said).toContain('list_files → 200');
     expect(said).toContain('notes.txt');
@@ -121,6 +141,68 @@ describe('examples/', () => {
       'select count(*)::int as n from grants where ended_at is null',
     );
     expect(live?.n).toBe(0);
+  });
+
+  it('hand-off.ts gives part of the work to a helper, where the user allowed one', async () => {
+    const allowed = await runWithUser(['examples/hand-off.ts'], { ...VISITOR, helpers: 1 });
+    expect(allowed.said).toMatch(/agt_checker does this for usr_[\w-]+: files:list\n/);
+    expect(allowed.said).toContain('list_files → 200');
+    expect(allowed.said).toContain('notes.txt');
+    expect(allowed.code).toBe(0);
+  });
+
+  it('hand-off.ts exits 1 for a helper that takes no work from the agent', async () => {
+    const other = {
+      ...environment,
+      HELPER_ID: 'agt_courier',
+      HELPER_SECRET: environment.COURIER_SECRET as string,
+    };
+    const refused = await runWithUser(['examples/hand-off.ts'], { ...VISITOR, helpers: 1 }, other);
+    expect(refused.said).toContain('invalid_request');
+    expect(refused.code).toBe(1);
+  });
+
+  it('onward.ts calls the next server for whoever called, and for nobody else', async () => {
+    const {
+      ISSUER: issuer = '',
+      RESOURCE: resource = '',
+      REDIRECT_URI: redirectUri = '',
+    } = environment;
+    const agent = createAgentHost({
+      issuer,
+      agent: { id: 'agt_scribe', auth: { secret: environment.AGENT_SECRET as string } },
+      client: {
+        id: 'cli_desk',
+        auth: { secret: environment.CLIENT_SECRET as string },
+        redirectUri,
+      },
+    });
+    const request = { resource, scope: 'files:read', prompt: 'consent' };
+    const { url, transaction } = await agent.beginDelegation(request);
+    const callback = await walkPages(createBrowserless(issuer), url.href, VISITOR);
+    const { accessToken } = await (await agent.completeDelegation(callback, transaction)).token();
+    const asServer = {
+      ...environment,
+      CLIENT_ID: 'cli_files',
+      CLIENT_SECRET: environment.FILES_SECRET as string,
+      TOKEN: accessToken,
+    };
+    const { code, said } = await run(['examples/onward.ts'], asServer).ended;
+    expect(said).toMatch(/^cli_files ← agt_scribe for usr_[\w-]+: index:search\n/);
+    expect(said).toContain('search → 200');
+    expect(said).toContain('notes.txt: first shelf');
+    expect(code).toBe(0);
+
+    const forged = { ...asServer, TOKEN: `${accessToken.slice(0, -8)}AAAAAAAA` };
+    expect(await run(['examples/onward.ts'], forged).ended).toEqual({
+      code: 1,
+      said: 'refused: signature_invalid\n',
+    });
+    const unedged = { ...asServer, NEXT_RESOURCE: 'http://127.0.0.1:9/mcp' };
+    expect(await run(['examples/onward.ts'], unedged).ended).toEqual({
+      code: 1,
+      said: 'refused: invalid_target\n',
+    });
   });
 
   it('serve-tools.ts runs it: 401 with where to go, before anything else (RFC 9728 §5.1)', async () => {
@@ -143,16 +225,19 @@ describe('examples/', () => {
     await program.ended;
   });
 
-  it('tool-server.ts protects four tools in at most 40 lines', async () => {
-    const lines = (await readFile(join(ROOT, 'examples/tool-server.ts'), 'utf8'))
-      .trim()
-      .split('\n');
-    expect(lines.length).toBeLessThanOrEqual(40);
+  it.each([
+    ['tool-server.ts', 40],
+    ['agent-host.ts', 60],
+    ['hand-off.ts', 60],
+    ['onward.ts', 60],
+  ])('%s is at most %i lines long', async (name, most) => {
+    const lines = (await readFile(join(ROOT, 'examples', name), 'utf8')).trim().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(most);
   });
 });
 
 describe('npm run demo', () => {
-  it('tells the whole story and leaves nothing behind', async () => {
+  it('tells the whole story and leaves nothing behind', { timeout: 120_000 }, async () => {
     const { code, said } = await run(['examples/demo/main.ts', '--yes']).ended;
     expect(said).toContain('read_file    → Water the plants on Friday.');
     expect(said).toContain('delete_file  → 403 actor_unauthorized');
@@ -161,22 +246,40 @@ describe('npm run demo', () => {
     );
     expect(said).toContain('write_file   → 403 insufficient_scope');
     expect(said).toMatch(/was refused write_file .* Ana Example did not grant files:write/);
+    expect(said).toContain('act          agt_checker ← agt_scribe');
+    expect(said).toMatch(/scope {8}files:list, for \d{2,3} of Scribe's \d{3} seconds/);
+    expect(said).toContain('list_files   → notes.txt');
+    expect(said).toMatch(
+      /Checker, handed on by Scribe, for Ana Example, through Example Desk, was allowed list_files /,
+    );
+    expect(said).toMatch(
+      /"act": \{\s+"sub": "cli_files",[^{}]+"service",\s+"act": \{\s+"sub": "agt_checker",[^{}]+"act": \{\s+"sub": "agt_scribe"/,
+    );
+    expect(said).toMatch(
+      /Example Files server, called by Checker, handed on by Scribe, for Ana Example, through Example Desk, was allowed search /,
+    );
+    expect(said).toContain('exchange     → 400 invalid_request');
+    expect(said).toMatch(/Courier was refused a token.*no_edge/);
+    for (const who of ['Scribe', 'Checker', 'file server'])
+      expect(said).toMatch(new RegExp(`→ 401 invalid_token, ${who}, \\d+ ms after the withdrawal`));
+    expect(said).toMatch(/Keys in use \(access tokens\) +4\n/);
     expect(said).toMatch(/read_file {4}→ 401 invalid_token, \d+ ms after the block/);
     expect(said).toContain('The end. Nothing is left behind.');
     expect(code).toBe(0);
   });
 
-  it('waits for a person at a browser when nobody says --yes', async () => {
+  it('waits for a person at a browser when nobody says --yes', { timeout: 120_000 }, async () => {
     const program = run(['examples/demo/main.ts']);
     const link = await new Promise<string>((resolve) => {
       program.onSaid((said) => {
         const match = /Open {3}(http:\S+)/.exec(said);
-        if (match !== null && said.includes('allow what is ticked')) resolve(match[1] as string);
+        if (match !== null && said.includes('up to 1 helper')) resolve(match[1] as string);
       });
     });
     const first = await fetch(link, { redirect: 'manual' });
     const url = first.headers.get('location') as string;
-    const callback = await walkPages(createBrowserless(new URL(url).origin), url, VISITOR);
+    const visitor = { ...VISITOR, helpers: 1 };
+    const callback = await walkPages(createBrowserless(new URL(url).origin), url, visitor);
     expect(await (await fetch(callback)).text()).toContain('Thank you');
     const { code, said } = await program.ended;
     expect(said).toContain('The end. Nothing is left behind.');

@@ -1,14 +1,19 @@
-/** What the demo plays on: a broker on a fresh database, a tool server, an agent host. */
+/** What the demo plays on: a broker on a fresh database, two tool servers, three agents' hosts. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Broker, createBroker } from 'behalf';
-import { createAgentHost } from 'behalf/agent';
-import { startToolServer } from '../tool-server.js';
+import { createAgentHost, createServiceHost } from 'behalf/agent';
+import { startFilesServer, startIndexServer } from './servers.js';
 
 export const USER = { email: 'ana@example.com', password: 'correct horse battery staple' };
 export const AGENT = 'agt_scribe';
+/** Takes work from the agent. */
+export const HELPER = 'agt_checker';
+/** Takes work from nobody. */
+export const OUTSIDER = 'agt_courier';
+export const FILES_SERVER = 'cli_files';
 
 const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -25,18 +30,18 @@ export type Stage = Awaited<ReturnType<typeof setStage>>;
 /** Everything is on loopback and in one temporary folder; `clear` leaves nothing behind. */
 export async function setStage() {
   const folder = await mkdtemp(join(tmpdir(), 'behalf-demo-'));
-  const [brokerPort, toolPort, callbackPort] = await Promise.all([
-    freePort(),
-    freePort(),
-    freePort(),
-  ]);
+  const [brokerPort = 0, toolPort = 0, indexPort = 0, callbackPort = 0] = await Promise.all(
+    [1, 2, 3, 4].map(freePort),
+  );
   const issuer = `http://localhost:${brokerPort}`;
   const resource = `http://127.0.0.1:${toolPort}/mcp`;
+  const index = `http://127.0.0.1:${indexPort}/mcp`;
   const redirectUri = `http://127.0.0.1:${callbackPort}/callback`;
 
   const broker = await openBroker(issuer, brokerPort, join(folder, 'data'));
-  const world = (await readFile(new URL('../world.yaml', import.meta.url), 'utf8'))
+  const world = (await readFile(new URL('../team.yaml', import.meta.url), 'utf8'))
     .replaceAll('http://127.0.0.1:4100/mcp', resource)
+    .replaceAll('http://127.0.0.1:4101/mcp', index)
     .replaceAll('http://127.0.0.1:4200/callback', redirectUri);
   const { secrets } = await broker.applyWorld(world);
   const secretOf = (id: string): string => {
@@ -47,24 +52,40 @@ export async function setStage() {
 
   const files = await mkdtemp(join(folder, 'files-'));
   await writeFile(join(files, 'notes.txt'), 'Water the plants on Friday.');
-  const tools = await startToolServer(toolPort, files, {
+  const verifierFor = (clientId: string, identifier: string) => ({
     issuer,
-    resource,
-    report: { clientId: 'cli_files', clientSecret: secretOf('cli_files') },
+    resource: identifier,
+    report: { clientId, clientSecret: secretOf(clientId) },
   });
-  const host = createAgentHost({
-    issuer,
-    agent: { id: AGENT, auth: { secret: secretOf(AGENT) } },
-    client: { id: 'cli_desk', auth: { secret: secretOf('cli_desk') }, redirectUri },
+  const hostOf = (id: string) =>
+    createAgentHost({
+      issuer,
+      agent: { id, auth: { secret: secretOf(id) } },
+      client: { id: 'cli_desk', auth: { secret: secretOf('cli_desk') }, redirectUri },
+    });
+  /** What the file server got by exchange, for the story to show. */
+  const onward: string[] = [];
+  const fileServer = startFilesServer(toolPort, files, verifierFor(FILES_SERVER, resource), {
+    service: createServiceHost({
+      issuer,
+      service: { id: FILES_SERVER, auth: { secret: secretOf(FILES_SERVER) } },
+    }),
+    index,
+    onToken: (token) => void onward.push(token),
   });
+  const indexServer = startIndexServer(indexPort, verifierFor('cli_index', index));
   return {
     issuer,
     resource,
+    index,
     callbackPort,
-    host,
+    host: hostOf(AGENT),
+    helper: hostOf(HELPER),
+    outsider: hostOf(OUTSIDER),
+    onward,
     admin: createAdmin(broker),
     clear: async () => {
-      await tools.close();
+      await Promise.all([fileServer.close(), indexServer.close()]);
       await broker.close();
       await rm(folder, { recursive: true, force: true });
     },

@@ -137,7 +137,7 @@ export function formsOf(page: Page): Form[] {
   );
 }
 
-const formTo = (page: Page, ending: string): Form | undefined =>
+export const formTo = (page: Page, ending: string): Form | undefined =>
   formsOf(page).find(({ action }) => action.endsWith(ending));
 
 /** Signs in and decides; returns the address the answer is sent to. Throws when the pages do not lead there. */
@@ -157,4 +157,21 @@ export async function walkPages(browser: Browserless, url: string, visitor: Visi
   }
   if (page.html !== '') throw new Error(`the pages ended at ${page.status} ${page.url}`);
   return new URL(page.url);
+}
+
+/** Signs in at `/me` and stops everything; what the receipt there says. */
+export async function withdrawEverything(
+  browser: Browserless,
+  issuer: string,
+  { email, password }: Visitor,
+): Promise<ReadonlyMap<string, string>> {
+  const asked = await browser.open(`${issuer}/me/stop`);
+  const signIn = formTo(asked, '/me/sign-in');
+  const page = signIn === undefined ? asked : await browser.submit(signIn, { email, password });
+  const stop = formTo(page, '/me/stop');
+  if (stop === undefined) throw new Error(`nothing can be stopped at ${page.status} ${page.url}`);
+  const { html } = await browser.submit(stop);
+  const plain = (text = ''): string => decodeEntities(text.replace(/<[^>]+>/g, '')).trim();
+  const rows = html.matchAll(/<dt[^>]*>([\s\S]*?)<\/dt>\s*<dd[^>]*>([\s\S]*?)<\/dd>/g);
+  return new Map([...rows].map(([, name, value]) => [plain(name), plain(value)]));
 }
