@@ -59,7 +59,7 @@ const approval = (decidedAt: number): Approval => ({
   granted: ['files:read'],
   helpers: 0,
   lifeSeconds: 3600,
-  under: { epoch: decidedAt },
+  epoch: decidedAt,
 });
 
 const waitingForTheGate = async () =>
@@ -165,6 +165,37 @@ it('a grant in silence is written on the newest facts, and on no others', async 
   expect(await write()).toMatchObject({ consentId: consent.id, scopes: ['files:read'] });
   await registry.users.patch('admin', ANA.id, { name: 'Ana E.' });
   expect(await write()).toBeUndefined();
+});
+
+describe('a session that was ended while somebody decided in it', () => {
+  const inSession = async (end: 'live' | 'ended') => {
+    await opened.db.run('delete from user_sessions');
+    await opened.db.run(
+      `insert into user_sessions (id, uid, user_id, expires_at, ended_at)
+       values ('ses_1', 'key', $1, now() + interval '1 hour', $2::timestamptz)`,
+      [ANA.id, end === 'ended' ? new Date().toISOString() : null],
+    );
+  };
+  afterAll(() => opened.db.run('delete from user_sessions'));
+
+  it.each([
+    'ses_1',
+    'key',
+  ])('gives nothing, by a yes or in silence (known as %s)', async (session) => {
+    const origin = { ...ORIGIN, session };
+    const decidedAt = await epoch();
+    await inSession('live');
+    expect(await approve(opened.db, approval(decidedAt), origin)).toBeDefined();
+    const consent = await findLiveConsent(opened.db.orm, approval(0));
+    if (consent === undefined) throw new Error('no consent');
+    const inSilence = () => createGrant(opened.db.orm, consent, ['files:read'], origin, decidedAt);
+    expect(await inSilence()).toBeDefined();
+    await inSession('ended');
+    expect([await approve(opened.db, approval(decidedAt), origin), await inSilence()]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
 });
 
 describe('M2: a sign-in whose password is changed while it is looked at', () => {

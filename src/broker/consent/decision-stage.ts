@@ -19,7 +19,6 @@ import { showConsent } from './consent-stage.js';
 import {
   type InteractionDeps,
   keepResult,
-  newSessionOf,
   redirect,
   sessionOf,
   signedInUser,
@@ -101,7 +100,7 @@ async function decide(
       offered: shown.offered,
       granted,
       ...chosen,
-      under: { epoch: facts.epoch, sessionId: newSessionOf(interaction) },
+      epoch: facts.epoch,
     },
     { requestId: requestState(ctx).id, session: sessionOf(interaction) },
   );

@@ -37,15 +37,8 @@ export interface Approval extends ConsentSubject {
   /** How many actors may follow the agent. */
   readonly helpers: number;
   readonly lifeSeconds: number;
-  readonly under: Standing;
-}
-
-/** What a decision was made under: it is written only as long as this stands. */
-export interface Standing {
-  /** Of the facts it was made from: whatever narrows counts the epoch up. */
+  /** Of the facts it was decided on: whatever narrows counts the epoch up. */
   readonly epoch: number;
-  /** The sign-in whose decision it is, when that was just now. */
-  readonly sessionId?: string | undefined;
 }
 
 /**
@@ -75,11 +68,11 @@ async function add(
   origin: Origin,
 ): Promise<NewGrant | Stale | undefined> {
   // Most who see the page decide for the first time: whoever does not, finds one in the way.
-  const first = await writeConsent(db.orm, inserted(approval), approval, origin);
+  const first = await writeConsent(db.orm, inserted(approval, origin), approval, origin);
   if (first !== undefined) return first;
   const earlier = await findLiveConsent(db.orm, approval);
   if (earlier === undefined || !onlyAdds(factsOf(earlier), factsOf(approval))) return undefined;
-  return writeConsent(db.orm, widened(earlier, approval), approval, origin);
+  return writeConsent(db.orm, widened(earlier, approval, origin), approval, origin);
 }
 
 /** Ends what stands in the way and writes the decision; undefined when another window was first. */
@@ -94,7 +87,7 @@ async function replace(
       // What only adds meanwhile ends nothing.
       if (live === undefined || onlyAdds(factsOf(live), factsOf(approval))) throw OVERTAKEN;
       const stops = [await markConsentEnded(tx, live, 'replaced', approval.userId)];
-      const grant = await writeConsent(tx, inserted(approval), approval, origin);
+      const grant = await writeConsent(tx, inserted(approval, origin), approval, origin);
       if (grant === undefined) throw OVERTAKEN;
       if (grant === STALE) throw STALE;
       return { stops, result: grant };
@@ -111,12 +104,15 @@ const OVERTAKEN = new Error('the consent changed meanwhile');
 const STALE = Symbol('stale');
 type Stale = typeof STALE;
 
-/** Holds the gate's lock until the statement is over: what closes it says since when only then. */
-const stands = ({ epoch, sessionId }: Standing): SQL => sql`
+/**
+ * Whether what was decided under still stands: the facts, and the session it was decided in, if that is
+ * known. Holds the gate's lock until the statement is over: what closes it says since when only then.
+ */
+const stands = (epoch: number, { session }: Origin): SQL => sql`
   (behalf_stands(${epoch}::bigint)
-    and (${sessionId ?? null}::text is null or exists (
-      select from user_sessions where id = ${sessionId ?? null}
-        and ended_at is null and expires_at > clock_timestamp())))`;
+    and (${session}::text = '' or exists (
+      select from user_sessions s where ${session}::text in (s.id, s.uid) and s.ended_at is null
+        and (s.id <> s.uid or s.expires_at > clock_timestamp()))))`;
 
 const factsOf = (decided: ConsentRow | Approval): DecisionFacts => ({
   ...decided,
@@ -131,14 +127,14 @@ const until = (lifeSeconds: number): SQL =>
   sql`clock_timestamp() + make_interval(secs => ${lifeSeconds}::float8)`;
 
 /** Nothing, when there is a live consent already. */
-const inserted = (decided: Approval): SQL => sql`
+const inserted = (decided: Approval, origin: Origin): SQL => sql`
   insert into consents (id, user_id, client_id, client_hash, agent_id, resource, offered, granted,
     helpers, terms_hash, terms, expires_at)
   select ${newId('cns')}, ${decided.userId}, ${decided.clientId}, ${decided.clientHash},
     ${decided.agentId}, ${decided.resource}, ${list(decided.offered)}, ${list(decided.granted)},
     ${decided.helpers}::int, ${termsHash(decided.terms)}, ${json(decided.terms)},
     ${until(decided.lifeSeconds)}
-  where ${stands(decided.under)}
+  where ${stands(decided.epoch, origin)}
   on conflict (user_id, client_id, agent_id, resource) where ended_at is null do nothing
   returning *`;
 
@@ -146,7 +142,7 @@ const union = (one: readonly string[], other: readonly string[]): string[] =>
   [...new Set([...one, ...other])].sort();
 
 /** Adds to the very row that was looked at; nothing, when it changed since. */
-function widened(seen: ConsentRow, decided: Approval): SQL {
+function widened(seen: ConsentRow, decided: Approval, origin: Origin): SQL {
   const terms = widenedTerms(keptTerms(seen), decided.terms);
   return sql`
   update consents set
@@ -159,7 +155,7 @@ function widened(seen: ConsentRow, decided: Approval): SQL {
   where id = ${seen.id} and ended_at is null and client_hash = ${seen.clientHash}
     and terms_hash = ${seen.termsHash} and helpers = ${seen.helpers}::int
     and offered = ${list(seen.offered)} and granted = ${list(seen.granted)}
-    and ${stands(decided.under)}
+    and ${stands(decided.epoch, origin)}
   returning *`;
 }
 
@@ -170,9 +166,9 @@ async function writeConsent(
   decided: Approval,
   origin: Origin,
 ): Promise<NewGrant | Stale | undefined> {
-  const { offered, granted, helpers, under } = decided;
+  const { offered, granted, helpers, epoch } = decided;
   const { isGood, grant } = await writeGrant(db, row, granted, origin, {
-    stands: stands(under),
+    stands: stands(epoch, origin),
     detail: { offered, granted, helpers },
   });
   return isGood ? grant : STALE;
@@ -187,7 +183,7 @@ export async function createGrant(
   epoch: number,
 ): Promise<NewGrant | undefined> {
   const row = sql`select * from consents
-    where id = ${consent.id} and ended_at is null and ${stands({ epoch })}`;
+    where id = ${consent.id} and ended_at is null and ${stands(epoch, origin)}`;
   return (await writeGrant(db, row, scopes, origin)).grant;
 }
 
