@@ -138,6 +138,42 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect([events, events.length > 4]).toEqual([all.items, true]);
   });
 
+  it('explain: a refusal in words, with the command that allows it, and that command does', async () => {
+    await json('agent create --id agt_ask --name Asker --owner Ops');
+    const { secret } = await json('agent credential add agt_ask');
+    await json(
+      `resource create --identifier https://ask.example --name Ask --data {"scopes":{"ask:read":{"title":"Read","risk":"read"}}}`,
+    );
+    const ask = () =>
+      fetch(`${environment.BEHALF_ISSUER}/token`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${btoa(`agt_ask:${secret}`)}` },
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          resource: 'https://ask.example',
+          scope: 'ask:read',
+        }),
+      });
+    expect((await ask()).status).toBe(400);
+    const { items } = await json('audit --agent agt_ask --type token.refused');
+    const told = await behalf(['explain', String(items[0].id)]);
+    expect(told.out.split('\n')).toEqual([
+      'Asker was refused ask:read at Ask: Asker does not hold it',
+      'rule     not_held: Asker does not hold it',
+      'lost     ask:read, by agent',
+      'now      refused: Asker does not hold it',
+      'change   1. permit Asker ask:read at Ask',
+      '  behalf permission set agt_ask https://ask.example ask:read',
+      '',
+    ]);
+    const command = told.out.trimEnd().split('\n').at(-1)?.trim().split(' ').slice(1) ?? [];
+    expect((await behalf(command)).code).toBe(0);
+    const token = ((await (await ask()).json()) as { access_token: string }).access_token;
+    const alive = await behalf(['explain', '-'], token);
+    expect(alive.out).toMatch(/^Asker got a token at Ask for ask:read\ntoken {4}alive until 2/);
+    expect(await behalf(['explain', 'x.y.z'])).toMatchObject({ code: 1, out: '' });
+  });
+
   it('credential: added, rotated with an overlap, listed, seen to expire, removed', async () => {
     await json('agent create --id agt_b --name B --owner Ops');
     const added = await json('agent credential add agt_b --name laptop');
