@@ -68,6 +68,7 @@ export function exchangeError(profile: ErrorProfile, refusal: Refusal, who: stri
   const { takenAway = [] } = refusal;
   const taken = takenAway.length === 0 ? '' : `: ${explainTakenAway(takenAway)}`;
   const code = profile === 'rfc8693' ? plain : actorProfile;
-  const error = new OAuthError(code, sentence, `${refusal.denied}${taken} (${who})`);
+  // RFC 6749 §5.2: 400 for every one of them; 403 is what a resource server answers.
+  const error = new OAuthError(code, sentence, `${refusal.denied}${taken} (${who})`, 400);
   return because(error, { rule: refusal.denied, takenAway });
 }
