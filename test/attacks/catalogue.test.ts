@@ -5,6 +5,7 @@ import { actors } from './tables/actors.js';
 import { admin } from './tables/admin.js';
 import { codes } from './tables/codes.js';
 import { consentPage } from './tables/consent-page.js';
+import { exchange } from './tables/exchange.js';
 import { interaction } from './tables/interaction.js';
 import { jose } from './tables/jose.js';
 import { lifecycle } from './tables/lifecycle.js';
@@ -30,6 +31,7 @@ const all: readonly Attack[] = [
   ...smuggling,
   ...terms,
   ...admin,
+  ...exchange,
   ...ownPages,
 ];
 
@@ -44,7 +46,7 @@ const DUE = {
   M: [1, 2, 3, 4, 6, 10, 11, 12],
   P: [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 14, 15, 16],
   R: [1, 2, 3, 4, 5, 6, 7, 8, 9],
-  X: [7],
+  X: Array.from({ length: 22 }, (_, n) => n + 1),
 };
 
 describe('the catalogue', () => {
