@@ -4,7 +4,7 @@
  */
 import { type Delegation, isAgentError } from 'behalf/agent';
 import { callTool, untilRefused } from './call-tool.js';
-import { AGENT, FILES_SERVER, HELPER, OUTSIDER, type Stage, USER } from './stage.js';
+import { AGENT, FILES_SERVER, HELPER, type Stage, USER } from './stage.js';
 import { actorsOf, expect, line, read, say, secondsLeft } from './tell.js';
 import { createBrowserless, withdrawEverything } from './walk-pages.js';
 
@@ -89,7 +89,7 @@ async function refuseOutsider(stage: Stage, scribes: string): Promise<void> {
   expect(outcome === '400 invalid_request', `the outsider is refused (${outcome})`);
   line('exchange', `→ ${outcome}`);
   const said = await stage.admin.sentence('token.refused', 'Courier');
-  expect(said.includes('no_edge') && said.includes(OUTSIDER), `by the right rule (${said})`);
+  expect(said.includes('takes no work from'), `by the right rule (${said})`);
   line('audit', said);
 }
 
@@ -110,6 +110,6 @@ async function withdraw(stage: Stage, held: readonly Held[]): Promise<void> {
   }
   line('audit', await stage.admin.sentence('consent.ended', 'Scribe'));
   say('   The receipt:');
-  for (const [name, value] of receipt) say(`     ${name.padEnd(40)} ${value}`);
+  for (const [name, value] of receipt) say(`     ${name.padEnd(46)} ${value}`);
   expect(Number(receipt.get('Keys in use (access tokens)')) >= held.length, 'the receipt counts');
 }
