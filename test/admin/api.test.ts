@@ -796,7 +796,7 @@ describe('consents, grants and the audit over the API', () => {
       client_id: null,
       resource: null,
       grant_id: null,
-      request_id: null,
+      request_id: expect.stringMatching(/^[\w-]{16}$/),
     };
     expect(body).toEqual({
       items: [
