@@ -84,7 +84,8 @@ describe('DESIGN §8c a chain of exchanges', { timeout: TIMEOUT_MS }, () => {
           seen.add(step).add(`depth ${child.chain.length}`).add(parent.subjectProfile);
         }
       }),
-      RUNS,
+      // Always the same ones: what is looked for is that the others can be anything.
+      { seed: 8693, numRuns: 10_000 },
     );
     expect([...seen].sort()).toEqual(
       [
