@@ -1,11 +1,14 @@
 // Whatever may happen once, and rotation, by the ten thousand: `npm run soak`. As part of `npm test`
 // by the handful, so that the soak cannot rot. Sizes: SOAK_TRIALS, SOAK_PARALLEL, SOAK_SECONDS (of
-// rotation), SOAK_ONLY (names of races, comma-separated).
+// rotation), SOAK_STOPS (asked about at another process), SOAK_KILLS (each database), SOAK_ONLY (names of
+// races, comma-separated).
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cluster, startCluster } from '../races/support/cluster.js';
 import { createCodeSource } from '../races/support/codes.js';
+import { runKills } from './kill.js';
 import { createRaces, type Race } from './races.js';
 import { type Figures, ROTATION_CONFIG, runRace, runRotation, tableOf } from './run.js';
+import { runStale } from './stale.js';
 
 const isSoak = process.env.MODE === 'soak';
 const sizeOf = (name: string, soak: number, smoke: number): number =>
@@ -13,6 +16,8 @@ const sizeOf = (name: string, soak: number, smoke: number): number =>
 const TRIALS = sizeOf('SOAK_TRIALS', 10_000, 3);
 const PARALLEL = sizeOf('SOAK_PARALLEL', 20, 10);
 const SECONDS = sizeOf('SOAK_SECONDS', 300, 0);
+const STOPS = sizeOf('SOAK_STOPS', 100_000, 40);
+const KILLS = sizeOf('SOAK_KILLS', 500, 0);
 const ONLY = process.env.SOAK_ONLY?.split(',');
 /** Days: a soak ends when it is done. */
 const TIMEOUT_MS = isSoak ? 7 * 24 * 3600 * 1000 : 120_000;
@@ -62,6 +67,18 @@ describe.each([
     expect(row.wrong).toEqual([]);
     expect(row.rotations).toBeGreaterThanOrEqual(2);
   });
+});
+
+it('a stop at one process is known at the other by the next request (G8)', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  expect(kept(await runStale(cluster, STOPS)).wrong).toEqual([]);
+});
+
+it.each(['PostgreSQL', 'PGlite'] as const)('kill -9 on %s loses nothing acknowledged (G5)', {
+  timeout: TIMEOUT_MS,
+}, async (kind) => {
+  expect(kept(await runKills(kind, KILLS)).wrong).toEqual([]);
 });
 
 describe('the table', () => {

@@ -224,7 +224,10 @@ describe.each(DATABASES)('receipts on %s', (_name, open) => {
   it('grants of a user who is disabled ended with that', async () => {
     const id = await consent({ user: BEN.id });
     await grant(id, { user: BEN.id });
-    await opened.db.run(`update users set not_before = clock_timestamp() where id = $1`, [BEN.id]);
+    await opened.db.run(
+      `update users set not_before = clock_timestamp() + interval '1 second' where id = $1`,
+      [BEN.id],
+    );
     expect(counts(await endConsent(opened.db, id, 'done', BEN.id))).toEqual({
       ...NOTHING,
       consents: 1,

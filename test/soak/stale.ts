@@ -1,0 +1,85 @@
+// Stopped at one process, asked at the other: never stale (DESIGN §13, G8). A trial is a token that
+// the other process has just called active, revoked here, and asked about there at once.
+import { type Cluster, inBatches } from '../races/support/cluster.js';
+import { admin } from '../support/keys.js';
+import { AGENT, FILES, OTHER_AGENT } from '../support/world.js';
+import type { Figures } from './run.js';
+
+const AT_ONCE = 20;
+/** Beside each so many revocations an agent is paused and resumed: a cached fact, not a token's own. */
+const PAUSE_EVERY = 40;
+
+export async function runStale(cluster: Cluster, trials: number): Promise<Figures> {
+  const startedAt = performance.now();
+  const wrong: string[] = [];
+  for (let at = 0; at < trials; at += PAUSE_EVERY) {
+    const size = Math.min(PAUSE_EVERY, trials - at);
+    const some = [...Array(size - 1).keys()];
+    wrong.push(...(await inBatches(some, AT_ONCE, (n) => revoked(cluster, n))).flat());
+    wrong.push(...(await paused(cluster, at / PAUSE_EVERY)));
+  }
+  return {
+    what: 'stale answers',
+    processes: 2,
+    trials,
+    attempts: trials,
+    seconds: (performance.now() - startedAt) / 1000,
+    wrong,
+  };
+}
+
+const pick = ({ origins: [a, b] }: Cluster, n: number) =>
+  n % 2 === 0 ? { here: a, there: b } : { here: b, there: a };
+
+const ownToken = (cluster: Cluster, origin: string, agent: string) =>
+  cluster.post(
+    origin,
+    '/token',
+    { grant_type: 'client_credentials', resource: FILES, scope: 'files:read' },
+    agent,
+  );
+
+async function isActive(cluster: Cluster, origin: string, token: string, by: string) {
+  const { status, body } = await cluster.post(origin, '/introspect', { token }, by);
+  return status === 200 ? (body.active as boolean) : `${status}`;
+}
+
+async function revoked(cluster: Cluster, n: number): Promise<string[]> {
+  const { here, there } = pick(cluster, n);
+  const { body } = await ownToken(cluster, here, AGENT);
+  const token = body.access_token as string;
+  const before = await isActive(cluster, there, token, AGENT);
+  await cluster.post(here, '/revoke', { token }, AGENT);
+  const after = await isActive(cluster, there, token, AGENT);
+  return before === true && after === false ? [] : [`revoked: ${before}, then ${after}`];
+}
+
+/** Asked by the file server: the agent itself may not even ask any more. */
+async function paused(cluster: Cluster, n: number): Promise<string[]> {
+  const { here, there } = pick(cluster, n);
+  const token = await liveToken(cluster, there);
+  const asked = () => isActive(cluster, there, token, 'cli_files');
+  const set = (status: string) =>
+    admin({ issuer: here }, 'PUT', `/agents/${OTHER_AGENT}/status`, { status, reason: 'soak' });
+  await set('paused');
+  const after = await asked();
+  const refused = await ownToken(cluster, there, OTHER_AGENT);
+  await set('active');
+  const again = await asked();
+  const is = [after, refused.status, again].join(' ');
+  return is === 'false 401 false' ? [] : [`paused: ${is}`];
+}
+
+const ATTEMPTS_MAX = 20;
+const NEXT_MS = 250;
+
+/** One that is active: a token of the very second of the last pause is dead, as it should be. */
+async function liveToken(cluster: Cluster, origin: string): Promise<string> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const { body } = await ownToken(cluster, origin, OTHER_AGENT);
+    if ((await isActive(cluster, origin, body.access_token, 'cli_files')) === true)
+      return body.access_token;
+    await new Promise((resolve) => setTimeout(resolve, NEXT_MS));
+  }
+  throw new Error('no token of an active agent was active');
+}
