@@ -56,7 +56,7 @@ beforeAll(async () => {
 afterAll(() => t?.close());
 
 it(`${CHAINS} random chains go over HTTP as the model says (seed ${SEED})`, {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const seen = new Map<string, number>();
   for (const [n, chain] of fc.sample(chains, { seed: SEED, numRuns: CHAINS }).entries()) {
