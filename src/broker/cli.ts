@@ -5,7 +5,7 @@ import { openAdmin } from './cli/admin.js';
 import { addExplain } from './cli/explain.js';
 import { addNouns } from './cli/noun.js';
 import { NOUNS } from './cli/nouns.js';
-import { describePlan, type PlanLine } from './cli/plan.js';
+import { describePlan, describeUnnamed, type LeftAlone, type PlanLine } from './cli/plan.js';
 import { print } from './cli/print.js';
 import { readConfig } from './config.js';
 import { openDatabase } from './db/open.js';
@@ -71,7 +71,7 @@ async function migrate(_options: object, command: Command): Promise<void> {
   else process.stdout.write('the schema is up to date\n');
 }
 
-interface Outcome {
+interface Outcome extends LeftAlone {
   readonly plan: readonly PlanLine[];
   readonly secrets: Readonly<Record<string, string>>;
 }
@@ -135,7 +135,7 @@ async function keepSecrets(file: string, send: () => Promise<Outcome>): Promise<
 }
 
 function describe(outcome: Outcome, secrets: Outcome['secrets'], file: string | undefined): string {
-  const lines = describePlan(outcome.plan);
+  const lines = [...describePlan(outcome.plan), ...describeUnnamed(outcome)];
   const shown = Object.entries(secrets).map(([id, secret]) => `secret     ${id} ${secret}`);
   const kept = file !== undefined && shown.length === 0 && Object.keys(outcome.secrets).length > 0;
   return `${[...lines, ...shown, ...(kept ? [`secrets    written to ${file}`] : [])].join('\n')}\n`;

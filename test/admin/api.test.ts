@@ -843,7 +843,12 @@ describe('the world over the API', () => {
       secrets: {},
     };
     const dry = { body: { text: good, dry_run: true } };
-    expect(told(await call('post', '/world', dry))).toEqual([200, plan]);
+    const rehearsed = await call('post', '/world', dry);
+    const { unnamed, ...rest } = rehearsed.body;
+    expect([rehearsed.status, rest]).toEqual([200, { ...plan, unnamed_left_out: 0 }]);
+    // What the file does not name: told, and left alone.
+    expect(unnamed).toContainEqual({ noun: 'agent', id: AGENT });
+    expect(unnamed).not.toContainEqual({ noun: 'client', id: 'cli_world' });
     expect((await call('get', '/clients/cli_world')).status).toBe(404);
     expect(told(await call('post', '/world', { body: { text: good } }))).toEqual([200, plan]);
     expect((await call('get', '/clients/cli_world')).status).toBe(200);

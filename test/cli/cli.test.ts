@@ -100,6 +100,31 @@ describe('DESIGN §12: behalf, on the embedded database', () => {
     });
   }, 90_000);
 
+  it('apply --dry-run tells what is not in the file, and that nothing is removed for it', async () => {
+    const file = join(cwd, 'small.yaml');
+    writeFileSync(file, 'roles: [night]\n');
+    const ids = [
+      'client cli_desk',
+      'client cli_files',
+      'agent agt_scribe',
+      'user ana@example.com',
+      `resource ${RESOURCE}`,
+      `permission agt_scribe at ${RESOURCE}`,
+    ];
+    expect(await behalf(['apply', file, '--dry-run'])).toEqual({
+      code: 0,
+      out: `create     role night
+${ids.map((one) => `not in file   ${one}\n`).join('')}What is not in the file is left alone: applying removes nothing.
+`,
+      err: '',
+    });
+    const told = await json('apply', file, '--dry-run');
+    const items = (told.unnamed as { noun: string; id: string }[]).map(
+      ({ noun, id }) => `${noun} ${id}`,
+    );
+    expect([items, told.unnamed_left_out]).toEqual([ids, 0]);
+  }, 60_000);
+
   it('exits 1 with one sentence for an agent that is not there', async () => {
     expect(await behalf(['agent', 'get', 'agt_nobody'])).toEqual({
       code: 1,

@@ -1,6 +1,6 @@
 // What `behalf apply --dry-run` tells people of drift: field by field, secrets never, one line each.
 import { expect, it } from 'vitest';
-import { describePlan } from '../../src/broker/cli/plan.js';
+import { describePlan, describeUnnamed } from '../../src/broker/cli/plan.js';
 
 it('DESIGN §12: a plan names each difference, and of a nested one only what differs', () => {
   const lines = describePlan([
@@ -35,4 +35,21 @@ it('DESIGN §12: a plan names each difference, and of a nested one only what dif
     '           scopes.old: {"risk":"read"} → –',
     '           scopes.new: – → {"risk":"write"}',
   ]);
+});
+
+it('DESIGN §12: what the file does not name is told, and that it is left alone', () => {
+  const alone = 'What is not in the file is left alone: applying removes nothing.';
+  const unnamed = [
+    { noun: 'agent', id: 'agt_x' },
+    { noun: 'role', id: 'night\u001b[31m' },
+  ];
+  const told = ['not in file   agent agt_x', 'not in file   role night\ufffd[31m'];
+  expect(describeUnnamed({ unnamed, unnamed_left_out: 0 })).toEqual([...told, alone]);
+  expect(describeUnnamed({ unnamed, unnamed_left_out: 7 })).toEqual([
+    ...told,
+    'not in file   7 more',
+    alone,
+  ]);
+  expect(describeUnnamed({ unnamed: [], unnamed_left_out: 0 })).toEqual([]);
+  expect(describeUnnamed({})).toEqual([]);
 });

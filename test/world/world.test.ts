@@ -21,6 +21,8 @@ const planOf = (action: string) =>
     ['permission', `agt_scribe at ${RESOURCE}`],
   ].map(([noun, id]) => ({ noun, id, action, fields: [] }));
 
+const NOTHING_ELSE = { unnamed: [], unnamedLeftOut: 0 };
+
 const BROKEN: readonly [string, string, { line: number; field: string; message: unknown }][] = [
   [
     'an unknown field',
@@ -101,7 +103,7 @@ describe.each(DATABASES)('a world file on %s', (_name, open) => {
 
   it('is planned without a change, applied as planned, and then finds nothing to do', async () => {
     const before = await everything();
-    expect(await services.planWorld(EXAMPLE)).toEqual({ plan: planOf('create') });
+    expect(await services.planWorld(EXAMPLE)).toEqual({ plan: planOf('create'), ...NOTHING_ELSE });
     expect(await everything()).toEqual(before);
     const secret = expect.stringMatching(/^[\w-]{43}$/);
     const credential = expect.stringMatching(/^crd_/);
@@ -138,7 +140,7 @@ describe.each(DATABASES)('a world file on %s', (_name, open) => {
     const epoch = async () =>
       (await opened.db.run<{ epoch: string }>('select epoch from policy_epoch'))[0]?.epoch;
     const before = await epoch();
-    expect(await services.planWorld(read)).toEqual({ plan });
+    expect(await services.planWorld(read)).toEqual({ plan, ...NOTHING_ELSE });
     expect(await apply(read)).toEqual({ plan, secrets: [] });
     expect(Number(await epoch())).toBeGreaterThan(Number(before));
     expect((await services.registry.permissions.get('agt_scribe', RESOURCE)).scopes).toEqual([
@@ -153,6 +155,80 @@ describe.each(DATABASES)('a world file on %s', (_name, open) => {
       added: ['files:read'],
       removed: ['files:write'],
     });
+  });
+});
+
+describe.each(DATABASES)('what a world file does not name, on %s', (_name, open) => {
+  let opened: OpenedDatabase;
+  let services: AdminServices;
+  beforeAll(async () => {
+    opened = await open();
+    services = createAdminServices(opened.db, ISSUER);
+    await services.applyWorld(EXAMPLE, 'cli');
+    const more = [
+      'roles: [night]',
+      "permissions: [{ principal: ana@example.com, resource: 'http://localhost:4000/admin', scopes: ['admin:read'] }]",
+      'agents: [{ id: agt_gone, name: Gone, owner: O, status: retired }, { id: agt_draft, name: D, owner: O, status: draft }]',
+    ].join('\n');
+    await services.applyWorld(more, 'cli');
+    await services.registry.clients.create('cli', { id: 'cli_old', kind: 'service', name: 'Old' });
+    const old = { principal: 'cli_old', resource: RESOURCE, scopes: ['files:read'] };
+    await services.registry.permissions.set('cli', old);
+    await services.registry.clients.retire('cli', 'cli_old');
+  });
+  afterAll(() => opened.close());
+
+  const unnamed = async (text: string) => {
+    const outcome = await services.planWorld(text);
+    if ('problems' in outcome) throw new Error(JSON.stringify(outcome.problems));
+    expect(outcome.unnamedLeftOut).toBe(0);
+    return outcome.unnamed.map(({ noun, id }) => `${noun} ${id}`);
+  };
+  const added = ['role night', 'agent agt_draft', `permission ana@example.com at ${ISSUER}/admin`];
+
+  it('is told by a plan: nobody who retired, nothing that is built in', async () => {
+    expect(await unnamed(EXAMPLE)).toEqual(added);
+    expect(await unnamed('')).toEqual([
+      'role night',
+      'client cli_desk',
+      'client cli_files',
+      'agent agt_draft',
+      'agent agt_scribe',
+      'user ana@example.com',
+      `resource ${RESOURCE}`,
+      `permission agt_scribe at ${RESOURCE}`,
+      `permission ana@example.com at ${ISSUER}/admin`,
+    ]);
+  });
+
+  it('is named by an address in another spelling, and by an id', async () => {
+    const [ana] = (await services.registry.users.list({ email: 'ana@example.com' })).items;
+    const named = `roles: [night]
+agents: [{ id: agt_draft, name: D, owner: O }]
+permissions: [{ principal: ${ana?.id}, resource: '${ISSUER}/admin', scopes: ['admin:read'] }]
+users: [{ email: ANA@example.com, name: Ana }]`;
+    expect(await unnamed(named)).toEqual([
+      'client cli_desk',
+      'client cli_files',
+      'agent agt_scribe',
+      `resource ${RESOURCE}`,
+      `permission agt_scribe at ${RESOURCE}`,
+    ]);
+  });
+
+  it('is left alone by an application, which says nothing of it', async () => {
+    const applied = await services.applyWorld('', 'cli');
+    expect(applied).toEqual({ plan: [], secrets: [] });
+    expect(await unnamed(EXAMPLE)).toEqual(added);
+  });
+
+  it('is counted beyond a thousand of a noun', async () => {
+    await opened.db.run(
+      "insert into roles (name) select 'r' || to_char(n, 'FM0000') from generate_series(1, 1004) n",
+    );
+    const outcome = await services.planWorld(EXAMPLE);
+    if ('problems' in outcome) throw new Error('broken');
+    expect([outcome.unnamed.length, outcome.unnamedLeftOut]).toEqual([1002, 5]);
   });
 });
 

@@ -21,7 +21,7 @@ import {
 import type { Confirmation } from '../revocation/followers.js';
 import type { RevocationFilter, RevocationRow } from '../revocation/queries.js';
 import type { Receipt } from '../revocation/receipt.js';
-import type { Applied, Broken, Planned } from '../world/service.js';
+import type { Applied, Broken, Rehearsed } from '../world/service.js';
 import type { Registry } from './registry.js';
 import { type AdminScope, forbidden } from './scopes.js';
 import { fromWire, wirePath } from './wire.js';
@@ -53,7 +53,7 @@ export interface AdminServices {
   readonly findRevocation: (id: number) => Promise<RevocationRow | undefined>;
   readonly confirmationsOf: (id: number) => Promise<readonly Confirmation[]>;
   readonly keys: KeyService;
-  readonly planWorld: (text: string) => Promise<Broken | Planned>;
+  readonly planWorld: (text: string) => Promise<Broken | Rehearsed>;
   readonly applyWorld: (text: string, by: string) => Promise<Broken | Applied>;
 }
 

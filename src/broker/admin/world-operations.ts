@@ -21,6 +21,17 @@ const planSchema = z.object({
     }),
   ),
   secrets: z.record(z.string(), z.string()),
+  /** With `dry_run` only: what there is and the file does not name. It is never touched. */
+  unnamed: z
+    .array(
+      z.object({
+        noun: z.enum(['role', 'client', 'agent', 'user', 'resource', 'permission']),
+        id: z.string(),
+      }),
+    )
+    .optional(),
+  /** How many more of them there are; at most 1000 of a noun are listed. */
+  unnamed_left_out: z.number().optional(),
 });
 
 export const WORLD_OPERATIONS: readonly Operation[] = [
@@ -30,7 +41,8 @@ export const WORLD_OPERATIONS: readonly Operation[] = [
     scope: 'admin:write',
     // A file may hold anything: credentials, passwords, permissions to administer.
     alsoNeeds: async () => 'admin:security',
-    summary: 'Apply a world file (YAML); generated secrets are in this answer only',
+    summary:
+      'Apply a world file (YAML); generated secrets are in this answer only. What the file does not name is never touched; a dry run tells what that is',
     body: worldSchema,
     view: planSchema,
     status: 200,
@@ -47,6 +59,9 @@ export const WORLD_OPERATIONS: readonly Operation[] = [
       return {
         plan: outcome.plan,
         secrets: Object.fromEntries(secrets.map(({ principal, secret }) => [principal, secret])),
+        ...('unnamed' in outcome
+          ? { unnamed: outcome.unnamed, unnamed_left_out: outcome.unnamedLeftOut }
+          : {}),
       };
     },
   },

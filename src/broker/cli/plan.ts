@@ -22,6 +22,21 @@ export const describePlan = (plan: readonly PlanLine[]): string[] =>
     ...changes.flatMap(describeChange),
   ]);
 
+/** What is registered and the file does not name: told, and never touched. */
+export interface LeftAlone {
+  readonly unnamed?: ReadonlyArray<{ readonly noun: string; readonly id: string }>;
+  readonly unnamed_left_out?: number;
+}
+
+export const describeUnnamed = ({ unnamed = [], unnamed_left_out: more = 0 }: LeftAlone) => {
+  const lines = unnamed.map(({ noun, id }) =>
+    safeText(`not in file   ${noun} ${id}`, VALUE_CHARS_MAX),
+  );
+  if (lines.length === 0) return [];
+  const rest = more === 0 ? [] : [`not in file   ${more} more`];
+  return [...lines, ...rest, 'What is not in the file is left alone: applying removes nothing.'];
+};
+
 type Change = NonNullable<PlanLine['changes']>[number];
 
 function describeChange({ field, from, to }: Change): string[] {

@@ -5,7 +5,7 @@
 
 import type { Registry } from '../admin/registry.js';
 import type { Database } from '../db/database.js';
-import { narrowing, oneAtATime, rehearsing, type Step } from '../registry/change.js';
+import { type Change, narrowing, oneAtATime, rehearsing, type Step } from '../registry/change.js';
 import { type FieldProblem, isRefusal } from '../registry/refusal.js';
 import { type ParsedWorld, parseWorld, type WorldProblem } from './parse.js';
 import {
@@ -27,6 +27,7 @@ import {
   type Passwords,
   type Run,
 } from './steps.js';
+import { type LeftAlone, unnamedIn } from './unnamed.js';
 
 export type { WorldProblem } from './parse.js';
 export type { GeneratedSecret } from './steps.js';
@@ -62,14 +63,21 @@ export interface Applied extends Planned {
   readonly secrets: readonly GeneratedSecret[];
 }
 
+/** A plan, and what the file does not name: whatever it is, applying leaves it alone. */
+export type Rehearsed = Planned & LeftAlone;
+
 /** What a file would do. Changes nothing: no row, no event, no epoch. */
-export async function planWorld(deps: WorldDeps, text: string): Promise<Broken | Planned> {
+export async function planWorld(deps: WorldDeps, text: string): Promise<Broken | Rehearsed> {
   const parsed = parseWorld(text);
   if ('problems' in parsed) return parsed;
   const passwords = rememberPasswords(deps);
   await warm(deps, parsed.world, passwords);
-  const run = await rehearsing(deps.db, 'plan', runOf(deps, parsed, passwords));
-  return 'problems' in run ? run : { plan: run.plan };
+  return rehearsing(deps.db, 'plan', async (change) => {
+    const run = runOf(deps, passwords, change);
+    const result = await carryOut(run, parsed);
+    if ('problems' in result) return result;
+    return { plan: result.plan, ...(await unnamedIn(change.tx, parsed.world, run.permitted)) };
+  });
 }
 
 /** Applies a file in one transaction. A file with any problem changes nothing. */
@@ -82,7 +90,7 @@ export async function applyWorld(
   if ('problems' in parsed) return parsed;
   const passwords = rememberPasswords(deps);
   await warm(deps, parsed.world, passwords);
-  const step = runOf(deps, parsed, passwords);
+  const step: Step<Broken | Applied> = (change) => carryOut(runOf(deps, passwords, change), parsed);
   const rehearsed = await rehearsing(deps.db, by, step);
   if ('problems' in rehearsed) return rehearsed;
   if (rehearsed.plan.every(({ action }) => action === 'unchanged')) {
@@ -158,27 +166,28 @@ function tasksOf(world: World): Task[][] {
 const permissionId = (entry: { principal: string; resource: string }): string =>
   `${entry.principal} at ${entry.resource}`;
 
-const runOf =
-  (
-    { registry }: WorldDeps,
-    { world, locate }: ParsedWorld,
-    passwords: Passwords,
-  ): Step<Broken | Applied> =>
-  async (change) => {
-    const run: Run = { registry, change, passwords, secrets: [], permitted: new Set() };
-    const plan: PlanItem[] = [];
-    for (const section of tasksOf(world)) {
-      const problems: FieldProblem[] = [];
-      for (const task of section) {
-        const outcome = await outcomeOf(task, run);
-        if ('problems' in outcome) problems.push(...outcome.problems);
-        else addTo(plan, outcome);
-      }
-      // Later sections refer to this one: their complaints would only repeat these.
-      if (problems.length > 0) return { problems: locate(problems) };
+const runOf = ({ registry }: WorldDeps, passwords: Passwords, change: Change): Run => ({
+  registry,
+  change,
+  passwords,
+  secrets: [],
+  permitted: new Set(),
+});
+
+async function carryOut(run: Run, { world, locate }: ParsedWorld): Promise<Broken | Applied> {
+  const plan: PlanItem[] = [];
+  for (const section of tasksOf(world)) {
+    const problems: FieldProblem[] = [];
+    for (const task of section) {
+      const outcome = await outcomeOf(task, run);
+      if ('problems' in outcome) problems.push(...outcome.problems);
+      else addTo(plan, outcome);
     }
-    return { plan, secrets: run.secrets };
-  };
+    // Later sections refer to this one: their complaints would only repeat these.
+    if (problems.length > 0) return { problems: locate(problems) };
+  }
+  return { plan, secrets: run.secrets };
+}
 
 /** What a second look at an entry finds belongs to the first. */
 function addTo(plan: PlanItem[], item: PlanItem): void {
