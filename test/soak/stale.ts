@@ -1,6 +1,7 @@
 // Stopped at one process, asked at the other: never stale (DESIGN §13, G8). A trial is a token that
 // the other process has just called active, revoked here, and asked about there at once.
 import { type Cluster, inBatches } from '../races/support/cluster.js';
+import type { Answer } from '../support/broker.js';
 import { admin } from '../support/keys.js';
 import { AGENT, FILES, OTHER_AGENT } from '../support/world.js';
 import type { Figures } from './run.js';
@@ -8,6 +9,8 @@ import type { Figures } from './run.js';
 const AT_ONCE = 20;
 /** Beside each so many revocations an agent is paused and resumed: a cached fact, not a token's own. */
 const PAUSE_EVERY = 40;
+const ATTEMPTS_MAX = 20;
+const NEXT_MS = 250;
 
 export async function runStale(cluster: Cluster, trials: number): Promise<Figures> {
   const startedAt = performance.now();
@@ -49,9 +52,20 @@ async function revoked(cluster: Cluster, n: number): Promise<string[]> {
   const { body } = await ownToken(cluster, here, AGENT);
   const token = body.access_token as string;
   const before = await isActive(cluster, there, token, AGENT);
-  await cluster.post(here, '/revoke', { token }, AGENT);
+  const { status } = await acknowledged(cluster, here, token);
   const after = await isActive(cluster, there, token, AGENT);
-  return before === true && after === false ? [] : [`revoked: ${before}, then ${after}`];
+  return before === true && after === false
+    ? []
+    : [`revoked (${status}): ${before}, then ${after}`];
+}
+
+/** An overloaded machine answers 503, which promises nothing: asked again until it is done. */
+async function acknowledged(cluster: Cluster, origin: string, token: string): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await cluster.post(origin, '/revoke', { token }, AGENT);
+    if (answer.status !== 503 || attempt === ATTEMPTS_MAX) return answer;
+    await new Promise((resolve) => setTimeout(resolve, NEXT_MS));
+  }
 }
 
 /** Asked by the file server: the agent itself may not even ask any more. */
@@ -69,9 +83,6 @@ async function paused(cluster: Cluster, n: number): Promise<string[]> {
   const is = [after, refused.status, again].join(' ');
   return is === 'false 401 false' ? [] : [`paused: ${is}`];
 }
-
-const ATTEMPTS_MAX = 20;
-const NEXT_MS = 250;
 
 /** One that is active: a token of the very second of the last pause is dead, as it should be. */
 async function liveToken(cluster: Cluster, origin: string): Promise<string> {
