@@ -1,13 +1,20 @@
 // Whatever may happen once, and rotation, by the ten thousand: `npm run soak`. As part of `npm test`
 // by the handful, so that the soak cannot rot. Sizes: SOAK_TRIALS, SOAK_PARALLEL, SOAK_SECONDS (of
-// rotation), SOAK_STOPS (asked about at another process), SOAK_KILLS (each database), SOAK_ONLY (names of
-// races, comma-separated).
+// rotation), SOAK_RATE_MIN (requests a second while keys rotate; 0 on a machine that is busy), SOAK_STOPS
+// (asked about at another process), SOAK_KILLS (each database), SOAK_ONLY (names of races, comma-separated).
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cluster, startCluster } from '../races/support/cluster.js';
 import { createCodeSource } from '../races/support/codes.js';
 import { runKills } from './kill.js';
 import { createRaces, type Race } from './races.js';
-import { type Figures, ROTATION_CONFIG, runRace, runRotation, tableOf } from './run.js';
+import {
+  type Figures,
+  ROTATION_CONFIG,
+  runRace,
+  runRotation,
+  sustainedRate,
+  tableOf,
+} from './run.js';
 import { runStale } from './stale.js';
 
 const isSoak = process.env.MODE === 'soak';
@@ -16,6 +23,8 @@ const sizeOf = (name: string, soak: number, smoke: number): number =>
 const TRIALS = sizeOf('SOAK_TRIALS', 10_000, 3);
 const PARALLEL = sizeOf('SOAK_PARALLEL', 20, 10);
 const SECONDS = sizeOf('SOAK_SECONDS', 300, 0);
+/** A figure of a machine that does nothing else: asked of a soak alone. */
+const RATE_MIN = sizeOf('SOAK_RATE_MIN', 200, 0);
 const STOPS = sizeOf('SOAK_STOPS', 100_000, 40);
 const KILLS = sizeOf('SOAK_KILLS', 500, 0);
 const ONLY = process.env.SOAK_ONLY?.split(',');
@@ -66,6 +75,7 @@ describe.each([
     const row = kept(await runRotation(cluster, origins(), until));
     expect(row.wrong).toEqual([]);
     expect(row.rotations).toBeGreaterThanOrEqual(2);
+    expect(row.rate).toBeGreaterThanOrEqual(RATE_MIN);
   });
 });
 
@@ -88,10 +98,21 @@ describe('the table', () => {
       tableOf([{ ...row, wrong: ['2 winners instead of one', '2 winners instead of one'] }]),
     ).toBe(
       [
-        'what   processes  trials  attempts  seconds  wrong',
-        'codes  2          1       20        1.3      2',
+        'what   processes  trials  attempts  seconds  rate  wrong',
+        'codes  2          1       20        1.3            2',
         '! codes: 2 winners instead of one',
       ].join('\n'),
+    );
+  });
+
+  it('takes for kept up what the slowest ten seconds had, a standstill as well', () => {
+    expect(sustainedRate([3000, 2000, 2500, 10], 30.5)).toBe(200);
+    expect(sustainedRate([3000, 0, 2500], 30)).toBe(0);
+    expect(sustainedRate([3000], 21)).toBe(0);
+    expect(sustainedRate([1000], 4)).toBe(250);
+    const row = { what: 'rotation (2)', processes: 1, trials: 9, attempts: 18, seconds: 4 };
+    expect(tableOf([{ ...row, rate: 200.7, wrong: [] }]).split('\n')[1]).toBe(
+      'rotation (2)  1          9       18        4.0      200/s  0',
     );
   });
 
