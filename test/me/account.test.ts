@@ -160,7 +160,7 @@ describe('signing out everywhere', () => {
     const { browser: bens } = await visit(t, BEN);
     const page = await everywhere('');
     expect(textOf(page)).toMatch(
-      /^You are signed out everywhere You were signed in in 3 browsers\. What you allowed goes on/,
+      /^You are signed out everywhere You were signed out of 3 browsers\. What you allowed goes on/,
     );
     expect([await isSignedIn(other), await isSignedIn(bens)]).toEqual([false, true]);
     expect(await isActive(token)).toBe(true);

@@ -90,6 +90,7 @@ export function mePagesIn(
     agentId: '',
     agentOwner: undefined,
     resource: '',
+    granted: ['openid', 'email'],
   });
   const ended = { endedAt: at(19), endedReason: 'stopped by the user' };
   const over = [
@@ -107,6 +108,14 @@ export function mePagesIn(
     exchangedTokens: 1,
     refreshTokens: 2,
     confirmed: { by: 2, of: 3 },
+  };
+  const nothing = {
+    ...receipt,
+    consents: 0,
+    grants: 0,
+    accessTokens: 0,
+    exchangedTokens: 0,
+    refreshTokens: 0,
   };
   const session: LiveSession = {
     id: page.signed.sessionId,
@@ -136,7 +145,7 @@ export function mePagesIn(
       language,
     ),
     'me-receipt': renderReceipt({ ...page, receipt }, language),
-    'me-receipt-none': renderReceipt({ ...page, receipt: { ...receipt, consents: 0 } }, language),
+    'me-receipt-none': renderReceipt({ ...page, receipt: nothing }, language),
     'me-sessions': renderSessions(
       { signed: page.signed, sessions: [session, elsewhere] },
       language,
@@ -144,6 +153,7 @@ export function mePagesIn(
     'me-everywhere': renderSignOutEverywhere(page.signed, language),
     'me-everywhere-done': renderSignedOutEverywhere({ browsers: 2, receipt: undefined }, language),
     'me-everywhere-stopped': renderSignedOutEverywhere({ browsers: 1, receipt }, language),
+    'me-everywhere-none': renderSignedOutEverywhere({ browsers: 1, receipt: nothing }, language),
     'me-password': renderPassword({ signed: page.signed }, language),
     'me-password-wrong': renderPassword({ signed: page.signed, problem: 'wrong' }, language),
     'me-password-unfit': renderPassword({ signed: page.signed, problem: 'unfit' }, language),

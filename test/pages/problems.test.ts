@@ -114,7 +114,7 @@ describe.each(CASES)('$name', (one) => {
     const lines = linesOf(await response.text());
     expect([response.status, response.headers.get('allow')]).toEqual([status, one.allow ?? null]);
     expect(lines.slice(0, 3)).toEqual([words.title, words.message, words.advice]);
-    expect(lines[lines.indexOf('Request') + 1]).toBe(response.headers.get('x-request-id'));
+    expect(lines[lines.indexOf('Request number') + 1]).toBe(response.headers.get('x-request-id'));
     expect(lines[lines.indexOf('Code') + 1]).toBe(code);
     expect(response.headers.get('content-security-policy')).toContain("form-action 'self'");
   });

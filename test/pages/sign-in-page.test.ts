@@ -63,7 +63,7 @@ describe('the error page', () => {
       'It was open for too long.',
       'Go back to the application you came from and start again.',
       'Details for support',
-      ...['Request', 'q1w2e3r4t5y6u7i8', 'Time', '3 Nov 2026, 18:05 UTC'],
+      ...['Request number', 'q1w2e3r4t5y6u7i8', 'Time', '3 Nov 2026, 18:05 UTC'],
       ...['Code', 'invalid_request'],
       ...['What happened', 'this page belongs to another browser or has expired'],
     ]);

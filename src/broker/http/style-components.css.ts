@@ -117,6 +117,7 @@ main:focus { outline: none; }
 @media (max-width: 30rem) {
   .card { padding: 1.375rem 1.125rem; border-radius: 14px; }
   .facts > div { grid-template-columns: 1fr; }
+  .change dl > div { grid-template-columns: 3.5rem 1fr; gap: 0 0.5rem; }
   .choices { grid-template-columns: 1fr; }
   .signed-in { flex-wrap: wrap; }
   .who { flex-direction: column; gap: 0.75rem; }

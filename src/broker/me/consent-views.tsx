@@ -158,15 +158,22 @@ export interface ReceiptPage extends Page {
 
 export function renderReceipt({ signed, receipt }: ReceiptPage, language: Language): string {
   const t = language.texts.me.receipt;
+  const title = receipt.consents === 0 ? t.titleNone : t.title;
   return renderShell(language, {
-    title: t.title,
+    title,
     signed,
     children: (
       <>
-        <h1>{t.title}</h1>
-        <p class="lead">{receipt.consents === 0 ? t.none : t.lead}</p>
-        <Receipt receipt={receipt} />
-        <p class="quiet">{t.note}</p>
+        <h1>{title}</h1>
+        {receipt.consents === 0 ? (
+          <p class="lead">{t.none}</p>
+        ) : (
+          <>
+            <p class="lead">{t.lead}</p>
+            <Receipt receipt={receipt} />
+            <p class="quiet">{t.note}</p>
+          </>
+        )}
         <p>
           <a href="/me">{t.back}</a>
         </p>
@@ -180,7 +187,7 @@ export function Receipt({ receipt }: { readonly receipt: Stopped }) {
   const t = texts.me.receipt;
   const { confirmed } = receipt;
   return (
-    <div class="facts-box">
+    <div class="facts-box receipt">
       <Terms
         rows={[
           [t.consents, number(receipt.consents)],

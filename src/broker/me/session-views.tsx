@@ -118,6 +118,17 @@ export const renderSignOutEverywhere = (signed: Signed, language: Language): str
   });
 };
 
+function AgentsToo({ receipt }: { readonly receipt: Stopped }) {
+  const { everywhere, receipt: t } = useLanguage().texts.me;
+  if (receipt.consents === 0) return <p>{t.none}</p>;
+  return (
+    <>
+      <p>{everywhere.agentsStopped}</p>
+      <Receipt receipt={receipt} />
+    </>
+  );
+}
+
 /** Nobody is signed in any more: this page stands alone. */
 export const renderSignedOutEverywhere = (
   { browsers, receipt }: { readonly browsers: number; readonly receipt: Stopped | undefined },
@@ -131,8 +142,7 @@ export const renderSignedOutEverywhere = (
       <>
         <h1>{t.done}</h1>
         <p class="lead">{language.counted(t.browsers, browsers)}</p>
-        <p>{receipt === undefined ? t.agentsGoOn : t.agentsStopped}</p>
-        {receipt === undefined ? null : <Receipt receipt={receipt} />}
+        {receipt === undefined ? <p>{t.agentsGoOn}</p> : <AgentsToo receipt={receipt} />}
         <p>
           <a href="/me">{t.again}</a>
         </p>

@@ -53,6 +53,7 @@ function Acting({ page }: { readonly page: ActingPage }) {
     <>
       <h1>{t.title}</h1>
       <p class="lead">{live.length === 0 ? t.nothing : t.lead}</p>
+      {live.length + over.length === 0 ? <p>{t.nothingYet}</p> : null}
       {byActor(live).map(([actor, consents]) => (
         <Actor key={actor} actor={actor} consents={consents} page={page} />
       ))}

@@ -13,6 +13,7 @@ export const me = {
     title: 'Was für Sie handelt',
     lead: 'Was Sie erlaubt haben, gilt bis zu seinem Ende oder bis Sie es hier beenden.',
     nothing: 'Nichts handelt für Sie.',
+    nothingYet: 'Sobald Sie einem Agenten oder einer Anwendung etwas erlauben, steht es hier.',
     stopEverything: 'Alles beenden',
     overTitle: 'Vor Kurzem beendet',
     details: 'Einzelheiten und Verlauf',
@@ -66,6 +67,7 @@ export const me = {
 
   receipt: {
     title: 'Beendet',
+    titleNone: 'Schon beendet',
     lead: 'Von jetzt an bekommt damit niemand mehr etwas in Ihrem Namen.',
     none: 'Es gab nichts mehr zu beenden.',
     at: 'Beendet um',

@@ -70,6 +70,6 @@ export const problemDetails = {
   title: 'Angaben für den Support',
   what: 'Was geschehen ist',
   code: 'Code',
-  request: 'Anfrage',
+  request: 'Nummer der Anfrage',
   time: 'Zeit',
 } as const;

@@ -13,6 +13,7 @@ export const me = {
     title: 'What acts for you',
     lead: 'What you allowed goes on until its end, or until you stop it here.',
     nothing: 'Nothing acts for you.',
+    nothingYet: 'Once you allow an agent or an application something, it is listed here.',
     stopEverything: 'Stop everything',
     overTitle: 'Ended recently',
     details: 'Details and history',
@@ -66,6 +67,7 @@ export const me = {
 
   receipt: {
     title: 'Stopped',
+    titleNone: 'Stopped already',
     lead: 'From now on nobody gets anything in your name under this.',
     none: 'There was nothing left to stop.',
     at: 'Stopped at',
@@ -106,8 +108,8 @@ export const me = {
     stay: 'Stay signed in',
     done: 'You are signed out everywhere',
     browsers: {
-      one: 'You were signed in in {count} browser.',
-      other: 'You were signed in in {count} browsers.',
+      one: 'You were signed out of {count} browser.',
+      other: 'You were signed out of {count} browsers.',
     },
     agentsGoOn: 'What you allowed goes on until you stop it.',
     agentsStopped: 'What acted for you has stopped, too.',

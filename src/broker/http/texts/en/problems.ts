@@ -68,6 +68,6 @@ export const problemDetails = {
   title: 'Details for support',
   what: 'What happened',
   code: 'Code',
-  request: 'Request',
+  request: 'Request number',
   time: 'Time',
 } as const;
