@@ -52,19 +52,20 @@ const heading = (page: Page) => page.locator('h1').innerText();
 const main = (page: Page) => page.locator('main').innerText();
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 const link = (page: Page, name: string) => page.getByRole('link', { name, exact: true });
-/** The rows of a receipt, without its time. */
+/** The counts of a receipt. */
 const receiptOn = async (page: Page) =>
   Promise.all(
     (await page.locator('.facts-box dl > div').all())
-      .slice(0, 4)
+      .slice(0, 5)
       .map(async (row) => [
         await row.locator('dt').innerText(),
         await row.locator('dd').innerText(),
       ]),
   );
 const receiptOf = ({ texts }: Language, ...counts: readonly number[]) => {
-  const { consents, grants, accessTokens, refreshTokens } = texts.me.receipt;
-  return [consents, grants, accessTokens, refreshTokens].map((term, n) => [term, `${counts[n]}`]);
+  const { consents, grants, accessTokens, exchangedTokens, refreshTokens } = texts.me.receipt;
+  const terms = [consents, grants, accessTokens, exchangedTokens, refreshTokens];
+  return terms.map((term, n) => [term, `${counts[n]}`]);
 };
 
 async function signedIn(language: Language, who: Who, userAgent?: string): Promise<Page> {
@@ -100,7 +101,7 @@ async function stopOne(page: Page, language: Language): Promise<void> {
   expect(history.join('\n')).toMatch(/Helper, for .* Example, through Agent Host/);
   await button(page, phrase(me.consent.stopNamed, HELPER)).click();
   expect(await heading(page)).toBe(me.receipt.title);
-  expect(await receiptOn(page)).toEqual(receiptOf(language, 1, 1, 1, 1));
+  expect(await receiptOn(page)).toEqual(receiptOf(language, 1, 1, 1, 0, 1));
   await link(page, me.receipt.back).click();
   expect(await page.locator('.actor h2').allInnerTexts()).toEqual([
     OTHER.actor,
