@@ -8,6 +8,7 @@ import {
   AGENTS,
   CONSENTED,
   factsOf,
+  GRANT_ENDS,
   likelyMove,
   type ModelToken,
   type Move,
@@ -55,6 +56,24 @@ function hopsOf(
     token = played.child;
   }
   return hops;
+}
+
+/** With one right fewer: an edge between agents or resources, a helper, or an agent's leave to come alone. */
+function poorerWorlds(world: World): World[] {
+  const { consent, edges, resources } = world;
+  const withResources = (poorer: (one: World['resources'][string]) => Partial<typeof one>) => ({
+    ...world,
+    resources: Object.fromEntries(
+      Object.entries(resources).map(([name, one]) => [name, { ...one, ...poorer(one) }]),
+    ),
+  });
+  const fewerEdges = Object.entries(edges).map(([agent, from]) => [agent, from.slice(1)]);
+  return [
+    { ...world, consent: { ...consent, helpers: consent.helpers - 1 } },
+    { ...world, edges: Object.fromEntries(fewerEdges) },
+    withResources(({ downstream }) => ({ downstream: downstream.slice(1) })),
+    withResources(() => ({ requireUser: true })),
+  ];
 }
 
 const everyHop = (check: (hop: Hop) => boolean | undefined) =>
@@ -150,8 +169,45 @@ describe('DESIGN §8c a chain of exchanges', { timeout: TIMEOUT_MS }, () => {
   });
 
   it('never ends later than its parent, the proof of its actor and the grant (X3)', () => {
-    everyHop(({ parent, move, child }) => {
-      return child.expiresAt <= Math.min(parent.expiresAt, move.proofExpiresAt ?? Infinity);
+    everyHop(({ world, parent, move, child }) => {
+      // A parent that outlives the grant is none of ours; its children would not.
+      const longer = play(world, { ...parent, expiresAt: 10 * GRANT_ENDS }, move);
+      if ('denied' in longer) return false;
+      const granted = parent.subjectProfile === 'user' ? GRANT_ENDS : Infinity;
+      const proved = move.proofExpiresAt ?? Infinity;
+      return (
+        child.expiresAt <= Math.min(parent.expiresAt, proved) &&
+        longer.child.expiresAt <= Math.min(granted, proved)
+      );
+    });
+  });
+
+  it('never loses its key: its holder shows that one, a new actor one of its own (TX17, X15)', () => {
+    everyHop(({ world, parent, move, child }) => {
+      const bound = { ...parent, boundTo: 'its key' };
+      const [bare, same, other] = [undefined, 'its key', 'another'].map((provedKey) => {
+        const played = play(world, bound, { ...move, provedKey });
+        return 'denied' in played ? played.denied : played.child.boundTo;
+      });
+      const isNew = child.chain.length > parent.chain.length;
+      expect([bare, same, other]).toEqual([
+        'key_not_proved',
+        'its key',
+        isNew ? 'another' : 'key_not_proved',
+      ]);
+      return true;
+    });
+  });
+
+  it('goes by no client that its resource does not list; what is handed on goes nowhere yet', () => {
+    everyHop(({ world, parent, move }) => {
+      const { target, ...facts } = factsOf(world, parent, move);
+      const listed = (clients: string[]) =>
+        decideExchange({ ...facts, target: target && { ...target, clients } }, move);
+      const refused = listed(['cli_else']);
+      if (move.handOffTo === undefined)
+        expect(refused).toEqual({ denied: 'target_refuses_client' });
+      return !('denied' in listed([move.presenter]));
     });
   });
 
@@ -216,11 +272,16 @@ describe('DESIGN §8c a chain of exchanges', { timeout: TIMEOUT_MS }, () => {
   });
 
   it('gives no more in two exchanges than in one with the intersection', () => {
-    everyHop(({ world, move, child }) => {
+    everyHop(({ world, parent, move, child }) => {
       if (child.mayAct !== undefined || child.chain.length === 0) return true;
-      const second: Move = { ...move, target: child.audience, handOffTo: undefined };
-      const twice = play(world, child, { ...second, scopes: undefined });
-      return 'denied' in twice || isSubset(twice.child.scopes, child.scopes);
+      const { scopes: rules } = world.resources[child.audience] as World['resources'][string];
+      return [child.scopes, ...child.scopes.map((scope) => [scope])].every((second) => {
+        const both = heldScopes(rules, second).filter((scope) => child.scopes.includes(scope));
+        const once = play(world, parent, { ...move, scopes: both });
+        const twice = play(world, child, { ...move, scopes: second });
+        if ('denied' in twice) return true;
+        return !('denied' in once) && isSubset(twice.child.scopes, once.child.scopes);
+      });
     });
   });
 
@@ -243,8 +304,10 @@ describe('DESIGN §8c a chain of exchanges', { timeout: TIMEOUT_MS }, () => {
             ),
           },
         };
-        const again = play(fewer, hop.parent, hop.move);
-        return 'denied' in again || isSubset(again.child.scopes, hop.child.scopes);
+        return [fewer, ...poorerWorlds(world)].every((one) => {
+          const again = play(one, hop.parent, hop.move);
+          return 'denied' in again || isSubset(again.child.scopes, hop.child.scopes);
+        });
       }),
       RUNS,
     );

@@ -114,6 +114,9 @@ function agree(answered: Outcome, token: ModelToken, where: string): void {
 /** What else of the token the model knows. */
 function sameClaims(http: HttpStage, names: Names, token: ModelToken, where: string): void {
   const claims = claimsOf(http.token('next').access);
+  // How and when somebody signed in stays what it was (X18).
+  const before = claimsOf(http.token('now').access);
+  expect([claims.acr, claims.auth_time], where).toEqual([before.acr, before.auth_time]);
   expect(
     {
       sub: claims.sub,

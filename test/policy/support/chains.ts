@@ -210,6 +210,8 @@ export interface Move {
   readonly scopes: readonly string[] | undefined;
   readonly handOffTo: string | undefined;
   readonly proofExpiresAt: number | undefined;
+  /** The key that the request proves. */
+  readonly provedKey?: string | undefined;
 }
 
 const actors = [...AGENTS, ...Object.values(SERVICES)];
@@ -256,6 +258,7 @@ export function factsOf(world: World, token: ModelToken, move: Move): ExchangeFa
     here: place(world, token.audience, token.subject),
     heldHere: workedHere(token.chain).map(({ id }) => permittedAt(id, token.audience)),
     target: place(world, move.target, token.subject),
+    provedKey: move.provedKey,
     helper:
       move.handOffTo === undefined
         ? undefined
@@ -286,6 +289,7 @@ export function play(
     chain: decision.chain,
     via: decision.via,
     actorProof: decision.actorProof,
+    boundTo: decision.boundTo,
     expiresAt: decision.expMax,
     audience: move.target,
     agentScope: decision.agentScope,
