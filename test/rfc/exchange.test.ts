@@ -82,7 +82,7 @@ const exchange = (caller: string, fields: Record<string, string | readonly strin
   postToken(t, caller, { grant_type: GRANT, subject_token_type: ACCESS_TOKEN, ...fields });
 
 describe('RFC 8693 §2 the current actor continues with less', () => {
-  it('keeps subject and chain, narrows the scope, and says what it issued (TX8, TX9, TX12, TX16)', async () => {
+  it('keeps subject and chain, narrows the scope, and says what it issued (TX8, TX9, TX12, TX13, TX16)', async () => {
     const subject = await userToken();
     const answer = await exchange(AGENT, { subject_token: subject, scope: 'files:list' });
     expect(answer.status).toBe(200);
@@ -159,7 +159,7 @@ describe('DESIGN §8c a helper takes the work over', () => {
     }
   });
 
-  it('by a hand-off: worthless elsewhere, for that helper only, once', async () => {
+  it('by a hand-off: worthless elsewhere, for that helper only, once (TX7)', async () => {
     const subject = await userToken(1);
     const made = await exchange(AGENT, { subject_token: subject, requested_actor: OTHER_AGENT });
     expect(made.status).toBe(200);
@@ -301,7 +301,7 @@ describe('DESIGN §8c the resource’s own service goes on', () => {
     await changeDownstream([shown]);
   });
 
-  it('nowhere without an edge, and nobody else goes anywhere: invalid_target (TX14, X2)', async () => {
+  it('nowhere without an edge, and nobody else goes anywhere: invalid_target (TX5, TX14, X2)', async () => {
     const subject = await userToken(1);
     const elsewhere = await exchange(FILES_CLIENT, {
       subject_token: subject,
@@ -329,6 +329,25 @@ describe('RFC 8693 §2.1 what is malformed', () => {
     const subject = await userToken();
     const answer = await exchange(AGENT, { subject_token: subject, ...fields } as never);
     expect([answer.status, answer.body.error]).toEqual([400, error]);
+  });
+
+  it('authorization_details are nothing here: neither read nor given (TX18)', async () => {
+    const details = {
+      authorization_details: JSON.stringify([{ type: 'files', actions: ['all'] }]),
+    };
+    const subject = await userToken();
+    const { status, body } = await exchange(AGENT, { subject_token: subject, ...details });
+    const [parent, child] = [claimsOf(subject), claimsOf(body.access_token)];
+    expect([status, child.scope, child.authorization_details]).toEqual([
+      200,
+      parent.scope,
+      undefined,
+    ]);
+  });
+
+  it('whoever does not act does not become the user: there is no impersonation (TX19, X14)', async () => {
+    const answer = await exchange(HOST, { subject_token: await userToken() });
+    expect([answer.status, answer.body.error]).toEqual([400, 'invalid_request']);
   });
 
   it('a public client is unauthorized (TX1, X20)', async () => {

@@ -125,7 +125,7 @@ describe('RFC 9701 a signed answer', () => {
 });
 
 describe('DESIGN §6 a parent that is stopped', () => {
-  it('takes its child along by the next request (X17, L1)', async () => {
+  it('takes its child along by the next request (TX21, X17, L1)', async () => {
     const [consent = '', grant = ''] = String(claimsOf(chain).jti).split('.');
     expect(claimsOf(chain).aud).toBe(FILES);
     expect((await introspect(FILES_CLIENT, chain)).body.active).toBe(true);

@@ -775,7 +775,11 @@ const forged: ReadonlyArray<
   ['J11', 'an exp that is text', (w, t) => resigned(w, t, { claims: { exp: '9999999999' } })],
   ['J11', 'an nbf', (w, t) => resigned(w, t, { claims: { nbf: 1 } })],
   ['J12', 'two audiences', (w, t) => resigned(w, t, { claims: { aud: [FILES, NOTES] } })],
-  ['J12', 'an issuer with a slash', (w, t) => resigned(w, t, { claims: { iss: `${w.issuer}/` } })],
+  [
+    'J12',
+    'an issuer with a slash: none but ours (TX22)',
+    (w, t) => resigned(w, t, { claims: { iss: `${w.issuer}/` } }),
+  ],
   [
     'J12',
     'more scope, under the broker’s key',
