@@ -191,7 +191,7 @@ describe('DESIGN §6 a stop ends what hangs on it by the next request, and nothi
     expect(await forest.alive()).toEqual(TOKENS.filter((name) => !dead.includes(name)));
   });
 
-  it('a compromised signing key is retired: everything it signed', {
+  it('a compromised signing key is retired: everything it signed (L9)', {
     timeout: 60_000,
   }, async () => {
     const forest = await growForest(t);
