@@ -2,7 +2,6 @@
  * What a subject token hangs on, in one statement: whether it was recorded and nothing in its
  * lineage was stopped, and the grant it came from. And the single use of a hand-off token.
  */
-import { actorChain, tokenIdPrefixes } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import { type AgreedEdge, agreedEdges } from '../delegation/terms.js';
 import { ALIVE, aliveParams, type VerifiedToken } from '../tokens/access-tokens.js';
@@ -24,15 +23,9 @@ export interface SubjectState {
   readonly grant: GrantStory | undefined;
 }
 
-/** Who acted and through which client, of this token and those it was exchanged from: oldest first. */
-const RECORDED_PATH = `
-select jsonb_agg(jsonb_build_array(agent_id, client_id) order by length(jti))
-from audit_events where type = 'token.issued'
-  and jti in (select jsonb_array_elements_text($12::text::jsonb))`;
-
 const READ_SUBJECT = `
 with alive as (${ALIVE})
-select (select alive from alive) as alive, live.*, (${RECORDED_PATH}) as path
+select (select alive from alive) as alive, live.*
 from (select 1) as one
 left join lateral (
   select g.agent_id, g.client_id, c.helpers, g.resource, c.terms, c.terms_hash,
@@ -42,11 +35,8 @@ left join lateral (
     and g.expires_at > clock_timestamp() and c.expires_at > clock_timestamp()
 ) as live on true`;
 
-type RecordedPath = ReadonlyArray<readonly [agentId: string | null, clientId: string]>;
-
 interface SubjectRow {
   readonly alive: boolean;
-  readonly path: RecordedPath | null;
   readonly agent_id: string | null;
   readonly client_id: string;
   readonly helpers: number;
@@ -65,10 +55,8 @@ export function lineageOf(jti: string): { consentId: string; grantId: string } |
 
 export async function readSubject(db: Database, token: VerifiedToken): Promise<SubjectState> {
   const { grantId = '', consentId = '' } = lineageOf(token.claims.jti) ?? {};
-  const path = JSON.stringify(tokenIdPrefixes(token.claims.jti));
-  const params = [...aliveParams(token), grantId, consentId, path];
-  const [row] = await db.run<SubjectRow>(READ_SUBJECT, params);
-  const alive = row?.alive === true && isAsRecorded(token, row.path ?? []);
+  const [row] = await db.run<SubjectRow>(READ_SUBJECT, [...aliveParams(token), grantId, consentId]);
+  const alive = row?.alive === true;
   if (row === undefined || row.agent_id === null) return { alive, grant: undefined };
   return {
     alive,
@@ -81,27 +69,6 @@ export async function readSubject(db: Database, token: VerifiedToken): Promise<S
       expiresAt: Number(row.expires_at),
     },
   };
-}
-
-/**
- * Whether the token tells the actors and clients before it as they were recorded (X12): what is made
- * of it would otherwise keep a chain that a stolen signing key made shorter, and outlive their stops.
- */
-function isAsRecorded({ claims }: VerifiedToken, path: RecordedPath): boolean {
-  const actors = path
-    .map(([agentId]) => agentId)
-    .filter((id, n, all) => id !== null && id !== claims.sub && id !== all[n - 1])
-    .reverse();
-  const clients = new Set(path.map(([, clientId]) => clientId));
-  clients.delete(claims.client_id);
-  const via = claims.via ?? [];
-  const told = actorChain(claims.act).map(({ sub }) => sub);
-  return (
-    told.length === actors.length &&
-    told.every((id, n) => id === actors[n]) &&
-    via.length === clients.size &&
-    via.every((id) => clients.has(id))
-  );
 }
 
 /** Kept a little longer than the token lives, whichever clock is slow. */

@@ -166,7 +166,9 @@ function byOthers(changes: readonly Change[], name: Name): Step[] {
       : [
           `${name(consents[0]?.user ?? '')} ticks ${consents.map(({ scope }) => scope).join(', ')}`,
         ]),
-    ...ofKind(changes, 'helpers').map(({ helpers }) => `the user allows ${helpers} helpers`),
+    ...ofKind(changes, 'helpers').map(
+      ({ helpers }) => `the user allows ${helpers} helper${helpers === 1 ? '' : 's'}`,
+    ),
     ...ofKind(changes, 'show_edge').map(
       ({ to, scope, as }) => `the page shows the call onward to ${name(to)} (${scope} as ${as})`,
     ),

@@ -6,6 +6,7 @@ import { compactVerify } from 'jose';
 import {
   ACCESS_TOKEN_TYP,
   type AccessTokenClaims,
+  actorChain,
   parseClaims,
   revocationKeys,
   SIGNING_ALGS,
@@ -37,13 +38,15 @@ const SKEW_SECONDS = 60;
 /**
  * One row, one column `alive`: recorded as what it says it is, within its life by the database's
  * clock, and nothing in the lineage was stopped. The id alone would let a stolen signing key dress
- * up somebody's own token as another's.
+ * up somebody's own token as another's, or leave out of its chain who could stop it (X12).
  */
 export const ALIVE = `
 select exists (
      select 1 from audit_events where type = 'token.issued' and jti = $1
        and sub = $5 and client_id = $6 and resource = $7 and coalesce(detail ->> 'scope', '') = $8
-       and coalesce(agent_id, '') = $9
+       and jsonb_build_object('actor', coalesce(agent_id, ''),
+         'earlier_actors', coalesce(detail -> 'earlier_actors', '[]'),
+         'via', coalesce(detail -> 'via', '[]')) = $9::text::jsonb
        and (detail ->> 'iat')::bigint = $3::bigint and (detail ->> 'exp')::bigint = $4::bigint)
    and $3::bigint <= extract(epoch from clock_timestamp()) + ${SKEW_SECONDS}
    and $4::bigint > extract(epoch from clock_timestamp())
@@ -62,7 +65,13 @@ export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] 
   claims.client_id,
   claims.aud,
   claims.scope ?? '',
-  actorOf(claims),
+  JSON.stringify({
+    actor: actorOf(claims),
+    earlier_actors: actorChain(claims.act)
+      .slice(1)
+      .map(({ sub }) => sub),
+    via: claims.via ?? [],
+  }),
 ];
 
 /** Whom the gate recorded as the agent: the current actor, or the agent that stands for itself. */

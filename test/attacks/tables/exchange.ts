@@ -600,13 +600,15 @@ const written: readonly Attack[] = [
         await resigned(w, taken, { claims: { act: { ...act, act: undefined } } }),
         await resigned(w, taken, { claims: { via: undefined } }),
       ];
-      return Promise.all(
+      const exchanges = await Promise.all(
         tried.map(async (subject_token) =>
           seen(await exchangeAs(w, team.helper, { subject_token })),
         ),
       );
+      const looks = tried.map(async (token) => (await w.introspect(token)).body);
+      return [exchanges, await Promise.all(looks), (await w.introspect(taken)).body.active];
     },
-    expected: [BAD, BAD, BAD, BAD, BAD, BAD],
+    expected: [Array(6).fill(BAD), Array(6).fill({ active: false }), true],
   },
 ];
 
