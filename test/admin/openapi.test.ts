@@ -152,7 +152,11 @@ const REQUESTS: Readonly<Record<string, () => Request>> = {
     keep: ({ items }) => ({ fact: String(items[0].id) }),
   }),
   'get /revocations/{id}': () => ({ params: { id: known.fact ?? '' } }),
-  'get /audit': () => ({ query: { ...page, agent: AGENT, since: '2020-01-01T00:00:00Z' } }),
+  'get /audit': () => ({
+    query: { ...page, agent: AGENT, since: '2020-01-01T00:00:00Z' },
+    keep: ({ items }) => ({ event: String(items[0].id) }),
+  }),
+  'post /explain': () => ({ body: { of: known.event ?? '' } }),
   'post /audit/verify': () => ({ body: {} }),
   'delete /agents/{id}/credentials/{credential}': () => ({
     params: { ...agent.params, credential: known.agentSecret ?? '' },

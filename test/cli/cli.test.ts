@@ -165,10 +165,13 @@ describe('DESIGN §12: behalf, while serve holds the directory', () => {
     const verified = await behalf(['audit', 'verify', '--json']);
     expect([verified.code, JSON.parse(verified.out).findings]).toEqual([0, []]);
     const { out } = await behalf(['audit', '--agent', 'agt_scribe', '--limit', '2']);
-    expect(out.split('\n').map((line) => line.slice(26))).toEqual(
-      ['Scribe was unblocked by admin', 'Scribe was blocked by admin: too busy']
-        .flatMap((line, n) => (n === 0 ? [expect.stringMatching(/sentence$/), line] : [line]))
-        .concat(''),
+    const [more = '', end] = out.split('\n').slice(-2);
+    expect([more, end]).toEqual([expect.stringMatching(/^more: --cursor \d+$/), '']);
+    const told = out.split('\n').slice(0, -2);
+    expect(told.map((line) => line.slice(26))).toEqual(
+      ['Scribe was unblocked by admin', 'Scribe was blocked by admin: too busy'].flatMap(
+        (line, n) => (n === 0 ? [expect.stringMatching(/sentence$/), line] : [line]),
+      ),
     );
   });
 

@@ -4,7 +4,7 @@
  * a row count (the engine itself finds, checks, then writes). Registrations come
  * from the registry, not from here.
  */
-import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { Adapter, AdapterPayload, InteractionResults } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
 import { artifactKey } from '../artifact-key.js';
 import type { Database } from '../db/database.js';
@@ -134,7 +134,7 @@ function artifactAdapter({ db, secrets, abandonGrant, now }: AdapterDeps, model:
       ];
       if (model === 'ReplayDetection') await once(INSERT_ONCE, params, replayed);
       else if (model === 'Interaction' && payload.result !== undefined)
-        await once(KEEP_RESULT, [...params.slice(0, 3), isAnswer(payload.result)], interactionGone);
+        await once(KEEP_RESULT, [...params.slice(0, 3), answerIn(payload.result)], interactionGone);
       else await db.run(isSession ? UPSERT_SESSION : UPSERT, params);
     },
     consume: async (id) => {
@@ -221,8 +221,11 @@ function rememberInRequest(
 }
 
 const replayed = (): Error => new errors.InvalidClientAuth('client assertion used twice');
-/** A yes or a no; a sign-in is only on the way there. */
-const isAnswer = (result: object): boolean => 'consent' in result || 'error' in result;
+/** The grant of a yes, `denied` for a no; a sign-in is only on the way there. */
+function answerIn(result: InteractionResults): string | null {
+  if ('error' in result) return 'denied';
+  return result.consent?.grantId ?? null;
+}
 
 const interactionGone = (): Error =>
   new errors.SessionNotFound('this sign-in was already completed in another window');

@@ -40,12 +40,12 @@ on conflict (model, id) do update
 set payload = excluded.payload, expires_at = excluded.expires_at`;
 
 /**
- * What came of an interaction; $4: it is the user's answer, of which there is one (I8). Never for one
- * that was resumed meanwhile, which would begin again (I7).
+ * What came of an interaction; $4: the user's answer, of which there is one (I8), which the engine may
+ * keep again. Never for one that was resumed meanwhile, which would begin again (I7).
  */
 export const KEEP_RESULT = `
-update artifacts set payload = $3::text::jsonb, consumed_at = case when $4 then clock_timestamp() end
-where model = $1 and id = $2 and consumed_at is null returning 1 as done`;
+update artifacts set payload = $3::text::jsonb, grant_id = $4::text
+where model = $1 and id = $2 and (grant_id is null or grant_id = $4::text) returning 1 as done`;
 
 /** Once: a marker may be written again only when the first has expired. */
 export const INSERT_ONCE = `${UPSERT} where artifacts.expires_at < clock_timestamp() returning 1 as done`;
