@@ -32,7 +32,13 @@ import { keyDepsOf } from './keys/settings.js';
 import { KEY_UPKEEP_MS } from './limits.js';
 import { createPageRouters } from './pages.js';
 import { type BrokerDeps, type Parts, partsOf, readerOf } from './parts.js';
-import { createAnswers, createDiscovery, createJwks, noteRefusal } from './provider/answers.js';
+import {
+  createAnswers,
+  createDiscovery,
+  createJwks,
+  createUnavailability,
+  noteRefusal,
+} from './provider/answers.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
 import { createFeed } from './revocation/feed.js';
@@ -174,6 +180,7 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       await endGrant(on, id, reason, by);
     },
     middleware: [
+      createUnavailability({ db, refusals, refuse: pages.refuse }),
       createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
       createJwtEndpoints({ db, facts, reader, now }),
       createDiscovery(issuer, {

@@ -65,7 +65,25 @@ export interface AnswerDeps {
   readonly refuse: (ctx: KoaContextWithOIDC, error: OAuthError) => void;
 }
 
-/** Outermost in the engine: nothing leaves before its refusal is recorded. */
+/**
+ * Outermost in the engine: a database that cannot answer now is 503, whichever middleware asked it. A
+ * stop that was not done must not look like anything else.
+ */
+export function createUnavailability(deps: AnswerDeps) {
+  return async function unavailability(
+    ctx: KoaContextWithOIDC,
+    next: () => Promise<unknown>,
+  ): Promise<void> {
+    try {
+      await next();
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      unavailable(deps, ctx);
+    }
+  };
+}
+
+/** Around the engine's own answers: nothing leaves before its refusal is recorded. */
 export function createAnswers(deps: AnswerDeps) {
   return async function answers(
     ctx: KoaContextWithOIDC,
