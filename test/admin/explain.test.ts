@@ -131,13 +131,13 @@ describe('a refusal', () => {
           says: 'let Other take work from Helper',
           command: `behalf agent change ${OTHER_AGENT} --takes-work-from ${AGENT}`,
         },
-        { says: 'a new authorization: the user allows 1 helpers', command: null },
+        { says: 'a new authorization: the user allows 1 helper', command: null },
       ],
     });
     await admin('PATCH', `/agents/${OTHER_AGENT}`, { takes_work_from: [AGENT] });
     expect(await explain(id)).toMatchObject({
       now_why: 'the user did not allow as many helpers',
-      change: [{ says: 'a new authorization: the user allows 1 helpers', command: null }],
+      change: [{ says: 'a new authorization: the user allows 1 helper', command: null }],
     });
     const [consent = ''] = String(claimsOf(subject).jti).split('.');
     await t.opened.db.orm

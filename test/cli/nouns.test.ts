@@ -219,7 +219,7 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect((await json('permission list --scope f:w')).items).toHaveLength(1);
     expect((await behalf(['role', 'remove', 'staff'])).err).toContain('is in use');
     expect(await json(`permission remove role:staff ${at}`)).toBeNull();
-    expect((await json('permission list')).items).toEqual([]);
+    expect((await json('permission list --principal role:staff')).items).toEqual([]);
     expect((await behalf(['role', 'show', 'staff'])).out).toMatch(
       /^name +staff\ndescription +here\n/,
     );
