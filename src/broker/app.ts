@@ -21,6 +21,7 @@ import { type Database, NOTICE_CHANNEL } from './db/database.js';
 import { openDatabase } from './db/open.js';
 import { endGrant } from './delegation/ends.js';
 import { exchangeMetadata } from './exchange/metadata.js';
+import { noticing } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
 import { createHealth, type Health } from './http/health.js';
 import { createProblemPage } from './http/problem-page.js';
@@ -90,7 +91,8 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const parts = await partsOf(config, db, given);
   const { now, log, secrets, refusals } = parts;
   const adminToken = config.adminToken ?? (await developmentSecret(config.dataDir, 'admin-token'));
-  const servicesOn = (on: Database) => createAdminServices(on, config.issuer, keyDepsOf(config));
+  const servicesOn = (on: Database) =>
+    createAdminServices(noticing(on, parts.facts), config.issuer, keyDepsOf(config));
   const services = servicesOn(db);
   const keys = await createKeyRing({ db, secrets, service: services.keys });
   const engine = assembleEngine(parts, keys);

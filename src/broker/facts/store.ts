@@ -57,10 +57,12 @@ export function createFactsCache(
 ): FactsCache {
   let generation: Facts | undefined;
   let checkedAtMs = 0;
+  let notices = 0;
   let checking: Promise<Facts> | undefined;
 
   const check = async (): Promise<Facts> => {
     const startedAtMs = now();
+    const noticed = notices;
     const [row] = await db.run<{ epoch: string | number }>(
       'select epoch from policy_epoch where id = 1',
     );
@@ -69,23 +71,37 @@ export function createFactsCache(
     if (generation === undefined || generation.epoch < epoch) {
       generation = createGeneration(db, epoch, now, builtIn);
     }
-    checkedAtMs = startedAtMs;
+    // What was noticed meanwhile may be newer than the answer.
+    if (notices === noticed) checkedAtMs = startedAtMs;
     return generation;
   };
   return {
     fresh: check,
     noticeChange: () => {
+      notices += 1;
       checkedAtMs = 0;
+      checking = undefined;
     },
     current: async () => {
       if (generation !== undefined && now() - checkedAtMs < RECHECK_MS) return generation;
-      checking ??= check().finally(() => {
-        checking = undefined;
+      if (checking !== undefined) return checking;
+      const mine = check().finally(() => {
+        if (checking === mine) checking = undefined;
       });
-      return checking;
+      checking = mine;
+      return mine;
     },
   };
 }
+
+/**
+ * A database whose transactions are noticed at their end: who changed something through it finds it
+ * changed, also before the database's own notice has come round.
+ */
+export const noticing = (db: Database, facts: Pick<FactsCache, 'noticeChange'>): Database => ({
+  ...db,
+  transaction: (work) => db.transaction(work).finally(facts.noticeChange),
+});
 
 /**
  * Remembers loads, shares those in flight, forgets failures and absences, and is bounded. Keys come
