@@ -2,6 +2,7 @@
 import type Router from '@koa/router';
 import type { Provider } from 'oidc-provider';
 import type { AdminServices } from './admin/operation.js';
+import { notingRefusals } from './audit/note-refusals.js';
 import type { RefusalLog } from './audit/refusals.js';
 import type { Config } from './config.js';
 import { createInteractionRouter } from './consent/routes.js';
@@ -31,7 +32,8 @@ export function createPageRouters(deps: {
   const { issuer, delegationMaxSeconds = DELEGATION_MAX_DEFAULT_SECONDS } = deps.config;
   const forms = createFormSealer(...(secrets.derive('forms') as [Buffer, ...Buffer[]]));
   const signIn = createSignIn({ db, now });
-  const shared = { db, issuer, facts, forms, signIn, renderSignIn, now };
+  const noteRefusals = notingRefusals(refusals);
+  const shared = { db, issuer, facts, forms, signIn, renderSignIn, noteRefusals, now };
   const changePassword = createPasswordChange({
     db,
     now,
@@ -44,7 +46,6 @@ export function createPageRouters(deps: {
       changePassword,
       sessions: createBrowserSessions({ issuer, provider }),
       sentences: services.sentences,
-      noteRefusal: refusals.note,
       formCookie: hostCookieName(issuer, 'behalf_sign_in'),
     }),
   ];

@@ -382,6 +382,21 @@ describe('P1, P15: what cannot be read, and what would fill the audit', () => {
       )
     ).map(({ detail }) => detail.code);
 
+  it('so is whoever posts forms to the pages: nobody has to be anybody for that either (P15)', async () => {
+    const own = await startTestBroker({ config: { refusalsPerMinute: 3 } });
+    try {
+      for (let n = 0; n < 8; n += 1) {
+        const path = n % 2 === 0 ? '/interaction/any/sign-in' : '/me/sign-in';
+        const origin = 'https://evil.example';
+        const answer = await postForm(`${own.issuer}${path}`, { email: 'x' }, { origin });
+        expect(answer.status).toBe(403);
+      }
+      expect(await refusals(own)).toHaveLength(3);
+    } finally {
+      await own.close();
+    }
+  });
+
   it('a network is heard so often a minute; the rest is counted and told as one event', async () => {
     let nowMs = Date.now();
     const own = await startTestBroker({

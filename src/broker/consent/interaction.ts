@@ -1,5 +1,5 @@
 /** What the stages of an interaction share: the browser it belongs to, its forms, the way on. */
-import type { Context } from 'koa';
+import type { Context, Middleware } from 'koa';
 import type { Interaction, InteractionResults, Provider } from 'oidc-provider';
 import { sessionKey } from '../artifact-key.js';
 import type { Database } from '../db/database.js';
@@ -21,6 +21,8 @@ export interface InteractionDeps {
   readonly forms: FormSealer;
   readonly signIn: SignIn;
   readonly renderSignIn: (page: SignInPageModel, language: Language) => string;
+  /** Around every page. */
+  readonly noteRefusals: Middleware;
   /** The longest anybody may be let act. */
   readonly delegationMaxSeconds: number;
   readonly now: () => number;

@@ -7,9 +7,7 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Interaction } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
-import { record } from '../audit/store.js';
 import { type Background, findBackground } from '../delegation/background.js';
-import { requestState } from '../http/request.js';
 import { handlePreset, showConsent } from './consent-stage.js';
 import { coveringConsent } from './covering.js';
 import { handleDecision } from './decision-stage.js';
@@ -19,30 +17,13 @@ import { handleSignIn, handleSwitchUser, showSignIn } from './sign-in-stage.js';
 
 export function createInteractionRouter(deps: InteractionDeps): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
-  router.use((ctx, next) => recordRefusals(deps, ctx, next));
+  router.use(deps.noteRefusals);
   router.get('/', (ctx) => showStage(deps, ctx));
   router.post('/sign-in', (ctx) => handleSignIn(deps, ctx));
   router.post('/decision', (ctx) => handleDecision(deps, ctx));
   router.post('/preset', (ctx) => handlePreset(deps, ctx));
   router.post('/switch-user', (ctx) => handleSwitchUser(deps, ctx));
   return router;
-}
-
-/** A form that was forged, replayed or belongs to somebody else is known to the audit (I1, I7). */
-async function recordRefusals(
-  { db }: InteractionDeps,
-  ctx: Context,
-  next: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    await next();
-  } catch (error) {
-    if (error instanceof OAuthError) {
-      const detail = { code: error.code, reason: error.reason ?? error.description };
-      await record(db.orm, { type: 'request.refused', requestId: requestState(ctx).id, detail });
-    }
-    throw error;
-  }
 }
 
 async function showStage(deps: InteractionDeps, ctx: Context): Promise<void> {

@@ -6,7 +6,7 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { OAuthError } from '../../protocol/index.js';
 import { underRequest } from '../audit/store.js';
-import { addressOf, requestState } from '../http/request.js';
+import { requestState } from '../http/request.js';
 import { awaitConfirmations } from '../revocation/followers.js';
 import { renderMyConsent, renderReceipt, renderStop } from './consent-views.js';
 import { actorOf } from './policy.js';
@@ -44,7 +44,7 @@ export type Deed = (
 
 export function createMeRouter(deps: MeDeps): Router {
   const router = new Router({ prefix: '/me' });
-  router.use((ctx, next) => noteRefusals(deps, ctx, next));
+  router.use(deps.noteRefusals);
   const page = (path: string, visit: Visit): void => {
     router.get(path, async (ctx) => {
       const visitor = await visitorOf(deps, ctx);
@@ -73,24 +73,6 @@ export function createMeRouter(deps: MeDeps): Router {
   page('/password', showPassword);
   deed('/password', handlePassword);
   return router;
-}
-
-/** A form that was forged or belongs to another session is known to the audit (I1). */
-async function noteRefusals(
-  { noteRefusal }: MeDeps,
-  ctx: Context,
-  next: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    await next();
-  } catch (error) {
-    if (error instanceof OAuthError && error.code === 'access_denied') {
-      const detail = { code: error.code, reason: error.reason };
-      const { id: requestId } = requestState(ctx);
-      await noteRefusal({ type: 'request.refused', requestId, detail }, addressOf(ctx.req));
-    }
-    throw error;
-  }
 }
 
 async function showActing(deps: MeDeps, ctx: Context, { userId, signed }: Visitor): Promise<void> {

@@ -3,9 +3,8 @@
  * standing. Forms belong to one session, and before there is one to one browser (I1, I11).
  */
 import { randomBytes } from 'node:crypto';
-import type { Context } from 'koa';
+import type { Context, Middleware } from 'koa';
 import type { OAuthError } from '../../protocol/index.js';
-import type { RefusalLog } from '../audit/refusals.js';
 import type { RecordedEvent } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache, UserFacts } from '../facts/store.js';
@@ -33,7 +32,7 @@ export interface MeDeps {
   readonly changePassword: ChangePassword;
   readonly sentences: (events: readonly RecordedEvent[]) => Promise<readonly string[]>;
   /** To the audit, a bounded number of them. */
-  readonly noteRefusal: RefusalLog['note'];
+  readonly noteRefusals: Middleware;
   readonly renderSignIn: (page: SignInPageModel, language: Language) => string;
   /** Name of the cookie that binds a sign-in form to its browser. */
   readonly formCookie: string;

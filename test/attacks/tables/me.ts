@@ -1,6 +1,6 @@
 // I, L, M at a user's own pages: nobody stops, sees or signs in for somebody else, and what was
 // stopped there is stopped.
-import { ANSWERED, type Attack, NOTHING_DECIDED, SERVED, seen } from '../support/attack.js';
+import { ANSWERED, type Attack, SERVED, seen } from '../support/attack.js';
 import type { Browser } from '../support/http.js';
 import { listed } from '../support/pages.js';
 import type { Party } from '../support/party.js';
@@ -96,7 +96,6 @@ export const ownPages: readonly Attack[] = [
       ];
     },
     expected: [NOTHING, NOTHING, NOTHING],
-    unaudited: NOTHING_DECIDED,
     neighbour: (w) => stillActs(w.ana),
   },
   {
