@@ -174,6 +174,26 @@ describe('TX17 bound in, bound out', () => {
     });
   });
 
+  it('a proof that was used before costs the helper no hand-off', async () => {
+    const key = await holder();
+    const helper = await holder();
+    const subject = await userToken(key);
+    const [consent = ''] = String(claimsOf(subject).jti).split('.');
+    await t.opened.db.orm
+      .update(tables.consents)
+      .set({ helpers: 1 })
+      .where(eq(tables.consents.id, consent));
+    const asked = { subject_token: subject, requested_actor: OTHER_AGENT };
+    const made = await exchange(AGENT, asked, await key.prove());
+    const fields = { subject_token: made.body.access_token };
+    const used = await helper.prove();
+    const ask = { grant_type: 'client_credentials', resource: FILES };
+    expect((await token(OTHER_AGENT, ask, used)).status).toBe(200);
+    const refused = await exchange(OTHER_AGENT, fields, used);
+    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_grant']);
+    expect((await exchange(OTHER_AGENT, fields, await helper.prove())).status).toBe(200);
+  });
+
   it('a proof that served one exchange serves no other', async () => {
     const key = await holder();
     const own = await agentToken(await key.prove());

@@ -10,7 +10,7 @@ import type { ActorProver, ActorTokenProof } from '../delegation/actor-proof.js'
 import type { FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
-import { readDpopProof, useDpopProof } from '../provider/internals.js';
+import { type DpopProof, readDpopProof, useDpopProof } from '../provider/internals.js';
 import type { TokenReader, VerifiedToken } from '../tokens/access-tokens.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type ErrorProfile, exchangeError, type Refusal } from './denials.js';
@@ -36,8 +36,7 @@ export function createTokenExchange(
 ): (ctx: KoaContextWithOIDC) => Promise<void> {
   return async function tokenExchangeGrant(ctx): Promise<void> {
     const proof = await readDpopProof(ctx);
-    const audience = await prepare(deps, ctx, proof?.thumbprint).catch(rethrow);
-    await useDpopProof(ctx, proof);
+    const audience = await prepare(deps, ctx, proof).catch(rethrow);
     await answer(deps, ctx, audience, proof?.thumbprint);
   };
 }
@@ -46,7 +45,7 @@ export function createTokenExchange(
 async function prepare(
   deps: ExchangeDeps,
   ctx: KoaContextWithOIDC,
-  provedKey: string | undefined,
+  dpop: DpopProof | undefined,
 ): Promise<string> {
   const { client, params = {} } = ctx.oidc;
   const { credentialId } = requestState(ctx);
@@ -54,6 +53,7 @@ async function prepare(
     throw new OAuthError('unauthorized_client', 'token exchange needs client authentication');
   }
   const asked = readExchange(params);
+  const provedKey = dpop?.thumbprint;
   const callerId = client.clientId;
   const refuse = (refusal: Refusal): OAuthError =>
     exchangeError(deps.errors, refusal, `caller ${callerId}`);
@@ -93,9 +93,8 @@ async function prepare(
     refusedCode: deps.errors === 'rfc8693' ? 'invalid_request' : 'invalid_grant',
   });
   await story(await deps.facts.current(), []);
-  await proof?.claim().catch(() => {
-    throw refuse({ denied: 'unusable_actor' });
-  });
+  await useDpopProof(ctx, dpop);
+  await proof?.claim().catch(notProved(refuse));
   if (subject.claims.may_act !== undefined && !(await takeUp(deps.db, subject))) {
     throw refuse({ denied: 'unusable_subject' });
   }
@@ -129,10 +128,15 @@ async function proveActor(
   if (actorToken === undefined) return undefined;
   return deps.actors
     .identify({ actorToken, actorTokenType: undefined, provedKey })
-    .catch((error: unknown) => {
-      throw error instanceof OAuthError ? refuse({ denied: 'unusable_actor' }) : error;
-    });
+    .catch(notProved(refuse));
 }
+
+/** In this grant's words; what failed for another reason proves nothing either way (DESIGN §10). */
+const notProved =
+  (refuse: (refusal: Refusal) => OAuthError) =>
+  (error: unknown): never => {
+    throw error instanceof OAuthError ? refuse({ denied: 'unusable_actor' }) : error;
+  };
 
 /** The agent an actor token proves, or the caller itself, or the agent the caller is bound to. */
 async function presenterOf(
