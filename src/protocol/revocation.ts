@@ -11,14 +11,14 @@ const FEED_DOMAIN = 'behalf-revocation-v1';
 /** Published keys are truncated to 128 bits: 32 hex digits. */
 export const FEED_KEY_HEX_CHARS = 32;
 
-type Lineage = Pick<AccessTokenClaims, 'jti' | 'sub' | 'client_id' | 'via' | 'act'>;
+type Lineage = Pick<AccessTokenClaims, 'jti' | 'sub' | 'client_id' | 'via' | 'act' | 'may_act'>;
 
 /** `kid:` keeps key ids, which operators may choose, apart from every other kind of key. */
 export const kidKey = (kid: string): string => `kid:${kid}`;
 
 /**
  * Every key whose revocation stops this token: each prefix of its id, subject, client, earlier
- * clients, every actor in the chain, and the signing key when known.
+ * clients, every actor in the chain, the helper a hand-off is for, and the signing key when known.
  */
 export function revocationKeys(claims: Lineage, kid?: string): string[] {
   const keys = [
@@ -27,6 +27,7 @@ export function revocationKeys(claims: Lineage, kid?: string): string[] {
     claims.client_id,
     ...(claims.via ?? []),
     ...actorChain(claims.act).map((actor) => actor.sub),
+    ...(claims.may_act === undefined ? [] : [claims.may_act.sub]),
   ];
   if (kid !== undefined) keys.push(kidKey(kid));
   return [...new Set(keys)];

@@ -238,12 +238,19 @@ describe('DESIGN §8c a chain of exchanges', { timeout: TIMEOUT_MS }, () => {
     });
   });
 
-  it('never proves its actor better than it was proved', () => {
-    everyHop(({ parent, child }) =>
-      child.chain.length === parent.chain.length && parent.actorProof === 'none'
-        ? child.actorProof === 'none'
-        : true,
-    );
+  it('never proves its actor better than it was proved; what nobody proved stays so', () => {
+    everyHop(({ world, parent, move, child }) => {
+      if (parent.actorProof === undefined) return true;
+      const again = (actorProof: 'none' | 'client_binding') => {
+        const played = play(world, { ...parent, actorProof }, move);
+        return 'denied' in played ? played.denied : played.child.actorProof;
+      };
+      const grew = child.chain.length > parent.chain.length;
+      return (
+        again('none') === 'none' &&
+        again('client_binding') === (grew ? child.actorProof : 'client_binding')
+      );
+    });
   });
 
   it('remembers every earlier client, for revocation (DESIGN §4)', () => {

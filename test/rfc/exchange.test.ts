@@ -189,6 +189,29 @@ describe('DESIGN §8c a helper takes the work over', () => {
   });
 });
 
+describe('DESIGN §6 a hand-off hangs on its helper', () => {
+  it('and dies with the block of it, whatever happens before it is taken up', async () => {
+    const subject = await userToken(1);
+    const made = await exchange(AGENT, { subject_token: subject, requested_actor: OTHER_AGENT });
+    const { agents } = t.broker.registry;
+    await agents.block('admin', OTHER_AGENT, 'for a moment');
+    await agents.unblock('admin', OTHER_AGENT);
+    // Facts are in whole seconds: what is issued in the second of a stop is stopped.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const late = await exchange(OTHER_AGENT, { subject_token: made.body.access_token });
+    expect([late.status, late.body]).toEqual([
+      400,
+      {
+        error: 'invalid_request',
+        error_description: 'subject_token is not one that can be exchanged',
+      },
+    ]);
+    const again = await exchange(AGENT, { subject_token: subject, requested_actor: OTHER_AGENT });
+    const taken = await exchange(OTHER_AGENT, { subject_token: again.body.access_token });
+    expect([again.status, taken.status]).toEqual([200, 200]);
+  });
+});
+
 describe('DESIGN §8c a hand-off token is refused everywhere else, and stays good where it belongs', () => {
   it('as an access token, an actor token, an administrator’s, or to go on with (J7, X4)', async () => {
     const subject = await userToken(1);

@@ -105,8 +105,12 @@ function carriedOver(facts: Located): ParentScopes | undefined {
 
 const STRENGTH: readonly ActorProof[] = ['none', 'client_binding', 'client_auth', 'token'];
 
-/** A new actor is proved as it was; one that goes on is no better proved than before. */
+/**
+ * A new actor is proved as it was; one that continues is no better proved than before. What nobody
+ * proved once stays so: a helper must not make it presentable.
+ */
 function proofOf(parent: ParentToken, { proof }: Presenter, step: ExchangeStep): ActorProof {
+  if (parent.actorProof === 'none') return 'none';
   if (step === 'take' || step === 'go_on' || parent.actorProof === undefined) return proof;
   const weaker = Math.min(STRENGTH.indexOf(parent.actorProof), STRENGTH.indexOf(proof));
   return STRENGTH[weaker] ?? 'none';
