@@ -38,6 +38,9 @@ function needsOf({ method, path }: Route): Needs | undefined {
   return ADMIN_OPERATIONS.find((one) => one.method === asked && one.path === path)?.scope;
 }
 
+type AdminApi = Parameters<typeof createAdminApi>[0];
+type Stands = Pick<AdminApi, 'db' | 'facts' | 'reader' | 'refusals'>;
+
 /** The router as the broker makes it, standing on nothing: only its stack is looked at. */
 const adminRouter = (): Router =>
   createAdminApi({
@@ -45,8 +48,9 @@ const adminRouter = (): Router =>
     adminToken: ADMIN_TOKEN,
     now: Date.now,
     servicesOn: (db) => createAdminServices(db, 'http://127.0.0.1'),
-    // biome-ignore lint/suspicious/noExplicitAny: no request ever reaches these
-    ...({ db: {}, facts: {}, reader: {}, refusals: {}, onChange: async () => {} } as any),
+    onChange: async () => {},
+    // No request ever reaches these.
+    ...({ db: {}, facts: {}, reader: {}, refusals: {} } as Stands),
   });
 
 // Fetch cannot send these; they are answered like every other method of the catch-all.
