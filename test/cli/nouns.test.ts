@@ -169,7 +169,8 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     const command = told.out.trimEnd().split('\n').at(-1)?.trim().split(' ').slice(1) ?? [];
     expect((await behalf(command)).code).toBe(0);
     const token = ((await (await ask()).json()) as { access_token: string }).access_token;
-    const alive = await behalf(['explain', '-'], token);
+    // As `behalf token … | behalf explain -` hands it on.
+    const alive = await behalf(['explain', '-'], `access_token  ${token}\nexpires_in    300\n`);
     expect(alive.out).toMatch(/^Asker got a token at Ask for ask:read\ntoken {4}alive until 2/);
     expect(await behalf(['explain', 'x.y.z'])).toMatchObject({ code: 1, out: '' });
   });

@@ -25,7 +25,7 @@ export function addExplain(program: Command): void {
     .command('explain <event|token>')
     .description('why an event or a token is what it is, and what would allow it; - reads a token')
     .action(async (what: string, _options: unknown, command: Command) => {
-      const of = what === '-' ? (await readText(process.stdin)).trim() : what;
+      const of = what === '-' ? tokenIn(await readText(process.stdin)) : what;
       const admin = await openAdmin(readConfig());
       try {
         const answer = (await admin.call('post', '/explain', { body: { of } })) as Answer;
@@ -36,6 +36,10 @@ export function addExplain(program: Command): void {
       }
     });
 }
+
+/** What is piped in may be a token, or the answer or the table it stands in. */
+export const tokenIn = (text: string): string =>
+  /\beyJ[\w-]+\.[\w-]+\.[\w-]+/.exec(text)?.[0] ?? text.trim();
 
 const LINE_CHARS_MAX = 6000;
 const oneLine = (line: string): string => safeText(line, LINE_CHARS_MAX);
