@@ -45,6 +45,8 @@ export const agents = pgTable('agents', {
   /** RFC 9126 §6, RFC 9101 §10.5: as of clients, where the agent is one. */
   requirePar: boolean('require_par').notNull().default(false),
   requireSignedRequest: boolean('require_signed_request').notNull().default(false),
+  /** RFC 8693: whether it may exchange tokens. */
+  mayExchange: boolean('may_exchange').notNull().default(true),
   /** Agents it takes work from. */
   takesWorkFrom: textList('takes_work_from'),
   /** client_secret_basic | client_secret_post | private_key_jwt */
@@ -71,6 +73,8 @@ export const clients = pgTable('clients', {
   requirePar: boolean('require_par').notNull().default(false),
   /** RFC 9101 §10.5: only signed request objects. */
   requireSignedRequest: boolean('require_signed_request').notNull().default(false),
+  /** RFC 8693: whether it may exchange tokens; a public client never may. */
+  mayExchange: boolean('may_exchange').notNull().default(true),
   /** none | client_secret_basic | client_secret_post | private_key_jwt */
   auth: text('auth').notNull(),
   /** active | retired */

@@ -24,6 +24,7 @@ const ownClient = (agent: AgentFacts): ClientFacts => ({
   agentId: agent.id,
   requirePar: agent.requirePar,
   requireSignedRequest: agent.requireSignedRequest,
+  mayExchange: agent.mayExchange,
   auth: agent.auth,
   status: agent.status,
   notBefore: agent.notBefore,
