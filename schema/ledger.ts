@@ -47,6 +47,10 @@ export const auditEvents = pgTable(
     index('audit_grant').on(t.grantId),
     // When an agent was last described otherwise: among everything it ever did, a few rows.
     index('audit_agent_changed').on(t.agentId, t.at).where(sql`type = 'registry.changed'`),
+    // What was exchanged from a token, for the receipt of its end: few have one.
+    index('audit_parent')
+      .on(sql`(${t.detail} ->> 'parent')`)
+      .where(sql`${t.detail} ->> 'parent' is not null`),
   ],
 );
 

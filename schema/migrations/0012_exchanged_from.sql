@@ -1,0 +1,1 @@
+CREATE INDEX "audit_parent" ON "audit_events" USING btree (("detail" ->> 'parent')) WHERE "audit_events"."detail" ->> 'parent' is not null;
