@@ -1,6 +1,6 @@
 /** Protected resources: MCP servers and APIs, their scopes and tools. */
 import { boolean, integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
-import { createdAt } from './columns.js';
+import { createdAt, instant } from './columns.js';
 
 export interface ScopeRow {
   readonly title: string;
@@ -44,4 +44,23 @@ export const resources = pgTable('resources', {
   /** active | retired */
   status: text('status').notNull().default('active'),
   createdAt: createdAt(),
+});
+
+/** One tool of a resource's server, as it last said of itself and as an operator has seen it. */
+export interface InventoriedTool {
+  /** SHA-256 of its definition; null: it is mapped and not published any more. */
+  readonly hash: string | null;
+  /** The definition that was there when it was mapped, or accepted since; null: none was. */
+  readonly accepted: string | null;
+  /** ISO 8601: since when it is as it is. */
+  readonly since: string;
+}
+
+/** What each resource's server last said its tools are. Decides nothing: `resources.tools` does. */
+export const toolInventories = pgTable('tool_inventories', {
+  resource: text('resource').primaryKey(),
+  tools: jsonb('tools').$type<Record<string, InventoriedTool>>().notNull(),
+  publishedAt: instant('published_at').notNull(),
+  /** The client that published it. */
+  publishedBy: text('published_by').notNull(),
 });
