@@ -24,7 +24,10 @@ export interface Verifier {
    * @throws AuthError
    */
   authenticate(input: HttpInput): Promise<AuthContext>;
-  /** Decides whether a caller meets a requirement, the agent's side before the user's. */
+  /**
+   * Decides whether a caller meets a requirement, the agent's side before the user's.
+   * @param operation names what is decided about; a requirement with a `check` is refused without
+   */
   authorize(
     context: AuthContext,
     requirement: Requirement,
@@ -50,8 +53,17 @@ export interface Verifier {
    * @returns what lets go of it
    */
   onEnd(context: AuthContext, run: (reason: Error) => void): () => void;
-  /** For adapters: the synchronous decision, told to nobody until {@link Verifier.record}. */
+  /**
+   * For adapters: what can be said at once, for lists of what a caller may see. Asks neither `check`
+   * nor the issuer, so that it never stands for {@link Verifier.decideCall}.
+   */
   decide(context: AuthContext, requirement: ParsedRequirement): Decision;
+  /** For adapters: the whole decision, told to nobody until {@link Verifier.record}. */
+  decideCall(
+    context: AuthContext,
+    requirement: ParsedRequirement,
+    operation?: Operation,
+  ): Promise<Decision>;
   /** For adapters: tells a decision to `onEvent` and, if it is about a tool, to the broker. */
   record(
     context: AuthContext,

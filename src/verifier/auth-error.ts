@@ -1,6 +1,6 @@
 /**
  * Every way a request can be turned away, in one table: reason → wire code → status. Reasons are
- * stable, for logs and audits; codes are those of RFC 6750 §3.1 and the actor profile draft -00.
+ * stable, for logs and audits; codes are those of RFC 6750 §3.1, RFC 9470 §3 and the actor profile draft -00.
  */
 
 /** What the caller is told. `missing_token` is never put into a challenge (RFC 6750 §3). */
@@ -9,6 +9,7 @@ export type AuthErrorCode =
   | 'invalid_token'
   | 'insufficient_scope'
   | 'actor_unauthorized'
+  | 'insufficient_user_authentication'
   | 'access_denied'
   | 'temporarily_unavailable';
 
@@ -17,6 +18,7 @@ const STATUS = {
   invalid_token: 401,
   insufficient_scope: 403,
   actor_unauthorized: 403,
+  insufficient_user_authentication: 401,
   access_denied: 403,
   temporarily_unavailable: 503,
 } as const satisfies Record<AuthErrorCode, number>;
@@ -49,16 +51,24 @@ const REASONS = {
   actor_unproved: ['actor_unauthorized', 'The acting agent was not proved.'],
   principal_refused: ['actor_unauthorized', 'This kind of caller is not accepted here.'],
   agent_refused: ['actor_unauthorized', 'The acting agent is not accepted here.'],
+  chain_refused: ['actor_unauthorized', 'This chain of actors is not accepted here.'],
   agent_scope_missing: ['actor_unauthorized', 'The acting agent may not do this.'],
   user_scope_missing: ['insufficient_scope', 'The user has not allowed this.'],
   token_scope_missing: ['insufficient_scope', 'The access token does not allow this.'],
+  acr_insufficient: [
+    'insufficient_user_authentication',
+    'The user must sign in in a stronger way for this.',
+  ],
+  sign_in_too_old: ['insufficient_user_authentication', 'The user must sign in again for this.'],
 
   tool_unknown: ['access_denied', 'There is no such tool here.'],
   method_refused: ['access_denied', 'This method is not offered here.'],
+  check_refused: ['access_denied', 'The policy of this server does not allow this.'],
   session_foreign: ['access_denied', 'The session belongs to another caller.'],
 
   keys_unavailable: ['temporarily_unavailable', 'The signing keys cannot be read at the moment.'],
   feed_stale: ['temporarily_unavailable', 'Revocations cannot be read at the moment.'],
+  check_failed: ['temporarily_unavailable', 'The policy of this server cannot be asked now.'],
   verifier_closed: ['temporarily_unavailable', 'The server is shutting down.'],
 } as const satisfies Record<string, readonly [AuthErrorCode, string]>;
 
@@ -70,6 +80,10 @@ export interface AuthErrorDetails {
   readonly claim?: string | undefined;
   /** Scopes to ask for when stepping up (RFC 6750 §3 `scope`). */
   readonly scope?: readonly string[] | undefined;
+  /** How the user would have to sign in (RFC 9470 §3 `acr_values`). */
+  readonly acrValues?: readonly string[] | undefined;
+  /** How recently the user would have to have signed in (RFC 9470 §3 `max_age`). */
+  readonly maxAgeSeconds?: number | undefined;
   /** Replaces the standard sentence. Must be safe for anyone to read. */
   readonly description?: string | undefined;
   /** When to try again (RFC 9110 §10.2.3). */
@@ -84,6 +98,8 @@ export class AuthError extends Error {
   readonly status: 401 | 403 | 503;
   readonly claim: string | undefined;
   readonly scope: readonly string[] | undefined;
+  readonly acrValues: readonly string[] | undefined;
+  readonly maxAgeSeconds: number | undefined;
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
@@ -99,6 +115,8 @@ export class AuthError extends Error {
     this.status = STATUS[code];
     this.claim = details.claim;
     this.scope = details.scope;
+    this.acrValues = details.acrValues;
+    this.maxAgeSeconds = details.maxAgeSeconds;
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }

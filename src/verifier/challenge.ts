@@ -1,4 +1,4 @@
-/** Turns an {@link AuthError} into the answer of RFC 6750 §3, RFC 9728 §5.1 and MCP authorization. */
+/** Turns an {@link AuthError} into the answer of RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1 and MCP authorization. */
 import { formatChallenge, formatScope } from '../protocol/index.js';
 import type { AuthError } from './auth-error.js';
 
@@ -44,15 +44,13 @@ export function toChallenge(
       body: { error: code, error_description: message },
     };
   }
-  const scope =
-    status === 401
-      ? joined(hints.scope)
-      : code === 'insufficient_scope'
-        ? joined(error.scope)
-        : undefined;
+  const asksUser = code === 'insufficient_scope' || code === 'insufficient_user_authentication';
+  const scope = asksUser ? joined(error.scope) : status === 401 ? joined(hints.scope) : undefined;
   const challenge = formatChallenge({
     ...(code === 'missing_token' ? {} : { error: code, error_description: message }),
     scope,
+    acr_values: error.acrValues?.join(' '),
+    max_age: error.maxAgeSeconds?.toString(),
     resource_metadata: metadataUrl,
   });
   return {
@@ -61,7 +59,7 @@ export function toChallenge(
     body: {
       error: code,
       error_description: message,
-      ...(scope === undefined || status === 401 ? {} : { scope }),
+      ...(scope === undefined || !asksUser ? {} : { scope }),
     },
   };
 }

@@ -80,6 +80,8 @@ export function authenticationEvent(
 export interface Operation {
   /** The tool or operation decided about; named in events and reports. */
   readonly tool?: string | undefined;
+  /** Its arguments, for the `check` of a requirement. In no event and no report. */
+  readonly args?: unknown;
 }
 
 /** The event of one decision about a known caller. */

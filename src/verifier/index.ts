@@ -11,6 +11,7 @@ export {
   type AuthReason,
 } from './auth-error.js';
 export type { AuthErrorBody, ChallengeHints, ChallengeResponse } from './challenge.js';
+export type { Check, EvaluationRequest } from './check-hook.js';
 export type { Actor, AuthContext, User } from './context.js';
 export type { Decision, Missing } from './decide.js';
 export type { AuthEvent, EventCaller, OnAuthEvent, Operation } from './events.js';
@@ -18,6 +19,6 @@ export type { HttpInput } from './http-input.js';
 export type { McpAuthInfo } from './mcp-auth-info.js';
 export type { VerifierOptions } from './options.js';
 export type { ReportCredentials, ReportedDecision } from './report.js';
-export type { ParsedRequirement, Requirement } from './requirement.js';
+export type { ChainRule, ParsedRequirement, Requirement } from './requirement.js';
 export type { ProtectedResourceMetadata } from './resource-metadata.js';
 export { createVerifier } from './verifier.js';

@@ -5,7 +5,7 @@ import { AuthError } from './auth-error.js';
 import { toChallenge } from './challenge.js';
 import { checkToken } from './check.js';
 import type { AuthContext } from './context.js';
-import { type Decision, decide, refuseExpired, refuseRevoked } from './decide.js';
+import { createDecider } from './decider.js';
 import { createRevocationFeed, type RevocationFeed } from './feed.js';
 import { bearerToken } from './http-input.js';
 import { createKeySource } from './keys.js';
@@ -13,7 +13,7 @@ import { createLifetimes, type Lifetime, type Lifetimes } from './lifetimes.js';
 import { toMcpAuthInfo } from './mcp-auth-info.js';
 import { checkOptions, type VerifierOptions, type VerifierSettings } from './options.js';
 import { createRecorder, type Recorder } from './recorder.js';
-import { type ParsedRequirement, parseRequirement } from './requirement.js';
+import { parseRequirement } from './requirement.js';
 import {
   buildResourceMetadata,
   resourceMetadataPaths,
@@ -46,10 +46,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
   const verify = (token: string) => recorder.observe(() => check(token));
 
-  const hasEnded = (context: AuthContext): Decision | undefined =>
-    endOf(context, contexts.get(context), { settings, feed });
-  const decideNow = (context: AuthContext, requirement: ParsedRequirement): Decision =>
-    hasEnded(context) ?? decide(context, requirement);
+  const { decide, decideCall } = createDecider({
+    settings,
+    feed,
+    lifetimeOf: (context) => contexts.get(context),
+  });
 
   return Object.freeze<Verifier>({
     issuer,
@@ -59,7 +60,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     authenticate: (input) => recorder.observe(async () => check(bearerToken(input))),
     async authorize(context, requirement, operation) {
       const parsed = parseRequirement(requirement);
-      const decision = decideNow(context, parsed);
+      const decision = await decideCall(context, parsed, operation);
       recorder.record(context, parsed, decision, operation);
       return decision;
     },
@@ -78,28 +79,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
       const lifetime = contexts.get(context);
       return lifetime === undefined ? () => undefined : lifetimes.onEnd(lifetime, run);
     },
-    decide: decideNow,
+    decide,
+    decideCall,
     record: recorder.record,
     emit: recorder.emit,
     now,
   });
-}
-
-/**
- * The decision about a context whose token has ended since it was checked; it may be held for longer
- * than the call it was made for. Expiry comes before scope: renewing helps there, asking a user does
- * not.
- */
-function endOf(
-  context: AuthContext,
-  lifetime: Lifetime | undefined,
-  { settings, feed }: { settings: VerifierSettings; feed: RevocationFeed | undefined },
-): Decision | undefined {
-  const endsAtMs = context.expiresAt.getTime() + settings.clockToleranceSeconds * 1000;
-  if (settings.now() >= endsAtMs) return refuseExpired();
-  const { published, iat } = lifetime ?? {};
-  if (feed === undefined || published === undefined || iat === undefined) return undefined;
-  return feed.stopsPublished(published, iat) ? refuseRevoked() : undefined;
 }
 
 function createFeed(

@@ -20,7 +20,7 @@ export interface Judge {
     context: AuthContext,
     messages: readonly JsonRpcMessage[],
     alreadyTold?: boolean,
-  ): AuthError | undefined;
+  ): Promise<AuthError | undefined>;
   /** Whether `tools/list` shows this tool to this caller. */
   isListed(context: AuthContext, tool: string): boolean;
 }
@@ -34,19 +34,26 @@ interface Judgement {
 const ALLOWED: Decision = Object.freeze({ ok: true });
 const NOTHING = parseRequirement({ all: [] });
 
+const SIGN_IN = 'insufficient_user_authentication';
+
 /**
  * The one error for several refusals. An agent's denial outweighs: no step-up could help. Of scope
  * denials all are put together, so that one step-up serves the whole batch (MCP authorization).
  */
 function combine(errors: readonly AuthError[]): AuthError | undefined {
-  const final = errors.find(({ code }) => code !== 'insufficient_scope');
+  const final =
+    errors.find(({ code }) => code !== 'insufficient_scope' && code !== SIGN_IN) ??
+    errors.find(({ code }) => code === SIGN_IN);
   if (final !== undefined || errors.length <= 1) return final ?? errors[0];
   const scope = errors.flatMap((error) => error.scope ?? []);
   return new AuthError(errors[0]?.reason ?? 'token_scope_missing', { scope });
 }
 
 export function createJudge(verifier: Verifier, policy: ToolPolicy): Judge {
-  function judge(context: AuthContext, message: JsonRpcMessage): Judgement | undefined {
+  async function judge(
+    context: AuthContext,
+    message: JsonRpcMessage,
+  ): Promise<Judgement | undefined> {
     // Answers to the server's own requests ask for nothing.
     if (message.method === undefined) return undefined;
     const kind = methodClass(message.method);
@@ -61,14 +68,16 @@ export function createJudge(verifier: Verifier, policy: ToolPolicy): Judge {
       const decision = refuseUnknown(tool === undefined ? 'method_refused' : 'tool_unknown');
       return { decision, requirement: NOTHING, tool };
     }
-    return { decision: verifier.decide(context, requirement), requirement, tool };
+    const args = tool === undefined ? message.params : message.params?.arguments;
+    const operation = { tool: tool ?? message.method, args };
+    const decision = await verifier.decideCall(context, requirement, operation);
+    return { decision, requirement, tool };
   }
 
   return {
-    refusal(context, messages, alreadyTold = false) {
-      const judged = messages
-        .map((message) => judge(context, message))
-        .filter((judgement) => judgement !== undefined);
+    async refusal(context, messages, alreadyTold = false) {
+      const judgements = await Promise.all(messages.map((message) => judge(context, message)));
+      const judged = judgements.filter((judgement) => judgement !== undefined);
       const errors = judged.flatMap(({ decision }) => (decision.ok ? [] : [decision.error]));
       for (const { decision, requirement, tool } of judged) {
         // In a batch that is refused nothing is executed: only the refusals are worth a record.
@@ -83,7 +92,10 @@ export function createJudge(verifier: Verifier, policy: ToolPolicy): Judge {
       const decision = policy.list === 'all' ? ALLOWED : verifier.decide(context, requirement);
       if (decision.ok) return true;
       // Only the user's side is missing: shown, so that a call can ask the user (step-up).
-      return policy.list === 'filter-by-agent' && decision.error.code === 'insufficient_scope';
+      const { code } = decision.error;
+      return (
+        policy.list === 'filter-by-agent' && (code === 'insufficient_scope' || code === SIGN_IN)
+      );
     },
   };
 }

@@ -118,7 +118,7 @@ export function nodeListener(deps: NodeDeps, handler: NodeMcpHandler) {
           connection: 'close',
         });
       if ('problem' in read) return sendJson(res, 400, rpcError(null, read.code, read.problem));
-      const refusal = judge.refusal(context, read.messages);
+      const refusal = await judge.refusal(context, read.messages);
       if (refusal !== undefined) throw refusal;
       parsedBody = read.body;
     }

@@ -62,22 +62,27 @@ export function guardTransport(inner: TransportLike, deps: TransportDeps): Guard
   let owner: string | undefined;
 
   /** Why the message may not go on to the server; nothing when it may. */
-  function refusalOf(message: JsonRpcMessage, extra: unknown): AuthError | undefined {
+  async function refusalOf(
+    message: JsonRpcMessage,
+    extra: unknown,
+  ): Promise<AuthError | undefined> {
     const context = deps.contextOf(extra) ?? deps.fixed;
     if (context === undefined) return new AuthError('header_missing');
     // One connection, one principal: a session id is not a credential.
     owner ??= principalKey(context);
     if (owner !== principalKey(context)) return new AuthError('session_foreign');
-    const refusal = deps.judge.refusal(context, [message], deps.wasRecorded(extra));
+    const refusal = await deps.judge.refusal(context, [message], deps.wasRecorded(extra));
     if (refusal !== undefined || methodClass(message.method ?? '') !== 'list') return refusal;
     return lists.expect(message, context, extra) ? undefined : new AuthError('method_refused');
   }
 
-  function receive(message: unknown, extra?: unknown): void {
-    if (!isMessage(message)) return;
-    const refusal = refusalOf(message, extra);
+  async function judged(message: JsonRpcMessage, extra: unknown): Promise<void> {
+    const refusal = await refusalOf(message, extra);
     if (refusal === undefined) outer.onmessage?.(message, extra as object | undefined);
-    else refuse(inner, message, refusal).catch((error: Error) => outer.onerror?.(error));
+    else await refuse(inner, message, refusal);
+  }
+  function receive(message: unknown, extra?: unknown): void {
+    if (isMessage(message)) judged(message, extra).catch((error: Error) => outer.onerror?.(error));
   }
 
   const outer: GuardedTransport = {

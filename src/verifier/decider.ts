@@ -1,0 +1,57 @@
+/** Decisions about callers that were checked before: whether they still stand, and what they may do. */
+import { runCheck } from './check-hook.js';
+import type { AuthContext } from './context.js';
+import { type Decision, decide, refuseExpired, refuseFor, refuseRevoked } from './decide.js';
+import type { Operation } from './events.js';
+import type { RevocationFeed } from './feed.js';
+import type { Lifetime } from './lifetimes.js';
+import type { VerifierSettings } from './options.js';
+import type { ParsedRequirement } from './requirement.js';
+
+export interface DeciderDeps {
+  readonly settings: VerifierSettings;
+  readonly feed: RevocationFeed | undefined;
+  readonly lifetimeOf: (context: AuthContext) => Lifetime | undefined;
+}
+
+export interface Decider {
+  /** What can be said at once; asks nobody. */
+  decide(context: AuthContext, requirement: ParsedRequirement): Decision;
+  /** The whole decision. */
+  decideCall(
+    context: AuthContext,
+    requirement: ParsedRequirement,
+    operation?: Operation,
+  ): Promise<Decision>;
+}
+
+export function createDecider({ settings, feed, lifetimeOf }: DeciderDeps): Decider {
+  /**
+   * The decision about a context whose token has ended since it was checked; it may be held for
+   * longer than the call it was made for. Expiry comes before scope: renewing helps there, asking
+   * a user does not.
+   */
+  function refuseEnded(context: AuthContext): Decision | undefined {
+    const endsAtMs = context.expiresAt.getTime() + settings.clockToleranceSeconds * 1000;
+    if (settings.now() >= endsAtMs) return refuseExpired();
+    const { published, iat } = lifetimeOf(context) ?? {};
+    if (feed === undefined || published === undefined || iat === undefined) return undefined;
+    return feed.stopsPublished(published, iat) ? refuseRevoked() : undefined;
+  }
+
+  const decideNow = (context: AuthContext, requirement: ParsedRequirement): Decision =>
+    refuseEnded(context) ?? decide(context, requirement, settings.now());
+
+  return {
+    decide: decideNow,
+    // Asks outside only where nothing final is in the way, and before any user is asked.
+    async decideCall(context, requirement, operation = {}) {
+      const decision = decideNow(context, requirement);
+      const isFinal = !decision.ok && !decision.stepUp;
+      if (requirement.check === undefined || isFinal) return decision;
+      const refusal = await runCheck(requirement.check, context, operation);
+      // The token may have ended while somebody was asked.
+      return refusal === undefined ? (refuseEnded(context) ?? decision) : refuseFor(refusal);
+    },
+  };
+}
