@@ -1,5 +1,5 @@
 // The bench with a handful of iterations, so that it cannot rot. Nothing here looks at a time.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { type Verifier, verifiersFor } from './contenders.js';
 import { tableOf } from './figures.js';
 import { inFlight, inTurns, median } from './rounds.js';
@@ -25,8 +25,10 @@ describe.each(ALGS)('%s: what is measured is a check', (alg) => {
 });
 
 describe('the sections', () => {
-  it.each(Object.entries(SECTIONS))('%s gives figures', async (_name, { title, run }) => {
-    const figures = await run('smoke');
+  it.each(
+    Object.entries(SECTIONS).filter(([, { fullOnly }]) => !fullOnly),
+  )('%s gives figures', async (_name, { title, run }) => {
+    const figures = await run('smoke', async () => inject('postgresUrl'));
     expect(figures.length).toBeGreaterThan(0);
     expect(figures.filter(({ value }) => !Number.isFinite(value))).toEqual([]);
     expect(tableOf(title, figures)).toContain(title);
