@@ -776,9 +776,15 @@ describe('consents, grants and the audit over the API', () => {
       authFor(t, FILES_CLIENT),
     );
     expect(introspected.body).toEqual({ active: false });
-    expect(told(await call('get', '/consents?cursor=yesterday'))).toEqual(
-      wrong(['cursor', 'is not a cursor of this list']),
-    );
+    // P14: a forged cursor that is no instant, or none a database knows, is refused, never a 500.
+    for (const at of ['yesterday', '0000-01-01T00:00:00Z~x', '%2B275760-09-13T00:00:00Z~x']) {
+      for (const noun of ['consents', 'grants']) {
+        expect([at, ...told(await call('get', `/${noun}?cursor=${at}`))]).toEqual([
+          at,
+          ...wrong(['cursor', 'is not a cursor of this list']),
+        ]);
+      }
+    }
   });
 
   it('tells what happened, newest first, each event with its sentence', async () => {

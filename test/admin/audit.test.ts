@@ -93,6 +93,8 @@ describe('issue 4 §4: by any noun', () => {
     for (const [query, field] of [
       [{ since: 'yesterday' }, 'since'],
       [{ until: '2026-01-01T00:00:00' }, 'until'],
+      [{ since: '0000-01-01T00:00:00Z' }, 'since'],
+      [{ until: '9999-12-31T23:59:59-01:00' }, 'until'],
       [{ nobody: 'x' }, 'nobody'],
     ] as const) {
       const answer = await audit(query as Record<string, string>);

@@ -93,6 +93,11 @@ describe('a credential', () => {
       'must be a time as ISO 8601 writes it, with its zone',
     ],
     [
+      { expires_at: '9999-12-31T23:59:59-01:00' },
+      'expires_at',
+      'must be a time as ISO 8601 writes it, with its zone',
+    ],
+    [
       { expires_at: '2120-01-01T00:00:00' },
       'expires_at',
       'must be a time as ISO 8601 writes it, with its zone',

@@ -92,6 +92,12 @@ describe('POST /consents/end: bulk stop, force re-consent', () => {
     expect((await admin('post', '/consents/end', { agents: AGENT })).body.errors).toEqual([
       { field: 'agents', message: 'is not a known field' },
     ]);
+    for (const noun of ['user', 'agent', 'client', 'resource']) {
+      // P9: PostgreSQL keeps no NUL, so it names nothing; never a 500.
+      expect((await admin('post', '/consents/end', { [noun]: 'a\u0000b' })).body.errors).toEqual([
+        { field: noun, message: 'must be printable ASCII without spaces' },
+      ]);
+    }
   });
 });
 

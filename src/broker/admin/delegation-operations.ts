@@ -1,9 +1,10 @@
 /** The admin API's operations on what users allowed, and on what hangs on it. */
 import { z } from 'zod';
 import type { DelegationFilter } from '../delegation/queries.js';
-import { strict } from '../registry/fields.js';
+import { isInstant, plainAscii, strict } from '../registry/fields.js';
 import { PAGE_DEFAULT } from '../registry/page.js';
 import { invalid, notFound } from '../registry/refusal.js';
+import { IDENTIFIER_CHARS_MAX } from '../resources/schema.js';
 import type { Receipt } from '../revocation/receipt.js';
 import type { Call, Operation } from './operation.js';
 import { delegationQuery, endQuery, grantQuery } from './query.js';
@@ -18,7 +19,7 @@ function delegationFilter({ query }: Call): DelegationFilter {
   const { cursor, limit, live, ...named } = query as z.infer<typeof grantQuery>;
   const [at = '', last = ''] = (cursor ?? '').split('~');
   const before = cursor === undefined ? undefined : { createdAt: new Date(at), id: last };
-  if (before !== undefined && (Number.isNaN(before.createdAt.getTime()) || last === '')) {
+  if (before !== undefined && (!isInstant(before.createdAt) || last === '')) {
     throw invalid({ path: ['cursor'], message: 'is not a cursor of this list' });
   }
   return {
@@ -95,12 +96,12 @@ const consents: readonly Operation[] = [
   },
 ];
 
-const word = z.string().min(1).max(500).optional();
+const name = plainAscii(IDENTIFIER_CHARS_MAX).optional();
 const bulkSchema = strict({
-  user: word,
-  agent: word,
-  client: word,
-  resource: word,
+  user: name,
+  agent: name,
+  client: name,
+  resource: name,
   reason: endQuery.shape.reason,
   dryRun: z.boolean().optional(),
 });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { agentStates } from '../agents/schema.js';
 import { clientAuthSchema } from '../clients/schema.js';
-import { displayText, strict, TEXT_CHARS_MAX } from '../registry/fields.js';
+import { displayText, instantField, strict, TEXT_CHARS_MAX } from '../registry/fields.js';
 import { PAGE_MAX } from '../registry/page.js';
 
 const limit = z.coerce.number().int().min(1).max(PAGE_MAX).optional();
@@ -71,11 +71,7 @@ export const delegationQuery = strict({
 export const grantQuery = strict({ ...delegationQuery.shape, consent: word });
 /** Why something is ended; in the query, because a DELETE has no body (RFC 9110 §9.3.5). */
 export const endQuery = strict({ reason: displayText(TEXT_CHARS_MAX).optional() });
-/** RFC 3339. */
-const instant = z.iso
-  .datetime({ offset: true, error: 'must be an instant, as 2026-01-31T12:00:00Z' })
-  .transform((text) => new Date(text))
-  .optional();
+const instant = instantField('must be an instant, as 2026-01-31T12:00:00Z').optional();
 export const auditQuery = strict({
   cursor: word,
   limit,

@@ -73,7 +73,7 @@ export async function issue(
     name: input.name,
     createdAt: databaseNow,
     createdBy: by,
-    expiresAt: input.expiresAt === undefined ? undefined : new Date(input.expiresAt),
+    expiresAt: input.expiresAt,
   };
   const insert = async (proof: Partial<CredentialRow>): Promise<CredentialView> => {
     const added = await insertCredential(tx, { ...row, ...proof });

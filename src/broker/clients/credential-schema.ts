@@ -1,6 +1,12 @@
 /** Input shapes of credentials: one secret (ours) or one public key (theirs). */
 import { z } from 'zod';
-import { displayText, NAME_CHARS_MAX, plainAscii, strict } from '../registry/fields.js';
+import {
+  displayText,
+  instantField,
+  NAME_CHARS_MAX,
+  plainAscii,
+  strict,
+} from '../registry/fields.js';
 
 /** JWK members that would give the key away (RFC 7517 §9.2, RFC 7518 §6). */
 const PRIVATE_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
@@ -61,9 +67,7 @@ const kept = {
   /** What operators call it. */
   name: displayText(NAME_CHARS_MAX).optional(),
   /** Proves nothing from then on. */
-  expiresAt: z.iso
-    .datetime({ offset: true, error: 'must be a time as ISO 8601 writes it, with its zone' })
-    .optional(),
+  expiresAt: instantField('must be a time as ISO 8601 writes it, with its zone').optional(),
   /** Rotation: the credential this one takes the place of … */
   replaces: plainAscii(200).optional(),
   /** … and how long that one stays good beside it. */

@@ -29,6 +29,17 @@ export const plainAscii = (charsMax: number) =>
     .max(charsMax)
     .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 
+/** An instant of the years 1 to 9999: what both databases keep, and RFC 3339 §5.6 can write. */
+export const isInstant = (at: Date): boolean =>
+  at.getUTCFullYear() >= 1 && at.getUTCFullYear() <= 9999;
+
+/** RFC 3339. Asked again of what it means: an offset may lead out of the years it is written in. */
+export const instantField = (message: string) =>
+  z.iso
+    .datetime({ offset: true, error: message })
+    .transform((text) => new Date(text))
+    .refine(isInstant, message);
+
 const URI_CHARS_MAX = 2000;
 
 /** A page somebody may open or quote: https, spelled as a browser would, nobody's password in it. */
