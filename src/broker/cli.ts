@@ -2,6 +2,7 @@
 import { access, open, readFile, unlink, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { openAdmin } from './cli/admin.js';
+import { ask, readAnswer } from './cli/ask.js';
 import { addExplain } from './cli/explain.js';
 import { addNouns } from './cli/noun.js';
 import { NOUNS } from './cli/nouns.js';
@@ -148,7 +149,7 @@ async function token(
 ): Promise<void> {
   const { issuer, debugSecret } = readConfig();
   if (debugSecret === undefined) throw new Error('set SECRET to the secret of the agent or client');
-  const response = await fetch(`${issuer}/token`, {
+  const response = await ask(issuer, '/token', {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`${id}:${debugSecret}`)}` },
     body: new URLSearchParams({
@@ -157,7 +158,7 @@ async function token(
       ...(options.scope === undefined ? {} : { scope: options.scope }),
     }),
   });
-  const answer = (await response.json()) as Record<string, unknown>;
+  const answer = await readAnswer<Record<string, unknown>>(response);
   print(answer, { json: command.optsWithGlobals().json === true });
   if (!response.ok) process.exitCode = 1;
 }

@@ -839,6 +839,11 @@ describe('consents, grants and the audit over the API', () => {
 
 describe('the world over the API', () => {
   it('names line and field as the file spells them, and changes nothing', async () => {
+    const broken = { text: 'agents: [\n  - id' };
+    expect((await call('post', '/world', { body: broken })).body.errors).toContainEqual({
+      field: 'line 2',
+      message: 'Block collections are not allowed within flow collections',
+    });
     const text = 'clients:\n  - id: cli_world\n    name: W\n    kind: app\n    redirectUris: [x]\n';
     expect(told(await call('post', '/world', { body: { text } }))).toEqual(
       wrong(['line 5, clients.0.redirectUris.0', 'must be an absolute URI']),

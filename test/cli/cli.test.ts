@@ -1,6 +1,8 @@
 // The `behalf` command as people run it: processes of their own, on a data directory of their own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../support/broker.js';
@@ -217,6 +219,25 @@ describe('DESIGN §12: behalf, while serve holds the directory', () => {
     });
     expect([listed.code, JSON.parse(listed.out).items.length]).toEqual([0, 1]);
     expect(applied).toEqual({ code: 0, out: `unchanged  ${line}`, err: '' });
+  });
+
+  it('says in one sentence that nobody, or somebody else, answers where the broker should be', async () => {
+    const other = createServer((_req, res) => res.writeHead(502).end('<html>')).listen(0);
+    const elsewhere = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const nowhere = `http://127.0.0.1:${await freePort()}`;
+    const list = ['agent', 'list'];
+    const token = ['token', 'agt_scribe', '--resource', RESOURCE];
+    const said = await Promise.all([
+      behalf(list, { BEHALF_ISSUER: nowhere }),
+      behalf(token, { BEHALF_ISSUER: nowhere, SECRET: 'x' }),
+      behalf(list, { BEHALF_ISSUER: elsewhere }),
+    ]);
+    other.close();
+    const asked = 'is it still starting, or is BEHALF_ISSUER another?';
+    const absent = `behalf: no broker answers at ${nowhere} (ECONNREFUSED): ${asked}\n`;
+    const strange = `behalf: ${elsewhere}/admin/v1/agents? answered 502, and not as a broker does\n`;
+    expect(said.map(({ err }) => err)).toEqual([absent, absent, strange]);
+    expect(said.map(({ code, out }) => [code, out])).toEqual(Array(3).fill([1, '']));
   });
 
   it('serve ends with 0 on SIGTERM', async () => {

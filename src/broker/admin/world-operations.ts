@@ -50,7 +50,8 @@ export const WORLD_OPERATIONS: readonly Operation[] = [
       const { text, dryRun = false } = body as z.infer<typeof worldSchema>;
       const outcome = dryRun ? await services.planWorld(text) : await services.applyWorld(text, by);
       if ('problems' in outcome) {
-        const at = ({ line, field }: { line: number; field: string }) => `line ${line}, ${field}`;
+        const at = ({ line, field }: { line: number; field: string }) =>
+          [`line ${line}`, ...(field === '' ? [] : [field])].join(', ');
         throw invalid(
           ...outcome.problems.map((one) => ({ path: [asWritten(at(one))], message: one.message })),
         );

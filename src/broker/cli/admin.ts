@@ -14,6 +14,7 @@ import type { Config } from '../config.js';
 import { isLocked } from '../db/directory-lock.js';
 import { openDatabase } from '../db/open.js';
 import { keyDepsOf } from '../keys/settings.js';
+import { ask, readAnswer } from './ask.js';
 
 export interface Admin {
   /** Runs an operation; the path as the API has it, without prefix. */
@@ -87,7 +88,7 @@ async function remoteAdmin(config: Config): Promise<Admin> {
   const bearer = await createBearer(config);
   const send = async (method: string, path: string, given: Given, scope: string) => {
     const search = new URLSearchParams(present(given.query));
-    return fetch(`${config.issuer}/admin/v1${path}?${search}`, {
+    return ask(config.issuer, `/admin/v1${path}?${search}`, {
       method: method.toUpperCase(),
       headers: {
         authorization: `Bearer ${await bearer(scope)}`,
@@ -108,7 +109,7 @@ async function remoteAdmin(config: Config): Promise<Admin> {
         response = await send(method, path, given, `${scope} ${more}`);
       }
       if (response.status === 204) return undefined;
-      const answer = (await response.json()) as Parameters<typeof sentenceOf>[0];
+      const answer = await readAnswer<Parameters<typeof sentenceOf>[0]>(response);
       if (!response.ok) throw new Error(sentenceOf(answer));
       return answer;
     },
@@ -128,7 +129,7 @@ async function createBearer(config: Config): Promise<(scope: string) => Promise<
   }
   return async (scope) => {
     const { id, secret } = adminClient;
-    const response = await fetch(`${issuer}/token`, {
+    const response = await ask(issuer, '/token', {
       method: 'POST',
       headers: { authorization: `Basic ${btoa(`${id}:${secret}`)}` },
       body: new URLSearchParams({
@@ -137,7 +138,7 @@ async function createBearer(config: Config): Promise<(scope: string) => Promise<
         scope,
       }),
     });
-    const answer = (await response.json()) as Record<string, string>;
+    const answer = await readAnswer<Record<string, string>>(response);
     if (answer.access_token === undefined) {
       throw new Error(`${id} got no token for ${scope}: ${answer.error_description}`);
     }

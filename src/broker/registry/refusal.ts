@@ -47,7 +47,30 @@ export function throwIfAny(problems: readonly FieldProblem[]): void {
 export function problemsOf(error: z.ZodError): FieldProblem[] {
   return error.issues.flatMap((issue): FieldProblem[] => {
     const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
-    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: inWords(issue) }];
     return issue.keys.map((key) => ({ path: [...path, key], message: issue.message }));
   });
+}
+
+const KINDS: Readonly<Record<string, string>> = { int: 'whole number', record: 'object' };
+const BOUNDS: Readonly<Record<string, string>> = {
+  '>=': 'at least',
+  '>': 'more than',
+  '<=': 'at most',
+  '<': 'less than',
+};
+
+/** What zod says when a schema has no words of its own, as what to do about it. */
+function inWords({ message }: z.core.$ZodIssue): string {
+  const [, expected = '', received] =
+    /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? [];
+  if (received === 'undefined') return 'is required';
+  const kind = KINDS[expected] ?? expected;
+  if (kind !== '') return `must be ${/^[aeio]/.test(kind) ? 'an' : 'a'} ${kind}`;
+  const bounded = /^Too (?:small|big): expected .*?([<>]=?)(\S+)(?: (\w+))?$/.exec(message);
+  if (bounded === null) return message;
+  const [, sign = '', bound, unit] = bounded;
+  if (unit !== undefined && sign === '>=' && bound === '1') return 'must not be empty';
+  const limit = `${BOUNDS[sign]} ${bound}`;
+  return unit === undefined ? `must be ${limit}` : `must have ${limit} ${unit}`;
 }
