@@ -82,6 +82,7 @@ const UNSAID = {
   tags: [],
   require_par: false,
   require_signed_request: false,
+  may_exchange: true,
   takes_work_from: [],
   credentials_expire_at: null,
 };
@@ -94,6 +95,7 @@ const UNSAID_CLIENT = {
   agent_id: null,
   require_par: false,
   require_signed_request: false,
+  may_exchange: false,
   credentials_expire_at: null,
 };
 const CREDENTIAL = {
@@ -907,6 +909,7 @@ describe('GET /openapi.json', () => {
       'jwks',
       'kind',
       'logo_uri',
+      'may_exchange',
       'name',
       'policy_uri',
       'redirect_uris',

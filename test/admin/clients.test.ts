@@ -174,6 +174,45 @@ describe('what a client must do', () => {
   });
 });
 
+describe('RFC 8693 §5 whether a client may exchange tokens', () => {
+  const publicOnly = {
+    field: 'may_exchange',
+    message: 'must not be set for a public client: whoever exchanges proves itself',
+  };
+
+  it('is said of each: yes, unless it says so, of whoever authenticates; a public one never may', async () => {
+    const app = { kind: 'app', name: 'New', redirect_uris: ['https://new.example/cb'] };
+    const made = async (more: object) =>
+      (await admin('POST', '/clients', { ...app, ...more })).body;
+    expect((await made({ auth: 'client_secret_basic' })).may_exchange).toBe(true);
+    const told = await made({ auth: 'client_secret_basic', may_exchange: false });
+    expect(told.may_exchange).toBe(false);
+    const open = await made({ auth: 'none' });
+    expect(open.may_exchange).toBe(false);
+    expect(problems(await admin('POST', '/clients', { ...app, may_exchange: true }))).toEqual([
+      400,
+      [publicOnly],
+    ]);
+    expect(problems(await change(open.id, { may_exchange: true }))).toEqual([400, [publicOnly]]);
+    const agent = { name: 'New', owner: 'Ops' };
+    expect((await admin('POST', '/agents', agent)).body.may_exchange).toBe(true);
+    const quiet = await admin('POST', '/agents', { ...agent, may_exchange: false });
+    expect(quiet.body.may_exchange).toBe(false);
+  });
+
+  it('ends with its proof of who it is, and does not come back by itself', async () => {
+    const app = { kind: 'app', name: 'New', redirect_uris: ['https://new.example/cb'] };
+    const made = await admin('POST', '/clients', { ...app, auth: 'client_secret_basic' });
+    const { id } = made.body;
+    expect((await change(id, { auth: 'none' })).body.may_exchange).toBe(false);
+    const proved = await change(id, { auth: 'client_secret_basic' });
+    expect(proved.body.may_exchange).toBe(false);
+    expect((await change(id, { may_exchange: true })).body.may_exchange).toBe(true);
+    const both = { auth: 'none', may_exchange: true };
+    expect(problems(await change(id, both))).toEqual([400, [publicOnly]]);
+  });
+});
+
 describe('what an agent that is its own client must do', () => {
   const changeAgent = (body: object) => admin('PATCH', `/agents/${AGENT}`, body);
   const only = 'must be left out: without redirect URIs the agent signs nobody in';

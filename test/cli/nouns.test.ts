@@ -80,11 +80,12 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect(made).toMatchObject({
       id: 'cli_desk',
       require_par: true,
+      may_exchange: true,
       credential: { kind: 'secret' },
     });
     expect(
-      await json('client change cli_desk --require-par no --contact a@b.example'),
-    ).toMatchObject({ require_par: false, contact: 'a@b.example' });
+      await json('client change cli_desk --require-par no --may-exchange no --contact a@b.example'),
+    ).toMatchObject({ require_par: false, may_exchange: false, contact: 'a@b.example' });
     expect(await json('client change cli_desk --clear contact')).toMatchObject({ contact: null });
     await json('client create --id cli_job --kind service --name Job');
     expect(ids(await json('client list --kind service'))).toEqual(['cli_job']);
@@ -98,9 +99,12 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     );
     expect(made).toMatchObject({ status: 'draft', tags: ['eu', 'night'], clients: ['cli_desk'] });
     expect(made).toMatchObject({ require_par: true, require_signed_request: true });
-    expect(await json('agent change agt_a --require-signed-request no')).toMatchObject({
+    expect(
+      await json('agent change agt_a --require-signed-request no --may-exchange no'),
+    ).toMatchObject({
       require_par: true,
       require_signed_request: false,
+      may_exchange: false,
     });
     for (const [verb, status] of [
       ['activate', 'active'],

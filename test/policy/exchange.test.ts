@@ -58,7 +58,7 @@ function hopsOf(
   return hops;
 }
 
-/** With one right fewer: an edge between agents or resources, a helper, or an agent's leave to come alone. */
+/** With one right fewer: an edge between agents or resources, a helper, an agent's leave to come alone, a grant type. */
 function poorerWorlds(world: World): World[] {
   const { consent, edges, resources } = world;
   const withResources = (poorer: (one: World['resources'][string]) => Partial<typeof one>) => ({
@@ -73,6 +73,10 @@ function poorerWorlds(world: World): World[] {
     { ...world, edges: Object.fromEntries(fewerEdges) },
     withResources(({ downstream }) => ({ downstream: downstream.slice(1) })),
     withResources(() => ({ requireUser: true })),
+    ...AGENTS.map((agent) => ({
+      ...world,
+      mayNotExchange: [...(world.mayNotExchange ?? []), agent],
+    })),
   ];
 }
 
@@ -418,7 +422,7 @@ describe('DESIGN §8a a bound client fronts for its agent alone, in exchanges to
     };
     const facts = factsOf(world, rootToken(world, 'user') as ModelToken, move);
     const presenter = facts.presenter && { ...facts.presenter, proof, clients };
-    const caller = { ...party(world, 'cli_b'), boundTo };
+    const caller = { ...party(world, 'cli_b'), boundTo, mayExchange: true };
     const decision = decideExchange({ ...facts, presenter, caller }, {});
     return 'denied' in decision ? decision.denied : decision.step;
   };

@@ -212,6 +212,72 @@ describe('DESIGN §6 a hand-off hangs on its helper', () => {
   });
 });
 
+describe('RFC 6749 §5.2 a client or agent that was not given this grant', () => {
+  const refused = [
+    400,
+    {
+      error: 'unauthorized_client',
+      error_description: 'the client may not exchange tokens',
+    },
+  ];
+  const may = async (mayExchange: boolean) => {
+    const { agents, clients } = t.broker.registry;
+    await agents.patch('admin', OTHER_AGENT, { mayExchange });
+    await clients.patch('admin', HOST, { mayExchange });
+  };
+
+  it('is unauthorized, whatever it sends; what it got so before is over, with what came of it', async () => {
+    const subject = await userToken(1);
+    const taken = await exchange(OTHER_AGENT, { subject_token: subject });
+    const kept = await exchange(AGENT, { subject_token: subject, scope: 'files:list' });
+    const onward = { subject_token: taken.body.access_token, resource: NOTES };
+    const further = await exchange(FILES_CLIENT, onward);
+    expect([taken.status, kept.status, further.status]).toEqual([200, 200, 200]);
+    await may(false);
+    const inTheAgentsName = {
+      subject_token: subject,
+      actor_token: await actorToken(t),
+      actor_token_type: ACCESS_TOKEN,
+    };
+    for (const answer of [
+      await exchange(OTHER_AGENT, { subject_token: subject }),
+      await exchange(OTHER_AGENT, { subject_token: taken.body.access_token }),
+      await exchange(OTHER_AGENT, { subject_token: 'a.b.c' }),
+      await exchange(HOST, inTheAgentsName),
+    ]) {
+      expect([answer.status, answer.body]).toEqual(refused);
+    }
+    const active = async (token: string, server = FILES_CLIENT) =>
+      (await postForm(`${t.issuer}/introspect`, { token }, authFor(t, server))).body.active;
+    expect([
+      await active(subject),
+      await active(kept.body.access_token),
+      await active(taken.body.access_token),
+      await active(further.body.access_token),
+    ]).toEqual([true, true, false, false]);
+    await may(true);
+    const again = await exchange(OTHER_AGENT, { subject_token: subject });
+    const proved = await exchange(HOST, inTheAgentsName);
+    expect([again.status, proved.status]).toEqual([200, 200]);
+    expect(await active(taken.body.access_token)).toBe(false);
+  });
+
+  it('still gets its own tokens, and refreshes', async () => {
+    await may(false);
+    const own = await postToken(t, OTHER_AGENT, {
+      grant_type: 'client_credentials',
+      resource: FILES,
+    });
+    const redeemed = await redeem(t, await authorize(t));
+    const refreshed = await postToken(t, HOST, {
+      grant_type: 'refresh_token',
+      refresh_token: redeemed.body.refresh_token,
+    });
+    expect([own.status, redeemed.status, refreshed.status]).toEqual([200, 200, 200]);
+    await may(true);
+  });
+});
+
 describe('DESIGN §8c a hand-off token is refused everywhere else, and stays good where it belongs', () => {
   it('as an access token, an actor token, an administrator’s, or to go on with (J7, X4)', async () => {
     const subject = await userToken(1);

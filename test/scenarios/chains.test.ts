@@ -178,6 +178,7 @@ function inWords(world: World): WorldWords {
   });
   return {
     people: { [USER]: may(USER) },
+    mayNotExchange: world.mayNotExchange ?? [],
     agents: Object.fromEntries(
       AGENTS.map((id) => [
         id,

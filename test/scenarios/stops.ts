@@ -208,4 +208,20 @@ export const stops: readonly Scenario[] = [
       },
     ],
   },
+  {
+    name: 'The helper may not exchange any more: what it took stops, and it takes nothing; the agent goes on',
+    refs: ['X20'],
+    world: office(),
+    given: [anaLetsHelperRead(1), scoutTakes, { exchangesNoMore: 'scout' }],
+    allowed: [
+      { tool: 'read_file', at: 'files', with: 'hers' },
+      { exchange: { token: 'hers', by: 'helper' }, gets: ['files:list', 'files:read'] },
+      { alone: { who: 'scout', at: 'files', scopes: ['files:list'] }, gets: ['files:list'] },
+    ],
+    denied: [
+      deadTool('scouted'),
+      { exchange: { token: 'hers', by: 'scout' }, because: 'it may not exchange tokens' },
+      { exchange: { token: 'scouted', by: 'scout' }, because: 'it may not exchange tokens' },
+    ],
+  },
 ];

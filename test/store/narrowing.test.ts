@@ -11,6 +11,7 @@ import {
   ANA,
   BEN,
   FILES,
+  FILES_CLIENT,
   HOST,
   NOTES,
   OTHER_AGENT,
@@ -26,6 +27,7 @@ interface Token {
   readonly resource?: string;
   readonly scope?: string;
   readonly parent?: string;
+  readonly exchange?: string;
   readonly ttlSeconds?: number;
 }
 
@@ -52,7 +54,7 @@ describe.each(DATABASES)('a narrower registry on %s', (_name, open) => {
   async function issue(tokens: readonly Token[]): Promise<void> {
     const gate = createGate(opened.db);
     const [row] = await opened.db.run<{ epoch: string }>('select epoch from policy_epoch');
-    for (const { scope = 'files:read', parent, ttlSeconds = 300, ...token } of tokens) {
+    for (const { scope = 'files:read', parent, exchange, ttlSeconds = 300, ...token } of tokens) {
       const outcome = await gate.issue({
         epoch: Number(row?.epoch),
         checks: [],
@@ -62,7 +64,11 @@ describe.each(DATABASES)('a narrower registry on %s', (_name, open) => {
         resource: FILES,
         ttlSeconds,
         ...token,
-        detail: { scope, ...(parent === undefined ? {} : { parent }) },
+        detail: {
+          scope,
+          ...(parent === undefined ? {} : { parent }),
+          ...(exchange === undefined ? {} : { exchange }),
+        },
       });
       expect(outcome.outcome).toBe('issued');
     }
@@ -112,6 +118,28 @@ describe.each(DATABASES)('a narrower registry on %s', (_name, open) => {
     const tokens = [{ jti: 'bound' }, { jti: 'another-client', clientId: 'cli_desktop' }];
     const unbind = () => clients.patch('admin', HOST, { agentId: null });
     expect(await stopped(tokens, unbind)).toEqual(['bound']);
+  });
+
+  it('whoever may exchange no more: what it got so, and what others made of that', async () => {
+    const tokens = (id: string): Token[] => [
+      { jti: 'from-a-code', clientId: id },
+      { jti: 'from-a-code.taken', clientId: id, agentId: OTHER_AGENT, exchange: 'take' },
+      { jti: 'from-a-code.taken.on', clientId: FILES_CLIENT, exchange: 'go_on' },
+      { jti: 'another.taken', clientId: 'cli_desktop', exchange: 'take' },
+    ];
+    const { agents, clients } = services.registry;
+    for (const [id, noun] of [
+      [HOST, clients],
+      [AGENT, agents],
+    ] as const) {
+      const may = (mayExchange: boolean) => () => noun.patch('admin', id, { mayExchange });
+      expect(await stopped(tokens(id), may(false))).toEqual([
+        'from-a-code.taken',
+        'from-a-code.taken.on',
+      ]);
+      expect(await stopped(tokens(id), may(false))).toEqual([]);
+      expect(await stopped(tokens(id), may(true))).toEqual([]);
+    }
   });
 
   it('an agent whose work is taken no more: what was taken from it, and nothing it did itself', async () => {

@@ -29,6 +29,7 @@ const WORLD = {
       agent: 'agt_scribe',
       requirePar: true,
       requireSignedRequest: true,
+      mayExchange: false,
     },
   ],
   agents: [
@@ -52,6 +53,7 @@ const WORLD = {
       redirectUris: ['https://scribe.example/cb'],
       requirePar: true,
       requireSignedRequest: true,
+      mayExchange: false,
       takesWorkFrom: ['agt_lead'],
       jwks: { keys: [KEY] },
     },
@@ -164,6 +166,7 @@ describe.each(DATABASES)('principals of a world file on %s', (_name, open) => {
     ['agents', 0, { tags: ['eu'] }, agent('tags', ['eu', 'night'], ['eu'])],
     ['agents', 0, { requirePar: false }, agent('requirePar', true, false)],
     ['agents', 0, { requireSignedRequest: undefined }, agent('requireSignedRequest', true, false)],
+    ['agents', 0, { mayExchange: undefined }, agent('mayExchange', false, true)],
     ['agents', 0, { takesWorkFrom: [] }, agent('takesWorkFrom', ['agt_lead'], [])],
     [
       'agents',
@@ -173,6 +176,8 @@ describe.each(DATABASES)('principals of a world file on %s', (_name, open) => {
     ],
     ['agents', 0, { statusReason: 'still' }, agent('statusReason', 'under review', 'still')],
     ['clients', 0, { requirePar: false }, client('requirePar', true, false)],
+    ['clients', 0, { mayExchange: true }, client('mayExchange', false, true)],
+    ['clients', 0, { mayExchange: undefined }, client('mayExchange', false, true)],
     [
       'clients',
       0,

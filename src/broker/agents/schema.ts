@@ -54,6 +54,8 @@ const described = {
   requirePar: z.boolean(),
   /** RFC 9101 §10.5. */
   requireSignedRequest: z.boolean(),
+  /** RFC 8693: unless it says so, it may. */
+  mayExchange: z.boolean(),
   takesWorkFrom: z.array(agentIdSchema).max(LIST_MAX),
   auth: agentAuthSchema,
 };
@@ -72,6 +74,7 @@ export const newAgentSchema = strict({
   redirectUris: described.redirectUris.optional(),
   requirePar: described.requirePar.optional(),
   requireSignedRequest: described.requireSignedRequest.optional(),
+  mayExchange: described.mayExchange.optional(),
   takesWorkFrom: described.takesWorkFrom.optional(),
   auth: described.auth.optional(),
   jwks: jwksSchema.optional(),
@@ -111,6 +114,7 @@ export const agentViewSchema = z.object({
   redirect_uris: z.array(z.string()),
   require_par: z.boolean(),
   require_signed_request: z.boolean(),
+  may_exchange: z.boolean(),
   takes_work_from: z.array(z.string()),
   auth: agentAuthSchema,
   /** When the next of its credentials expires. */

@@ -24,7 +24,7 @@ import {
   stoppingAtOnce,
   widening,
 } from '../registry/change.js';
-import { stopLive } from '../registry/live-tokens.js';
+import { stopExchanged, stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, notFound, throwIfAny } from '../registry/refusal.js';
 import type { Receipt } from '../revocation/receipt.js';
@@ -228,12 +228,13 @@ async function patchAgent(
   return { before: row, agent, fields };
 }
 
-/** Whoever may no longer front for the agent, or hand it work: their tokens with it stop. */
+/** Whoever may no longer front for the agent, or hand it work: their tokens with it stop; and what it may no longer exchange. */
 function stopWhatWasTaken(change: Change, before: AgentRow, after: AgentRow): void {
   const { id: agentId } = before;
   for (const clientId of before.clients.filter((one) => !after.clients.includes(one))) {
     stopLive(change, { agentId, clientId }, `${clientId} may not front for ${agentId}`);
   }
+  stopExchanged(change, before, after);
   const edges = before.takesWorkFrom.filter((one) => !after.takesWorkFrom.includes(one));
   for (const takenFrom of edges) {
     stopLive(change, { agentId, takenFrom }, `${agentId} takes no work from ${takenFrom}`);

@@ -20,6 +20,7 @@ const RULES: Readonly<Record<string, string>> = {
   acts_for_itself: 'nobody acts for themselves',
   nothing_left: 'nothing of what was asked is left',
   caller_not_active: 'the client may not be used',
+  may_not_exchange: 'the client may not exchange tokens',
   ended: 'the authorization has ended',
   not_active: 'somebody in its story may not act now',
   no_actor: 'the caller is no agent and proved none',

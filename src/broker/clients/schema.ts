@@ -43,6 +43,8 @@ const described = {
   requirePar: z.boolean(),
   /** RFC 9101 §10.5. */
   requireSignedRequest: z.boolean(),
+  /** RFC 8693: unless it says so, whoever proves who they are may. */
+  mayExchange: z.boolean(),
 };
 
 export const newClientSchema = strict({
@@ -80,6 +82,7 @@ export const clientViewSchema = z.object({
   agent_id: z.string().nullable(),
   require_par: z.boolean(),
   require_signed_request: z.boolean(),
+  may_exchange: z.boolean(),
   auth: clientAuthSchema,
   status: z.enum(['active', 'retired']),
   /** When the next of its credentials expires. */

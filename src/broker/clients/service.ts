@@ -14,7 +14,7 @@ import {
   stopping,
   widening,
 } from '../registry/change.js';
-import { stopLive } from '../registry/live-tokens.js';
+import { stopExchanged, stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
 import type { Receipt } from '../revocation/receipt.js';
@@ -117,6 +117,7 @@ function kindProblems(
   kind: string,
   client: Pick<ClientValues, 'redirectUris' | 'auth' | 'agentId' | 'requirePar'> & {
     readonly requireSignedRequest?: boolean | undefined;
+    readonly mayExchange?: boolean | undefined;
   },
 ): FieldProblem[] {
   const problems: FieldProblem[] = [];
@@ -124,6 +125,9 @@ function kindProblems(
     problems.push({ path: [field], message });
   };
   const isPublic = client.auth === 'none';
+  if (isPublic && client.mayExchange) {
+    refuse('mayExchange', 'must not be set for a public client: whoever exchanges proves itself');
+  }
   if (kind === 'app') {
     if (client.redirectUris?.length === 0) {
       refuse('redirectUris', 'must hold at least one URI for an app');
@@ -162,6 +166,10 @@ async function checkBinding(
   throw invalid({ path: ['agentId'], message });
 }
 
+/** RFC 8693 §5: whoever exchanges authenticates; they all may, unless it is said. */
+export const clientMayExchange = (auth: string, wanted: boolean | undefined): boolean =>
+  wanted ?? auth !== 'none';
+
 /** How a client proves itself unless it says so. */
 export const clientAuth = (input: Pick<NewClient, 'auth' | 'jwks' | 'kind'>): AuthMethod => {
   if (input.auth !== undefined) return input.auth;
@@ -173,7 +181,12 @@ async function create(deps: ClientDeps, change: Change, input: NewClient): Promi
   const { jwks, ...described } = input;
   const id = input.id ?? newId('cli');
   const auth = clientAuth(input);
-  const values = { ...described, auth, redirectUris: [...new Set(input.redirectUris ?? [])] };
+  const values = {
+    ...described,
+    auth,
+    redirectUris: [...new Set(input.redirectUris ?? [])],
+    mayExchange: clientMayExchange(auth, input.mayExchange),
+  };
   throwIfAny(kindProblems(input.kind, values));
   if ((await findClient(change.tx, id)) !== undefined) {
     throw conflict(['id'], `"${id}" is taken; ids are never used again`);
@@ -193,10 +206,12 @@ async function patchClient(
   patch: ClientPatch,
 ): Promise<{ before: ClientRow; client: ClientRow; fields: string[] }> {
   const row = await requireLive(change.tx, id);
-  const values =
-    patch.redirectUris === undefined
-      ? patch
-      : { ...patch, redirectUris: [...new Set(patch.redirectUris)] };
+  const values: ClientPatch = {
+    ...patch,
+    ...(patch.redirectUris && { redirectUris: [...new Set(patch.redirectUris)] }),
+    // Nobody proves anything for a client that becomes public.
+    ...(patch.auth === 'none' && { mayExchange: patch.mayExchange ?? false }),
+  };
   const fields = changedFields(row, values);
   if (patch.agentId) await checkBinding(deps, change, id, patch.agentId);
   if (fields.length === 0) return { before: row, client: row, fields };
@@ -215,6 +230,7 @@ async function patchClient(
     const reason = `${id} acts as ${row.agentId} no more`;
     stopLive(change, { clientId: id, agentId: row.agentId }, reason);
   }
+  stopExchanged(change, row, client);
   const detail = { noun: 'client', id, name: client.name, fields };
   await change.record({ type: 'registry.changed', clientId: id, detail });
   return { before: row, client, fields };

@@ -34,6 +34,11 @@ const WIRE: Record<ExchangeDenial | 'unusable_subject' | 'unusable_actor', Wire>
   unusable_subject: DEAD,
   unusable_actor: ['invalid_request', 'invalid_grant', 'actor_token does not prove an agent'],
   caller_not_active: ['unauthorized_client', 'unauthorized_client', 'the client may not be used'],
+  may_not_exchange: [
+    'unauthorized_client',
+    'unauthorized_client',
+    'the client may not exchange tokens',
+  ],
   ended: DEAD,
   not_active: DEAD,
   no_actor: MAY_NOT_ACT,

@@ -61,6 +61,14 @@ export interface Presenter extends Party, ChainActor {
   readonly clients: readonly string[];
 }
 
+/** The client that asks. */
+export interface Caller extends Party {
+  /** RFC 6749 §5.2: whether it was given this grant. */
+  readonly mayExchange: boolean;
+  /** The agent an operator bound it to. */
+  readonly boundTo?: string | null;
+}
+
 /** What the user decided, when the parent hangs on a user's consent. */
 export interface Delegation {
   /** Empty: no agent was consented to. */
@@ -78,8 +86,7 @@ export interface ExchangeFacts {
   readonly parent: ParentToken;
   /** Everyone the parent hangs on: subject, clients, actors. One missing or stopped ends it. */
   readonly story: ReadonlyArray<Party | undefined>;
-  /** With the agent an operator bound it to, if one did. */
-  readonly caller: (Party & { readonly boundTo?: string | null }) | undefined;
+  readonly caller: Caller | undefined;
   readonly presenter: Presenter | undefined;
   /** `undefined`: ended, or run out. `null`: no user in the story. */
   readonly delegation: Delegation | null | undefined;
@@ -109,6 +116,7 @@ export type ExchangeStep = 'continue' | 'hand_off' | 'take' | 'go_on';
 
 export type ExchangeDenial =
   | 'caller_not_active'
+  | 'may_not_exchange'
   | 'ended'
   | 'not_active'
   | 'no_actor'

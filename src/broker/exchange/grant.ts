@@ -4,7 +4,7 @@
  * refused costs nobody their actor token or hand-off.
  */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { formatScope, OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
+import { OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { ActorProver, ActorTokenProof } from '../delegation/actor-proof.js';
 import type { FactsCache } from '../facts/store.js';
@@ -14,10 +14,11 @@ import { type DpopProof, readDpopProof, useDpopProof } from '../provider/interna
 import type { TokenReader, VerifiedToken } from '../tokens/access-tokens.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type ErrorProfile, exchangeError, type Refusal } from './denials.js';
-import { type Proved, placeOf } from './load.js';
+import { callerMayExchange, type Proved, placeOf } from './load.js';
 import { type ExchangeParameters, readExchange } from './request.js';
-import { lineageOf, readSubject, takeUp } from './store.js';
+import { readSubject, takeUp } from './store.js';
 import { createExchangeStory } from './story.js';
+import { toldOf } from './told.js';
 
 export interface ExchangeDeps {
   readonly db: Database;
@@ -57,22 +58,25 @@ async function prepare(
   const callerId = client.clientId;
   const refuse = (refusal: Refusal): OAuthError =>
     exchangeError(deps.errors, refusal, `caller ${callerId}`);
-  const subject = await verifySubject(deps, asked, refuse);
-  const proof = await proveActor(deps, asked, provedKey, refuse);
-  const presenter = await presenterOf(deps, callerId, proof);
-  const target = targetOf(deps.issuer, asked, subject);
-  requestState(ctx).story = {
-    sub: subject.claims.sub,
-    agentId: presenter?.id,
-    grantId: lineageOf(subject.claims.jti)?.grantId,
-    resource: target,
-    detail: {
-      parent: subject.claims.jti,
-      asked: formatScope(asked.scopes ?? []),
-      ...(presenter === undefined ? {} : { proof: presenter.proof }),
-      ...(provedKey === undefined ? {} : { proved_key: provedKey }),
-    },
+  const subject = await deps.reader.verify(asked.subjectToken);
+  const itself = await presenterOf(deps, callerId, undefined);
+  const tell = (token: VerifiedToken, presenter: Proved | undefined, target: string): void => {
+    const { scopes } = asked;
+    const { claims } = token;
+    requestState(ctx).story = toldOf({ claims, callerId, presenter, target, scopes, provedKey });
   };
+  if (subject !== undefined) tell(subject, itself, targetOf(deps.issuer, asked, subject));
+  // Before anything is said of the token: whoever may not exchange learns nothing about it.
+  if (!(await callerMayExchange(await deps.facts.current(), callerId))) {
+    throw refuse({ denied: 'may_not_exchange' });
+  }
+  if (subject === undefined || !isSubject(deps, subject)) {
+    throw refuse({ denied: 'unusable_subject' });
+  }
+  const proof = await proveActor(deps, asked, provedKey, refuse);
+  const presenter = proof === undefined ? itself : await presenterOf(deps, callerId, proof);
+  const target = targetOf(deps.issuer, asked, subject);
+  tell(subject, presenter, target);
   const state = await readSubject(deps.db, subject);
   if (!state.alive) throw refuse({ denied: 'unusable_subject' });
   const story = createExchangeStory({
@@ -102,21 +106,11 @@ async function prepare(
   return asked.requestedActor === undefined ? target : deps.issuer;
 }
 
-/** Ours, an access token, in time, and no actor token (TX4, X4). */
-async function verifySubject(
-  deps: ExchangeDeps,
-  { subjectToken }: ExchangeParameters,
-  refuse: (refusal: Refusal) => OAuthError,
-): Promise<VerifiedToken> {
-  const subject = await deps.reader.verify(subjectToken);
-  if (subject === undefined) throw refuse({ denied: 'unusable_subject' });
-  const { claims } = subject;
+/** Of our tokens: an access token, in time, and no actor token (TX4, X4). */
+function isSubject({ issuer, now }: ExchangeDeps, { claims }: VerifiedToken): boolean {
   const isHandOff = claims.may_act !== undefined;
-  const forIssuer = claims.aud === deps.issuer;
-  if (forIssuer !== isHandOff || claims.exp <= Math.floor(deps.now() / 1000)) {
-    throw refuse({ denied: 'unusable_subject' });
-  }
-  return subject;
+  const forIssuer = claims.aud === issuer;
+  return forIssuer === isHandOff && claims.exp > Math.floor(now() / 1000);
 }
 
 async function proveActor(

@@ -2,6 +2,7 @@
 import { type AccessTokenClaims, type ActorProof, actorChain } from '../../protocol/index.js';
 import { userPrincipals } from '../delegation/load.js';
 import type { Party } from '../delegation/policy.js';
+import { applicationOf } from '../facts/application.js';
 import type { Facts, ResourceFacts } from '../facts/store.js';
 import type { ChainActor, ExchangeFacts, ParentToken, Place, Presenter } from './facts.js';
 import { workedHere } from './policy.js';
@@ -95,7 +96,15 @@ async function partyOf(facts: Facts, id: string): Promise<Party | undefined> {
 
 async function callerOf(facts: Facts, id: string): Promise<ExchangeFacts['caller']> {
   const party = await partyOf(facts, id);
-  return party && { ...party, boundTo: (await facts.client(id))?.agentId ?? null };
+  const client = await facts.client(id);
+  const mayExchange = await callerMayExchange(facts, id);
+  return party && { ...party, mayExchange, boundTo: client?.agentId ?? null };
+}
+
+/** A public client never may: nobody knows who asks (RFC 8693 §5). */
+export async function callerMayExchange(facts: Facts, id: string): Promise<boolean> {
+  const caller = await applicationOf(facts, id);
+  return caller !== undefined && caller.auth !== 'none' && caller.mayExchange;
 }
 
 async function presenterOf(

@@ -7,6 +7,7 @@
 import { ACT_DEPTH_MAX } from '../../protocol/index.js';
 import type { Party } from '../delegation/policy.js';
 import type {
+  Caller,
   ChainActor,
   Delegation,
   ExchangeDecision,
@@ -22,7 +23,7 @@ import type {
 } from './facts.js';
 import { whatIsLeft } from './scopes.js';
 
-const isActive = (party: Party | undefined): party is Party => party?.status === 'active';
+const isActive = <P extends Party>(party: P | undefined): party is P => party?.status === 'active';
 
 /** The actor that holds a token now: the outermost of its chain, or a subject that acts itself. */
 export const currentActor = ({
@@ -45,6 +46,7 @@ export function decideExchange(
   request: ExchangeRequest,
 ): ExchangeDecision | ExchangeRefused {
   if (!isActive(facts.caller)) return { denied: 'caller_not_active' };
+  if (!facts.caller.mayExchange) return { denied: 'may_not_exchange' };
   if (facts.delegation === undefined) return { denied: 'ended' };
   if (!facts.story.every(isActive)) return { denied: 'not_active' };
   if (facts.presenter === undefined) return { denied: 'no_actor' };
@@ -64,10 +66,7 @@ export function decideExchange(
  * A client that is bound fronts for that agent, and for no other (§8a); a binding proves as long as it
  * stands: facts may have become newer since it was seen.
  */
-function mayFront(
-  { id, boundTo = null }: Party & { readonly boundTo?: string | null },
-  presenter: Presenter,
-): boolean {
+function mayFront({ id, boundTo = null }: Caller, presenter: Presenter): boolean {
   if (boundTo === null && presenter.proof === 'client_binding') return false;
   if (boundTo !== null && boundTo !== presenter.id) return false;
   return id === presenter.id || presenter.clients.includes(id);

@@ -41,6 +41,8 @@ function ofParties(facts: ExchangeFacts, change: Change): Changed {
       };
     case 'bind':
       return { caller: caller && { ...caller, boundTo: change.agent } };
+    case 'let_exchange':
+      return { caller: caller && { ...caller, mayExchange: true } };
     case 'take_work':
       return { presenter: taking(presenter, change), helper: taking(helper, change) };
     case 'accept_client':

@@ -162,6 +162,7 @@ function inExchange(question: ExchangeQuestion): Change[] {
     const names = { agent: presenter.id, client: caller.id };
     changes.push({ kind: 'bind', ...names }, { kind: 'front', ...names });
   }
+  if (caller?.mayExchange === false) changes.push({ kind: 'let_exchange', client: caller.id });
   if (caller !== undefined && target.clients?.includes(caller.id) === false) {
     changes.push({ kind: 'accept_client', resource: identifier, client: caller.id });
   }

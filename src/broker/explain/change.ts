@@ -13,6 +13,8 @@ export type Change =
   | { readonly kind: 'front'; readonly agent: string; readonly client: string }
   /** An operator binds the client to this agent instead of another. */
   | { readonly kind: 'bind'; readonly agent: string; readonly client: string }
+  /** The client, or agent, is given the exchange grant. */
+  | { readonly kind: 'let_exchange'; readonly client: string }
   | { readonly kind: 'accept_client'; readonly resource: string; readonly client: string }
   /** The resource also takes tokens that begin with nobody. */
   | { readonly kind: 'any_root'; readonly resource: string }

@@ -118,6 +118,11 @@ async function registryStep(facts: Facts, change: Change, name: Name): Promise<S
       };
       return listed ? [bind] : [await front(facts, change, name), bind];
     }
+    case 'let_exchange': {
+      const noun = change.client.startsWith('agt_') ? 'agent' : 'client';
+      const command = behalf(noun, 'change', change.client, '--may-exchange', 'yes');
+      return [{ says: `let ${name(change.client)} exchange tokens`, command }];
+    }
     case 'accept_client': {
       const { client, resource } = change;
       const clients = (await facts.resource(resource))?.clients ?? [];

@@ -6,6 +6,16 @@ import type { ParameterizedContext } from 'koa';
 /** Anything that hangs on a Koa request; the engine's contexts do too. */
 export type RequestContext = Pick<ParameterizedContext, 'req'>;
 
+/** Whom a request is about. */
+export interface RequestStory {
+  readonly sub?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly grantId?: string | undefined;
+  readonly jti?: string | undefined;
+  readonly resource?: string | undefined;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
 export interface RequestState {
   readonly id: string;
   /** Milliseconds: tells a simultaneous redemption from a later replay. */
@@ -28,14 +38,7 @@ export interface RequestState {
     readonly taken_away?: readonly unknown[];
   };
   /** Whom it is about, as far as it was proved: for the audit, should it be refused. */
-  story?: {
-    readonly sub?: string | undefined;
-    readonly agentId?: string | undefined;
-    readonly grantId?: string | undefined;
-    readonly jti?: string | undefined;
-    readonly resource?: string | undefined;
-    readonly detail?: Readonly<Record<string, unknown>>;
-  };
+  story?: RequestStory;
   /** An error that is not a refusal: decides between 500 and 503. */
   failure?: unknown;
 }

@@ -39,7 +39,8 @@ export async function clientMetadata(
     grant_types: [
       ...(alone ? ['client_credentials'] : []),
       ...(isApp ? ['authorization_code', 'refresh_token'] : []),
-      // RFC 8693 §5: whoever exchanges authenticates (TX1, X20).
+      // RFC 8693 §5: whoever exchanges authenticates (TX1, X20). Whether it may is decided where the
+      // audit can say of which token it was refused (`exchange/grant.ts`).
       ...(row.auth === 'none' ? [] : [TOKEN_EXCHANGE]),
     ],
     response_types: isApp ? ['code'] : [],

@@ -30,6 +30,8 @@ export interface LiveTokens {
   readonly takenFrom?: string | undefined;
   /** The resource whose token they were exchanged from. */
   readonly goneOnFrom?: string | undefined;
+  /** Only those that were exchanged from others. */
+  readonly exchanged?: boolean | undefined;
 }
 
 /** More than this are stopped by what they hang on, together with their neighbours. */
@@ -53,6 +55,17 @@ export function stopLive(change: Change, which: LiveTokens, reason: string): voi
   });
 }
 
+/** Whoever may exchange no more: what it got so stops, and what others made of that. */
+export function stopExchanged(
+  change: Change,
+  before: { readonly id: string; readonly mayExchange: boolean },
+  after: { readonly mayExchange: boolean },
+): void {
+  const { id: clientId } = before;
+  if (!before.mayExchange || after.mayExchange) return;
+  stopLive(change, { clientId, exchanged: true }, `${clientId} may exchange no more`);
+}
+
 const isAlive = and(
   eq(auditEvents.type, 'token.issued'),
   gt(auditEvents.at, sql`clock_timestamp() - make_interval(secs => ${TOKEN_TTL_MAX_SECONDS})`),
@@ -70,6 +83,7 @@ function conditions(which: LiveTokens): (SQL | undefined)[] {
     clientsBut === undefined ? undefined : notInArray(auditEvents.clientId, [...clientsBut]),
     which.withoutUser === true ? notLike(auditEvents.sub, 'usr\\_%') : undefined,
     which.withoutAgent === true ? isNull(auditEvents.agentId) : undefined,
+    which.exchanged === true ? sql`${auditEvents.detail} ->> 'exchange' is not null` : undefined,
     sub === undefined ? undefined : eq(auditEvents.sub, sub),
     role === undefined ? undefined : inArray(auditEvents.sub, holders),
     resource === undefined ? undefined : eq(auditEvents.resource, resource),

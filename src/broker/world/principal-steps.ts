@@ -8,7 +8,7 @@ import { agentAuth } from '../agents/service.js';
 import type { Jwks } from '../clients/credential-schema.js';
 import type { AddedCredential, CredentialOwner } from '../clients/credentials.js';
 import { CLIENT_WORDS } from '../clients/schema.js';
-import { clientAuth } from '../clients/service.js';
+import { clientAuth, clientMayExchange } from '../clients/service.js';
 import type { NewRole } from '../permissions/schema.js';
 import { invalid, isRefusal } from '../registry/refusal.js';
 import type { WorldAgent, WorldClient, WorldUser } from './schema.js';
@@ -56,6 +56,7 @@ export async function applyClient(run: Run, entry: WorldClient): Promise<Outcome
     redirectUris: entry.redirectUris ?? [],
     requirePar: entry.requirePar ?? false,
     requireSignedRequest: entry.requireSignedRequest ?? false,
+    mayExchange: clientMayExchange(auth, entry.mayExchange),
     auth,
     // A client that becomes public is let go first.
     ...(agent === undefined ? { agentId: null } : {}),
@@ -115,6 +116,7 @@ export async function applyAgent(run: Run, entry: WorldAgent): Promise<Outcome> 
     redirectUris: entry.redirectUris ?? [],
     requirePar: entry.requirePar ?? false,
     requireSignedRequest: entry.requireSignedRequest ?? false,
+    mayExchange: entry.mayExchange ?? true,
     auth,
   });
   const owner = { noun: 'agent', id: entry.id } as const;

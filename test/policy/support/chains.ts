@@ -45,6 +45,8 @@ export interface World {
   /** agent → agents it takes work from */
   readonly edges: Readonly<Record<string, readonly string[]>>;
   readonly stopped: readonly string[];
+  /** Who was not given the exchange grant. */
+  readonly mayNotExchange?: readonly string[];
   readonly consent: { readonly scopes: readonly string[]; readonly helpers: number };
 }
 
@@ -105,6 +107,10 @@ export const worlds: fc.Arbitrary<World> = fc.record({
   stopped: fc.oneof(
     { weight: 9, arbitrary: fc.constant([]) },
     { weight: 1, arbitrary: fc.subarray([USER, ...AGENTS, ...Object.values(SERVICES)]) },
+  ),
+  mayNotExchange: fc.oneof(
+    { weight: 9, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.subarray([...AGENTS, ...Object.values(SERVICES)]) },
   ),
   consent: fc.record({
     scopes: rich,
@@ -244,7 +250,10 @@ export function factsOf(world: World, token: ModelToken, move: Move): ExchangeFa
   return {
     parent: token,
     story: story.map((id) => party(world, id)),
-    caller: party(world, move.presenter),
+    caller: {
+      ...party(world, move.presenter),
+      mayExchange: world.mayNotExchange?.includes(move.presenter) !== true,
+    },
     presenter: {
       ...party(world, move.presenter),
       profile: profileOf(move.presenter),

@@ -247,6 +247,9 @@ async function happen(scene: Scene, event: Event): Promise<void> {
   } else if ('edges' in event) {
     const takesWorkFrom = event.takesWorkFrom.map(names.of);
     await registry.agents.patch('cli', names.of(event.edges), { takesWorkFrom });
+  } else if ('exchangesNoMore' in event) {
+    const id = names.of(event.exchangesNoMore);
+    await registry.agents.patch('cli', id, { mayExchange: false });
   } else {
     const downstream = downstreamRows(event.downstream, names).map(({ resource, scopes }) => ({
       resource,

@@ -56,8 +56,9 @@ const OFFICE: WorldWords = {
   resources: { files: FILES, notes: NOTES, archive: ARCHIVE },
 };
 
+type Nouns = Omit<WorldWords, 'mayNotExchange'>;
 type Changes = {
-  readonly [Noun in keyof WorldWords]?: Readonly<Record<string, Partial<WorldWords[Noun][string]>>>;
+  readonly [Noun in keyof Nouns]?: Readonly<Record<string, Partial<Nouns[Noun][string]>>>;
 };
 
 /** The office with some of it otherwise: what is named is merged into what is there. */

@@ -49,6 +49,7 @@ export interface PureToken extends ParentToken {
   readonly audience: string;
   readonly at: number;
   readonly consent: Consent | undefined;
+  readonly isExchanged?: boolean;
 }
 
 interface Standing {
@@ -137,6 +138,9 @@ const party = ({ standings }: State, id: string): Party => {
   const { status, notBefore } = standings.get(id) ?? { status: 'active', notBefore: 0 };
   return { id, status, notBeforeMs: notBefore };
 };
+
+const mayExchange = ({ world }: State, id: string): boolean =>
+  world.mayNotExchange?.includes(id) !== true;
 
 const agentOf = ({ world }: State, id: string): AgentWords | undefined => world.agents[id];
 
@@ -296,9 +300,8 @@ function askExchange(state: State, words: Exchange): Asked {
   const target = words.at ?? parent.audience;
   const facts = exchangeFacts(state, words, parent, target);
   const request = { scopes: words.scopes, handOffTo: words.handTo };
-  const decision = isAlive(state, parent)
-    ? decideExchange(facts, request)
-    : ({ denied: 'ended' } as const);
+  const isDecided = isAlive(state, parent) || facts.caller?.mayExchange === false;
+  const decision = isDecided ? decideExchange(facts, request) : ({ denied: 'ended' } as const);
   if ('denied' in decision) return refused(decision.denied);
   return {
     token: {
@@ -314,6 +317,7 @@ function askExchange(state: State, words: Exchange): Asked {
       audience: target,
       at: state.now,
       consent: parent.consent,
+      isExchanged: true,
       ...(decision.step === 'hand_off' ? { mayAct: words.handTo } : {}),
     },
   };
@@ -336,7 +340,7 @@ function exchangeFacts(
   return {
     parent,
     story: story.map((id) => party(state, id)),
-    caller: party(state, through),
+    caller: { ...party(state, through), mayExchange: mayExchange(state, through) },
     presenter: presenterOf(state, by, through, target),
     delegation:
       consent === undefined
@@ -421,7 +425,7 @@ function happen(state: State, event: Event): void {
     const id = 'unblock' in event ? event.unblock : event.enable;
     stand(id, 'active', true);
     stop(id, false);
-  } else if ('permit' in event || 'edges' in event || 'route' in event) change(state, event);
+  } else if (isChange(event)) change(state, event);
   else {
     const [id = ''] = Object.values(event) as string[];
     stand(id, 'blocked', true);
@@ -429,11 +433,15 @@ function happen(state: State, event: Event): void {
   }
 }
 
+type RegistryChange = Extract<
+  Event,
+  { permit: string } | { edges: string } | { route: string } | { exchangesNoMore: string }
+>;
+const isChange = (event: Event): event is RegistryChange =>
+  ['permit', 'edges', 'route', 'exchangesNoMore'].some((name) => name in event);
+
 /** The registry changes; live tokens that rest on what was taken away stop with it. */
-function change(
-  state: State,
-  event: Extract<Event, { permit: string } | { edges: string } | { route: string }>,
-): void {
+function change(state: State, event: RegistryChange): void {
   const { world } = state;
   const rests = (token: PureToken): boolean => {
     if ('permit' in event) {
@@ -453,6 +461,9 @@ function change(
       const giver = from?.id ?? token.subject;
       return taker?.id === event.edges && !event.takesWorkFrom.includes(giver);
     }
+    if ('exchangesNoMore' in event) {
+      return token.clientId === event.exchangesNoMore && token.isExchanged === true;
+    }
     return false;
   };
   for (const token of state.tokens.values()) {
@@ -461,10 +472,10 @@ function change(
   state.world = changed(world, event);
 }
 
-function changed(
-  world: WorldWords,
-  event: Extract<Event, { permit: string } | { edges: string } | { route: string }>,
-): WorldWords {
+function changed(world: WorldWords, event: RegistryChange): WorldWords {
+  if ('exchangesNoMore' in event) {
+    return { ...world, mayNotExchange: [...(world.mayNotExchange ?? []), event.exchangesNoMore] };
+  }
   if ('edges' in event) {
     const agent = { ...world.agents[event.edges], takesWorkFrom: event.takesWorkFrom };
     return { ...world, agents: { ...world.agents, [event.edges]: agent } };

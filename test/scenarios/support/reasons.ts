@@ -17,6 +17,7 @@ const BY_DENIAL: Readonly<Record<string, Reason>> = {
   client_not_active: STOPPED,
   no_actor: 'nobody acts',
   unknown_actor: 'there is no such helper',
+  may_not_exchange: 'it may not exchange tokens',
   client_may_not_front: NO_FRONT,
   not_in_the_story: 'neither actor, nor helper, nor the resource’s own service',
   not_the_helper: 'handed to somebody else',

@@ -60,6 +60,7 @@ export async function writeWorld(
     };
   };
   const { people, agents, apps, services } = world;
+  const mayExchange = (name: string): boolean => world.mayNotExchange?.includes(name) !== true;
   const proving = [agents, apps, services].flatMap((all) => Object.keys(all).map(names.of));
   const rows = {
     users: Object.keys(people).map((name) => ({
@@ -75,6 +76,7 @@ export async function writeWorld(
       owner: 'Ops',
       clients: clients.map(names.of),
       takesWorkFrom: takesWorkFrom.map(names.of),
+      mayExchange: mayExchange(name),
       auth: 'client_secret_basic',
     })),
     clients: [
@@ -85,11 +87,13 @@ export async function writeWorld(
         redirectUris: [names.callback(name)],
         auth: 'client_secret_basic',
         agentId: agent === undefined ? null : names.of(agent),
+        mayExchange: mayExchange(name),
       })),
       ...Object.keys(services).map((name) => ({
         id: names.of(name),
         name,
         kind: 'service',
+        mayExchange: mayExchange(name),
         auth: 'client_secret_basic',
       })),
     ],

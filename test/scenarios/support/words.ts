@@ -38,6 +38,8 @@ export interface WorldWords {
   readonly apps: Readonly<Record<string, { readonly agent?: string }>>;
   readonly services: Readonly<Record<string, { readonly may?: Permits }>>;
   readonly resources: Readonly<Record<string, ResourceWords>>;
+  /** Agents, apps and services that were not given the exchange grant. */
+  readonly mayNotExchange?: readonly string[];
 }
 
 /** What somebody asks for, or a person decides. */
@@ -97,6 +99,8 @@ export type Event =
   | { readonly revoke: string }
   | { readonly permit: string; readonly at: string; readonly scopes: readonly string[] }
   | { readonly edges: string; readonly takesWorkFrom: readonly string[] }
+  /** An agent is not given the exchange grant any more. */
+  | { readonly exchangesNoMore: string }
   | { readonly route: string; readonly downstream: Readonly<Record<string, Permits>> };
 
 export type Given = Event | (Request & { readonly as: string });
@@ -108,6 +112,7 @@ export type Allowed =
 export const REASONS = [
   'somebody in the story was stopped',
   'nobody acts',
+  'it may not exchange tokens',
   'the client may not front for the agent',
   'neither actor, nor helper, nor the resource’s own service',
   'handed to somebody else',
