@@ -108,11 +108,11 @@ describe('issue 4 §4: by any noun', () => {
     await postToken(t, SERVICE, { grant_type: 'client_credentials', resource: FILES });
     await exchange(SERVICE, parent, { scope: 'files:list' });
     expect((await sentencesOf({ type: 'token.refused' })).slice(0, 3)).toEqual([
-      'Nightly, for Ana Example, was refused files:list at File server: the caller has no part in this token',
+      'Nightly, with a token of Helper, for Ana Example, through Agent Host, was refused files:list at File server: the caller has no part in this token',
       'Nightly was refused a token at File server: Nightly does not hold it',
       'Helper was refused files:delete at File server: Helper does not hold it',
     ]);
-    const [event] = (await audit({ type: 'token.refused', actor: AGENT })).items;
+    const [event] = (await audit({ type: 'token.refused', agent: AGENT })).items;
     expect(event).toEqual({
       id: expect.any(Number),
       at: expect.any(String),
@@ -134,6 +134,60 @@ describe('issue 4 §4: by any noun', () => {
         taken_away: [{ scope: 'files:delete', by: ['agent'] }],
       },
       sentence: 'Helper was refused files:delete at File server: Helper does not hold it',
+    });
+  });
+
+  it('says of a refused exchange whose token it was, and all who acted before; found by that token', async () => {
+    const { jti } = claimsOf(parent) as { jti: string };
+    const childId = String(claimsOf(child).jti);
+    await exchange(OTHER_AGENT, child, { scope: 'files:read' });
+    await exchange(AGENT, child);
+    await exchange(HOST, child);
+    // What it may hold is taken away, and what it had with it.
+    const may = `/permissions/${OTHER_AGENT}/${encodeURIComponent(FILES)}`;
+    await admin('DELETE', may);
+    await exchange(OTHER_AGENT, parent, { scope: 'files:write' });
+    await admin('PUT', may, { body: { scopes: ['files:read'] } });
+    const onlyRefused = { type: 'token.refused', sub: ANA.id };
+    const ofChild = [
+      'Agent Host, with a token of Other, handed on by Helper, for Ana Example, was refused a token at File server: the caller is no agent and proved none',
+      'Helper, with a token of Other, handed on by Helper, for Ana Example, through Agent Host, was refused a token at File server: the actor is in the chain already',
+      'Other, handed on by Helper, for Ana Example, through Agent Host, was refused files:read at File server: a scope was asked for that the token does not carry',
+    ];
+    expect(await sentencesOf({ ...onlyRefused, jti: childId })).toEqual(ofChild);
+    const ofParent = await sentencesOf({ ...onlyRefused, jti });
+    expect(ofParent.slice(0, 4)).toEqual([
+      'Other, with a token of Helper, for Ana Example, through Agent Host, was refused files:write at File server: Other does not hold it',
+      ...ofChild,
+    ]);
+    // An id that begins with the same letters is another token.
+    expect(await sentencesOf({ jti: jti.slice(0, -1) })).toEqual([]);
+    const [event] = (await audit({ ...onlyRefused, jti: childId, agent: AGENT })).items;
+    expect(event).toEqual({
+      id: expect.any(Number),
+      at: expect.any(String),
+      type: 'token.refused',
+      by: AGENT,
+      jti: null,
+      sub: ANA.id,
+      agent_id: AGENT,
+      client_id: AGENT,
+      resource: FILES,
+      grant_id: jti.split('.')[1],
+      request_id: expect.stringMatching(/^[\w-]{16}$/),
+      detail: {
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        parent: childId,
+        asked: '',
+        proof: 'client_auth',
+        parent_actor: OTHER_AGENT,
+        earlier_actors: [OTHER_AGENT, AGENT],
+        via: [HOST, OTHER_AGENT],
+        code: 'invalid_request',
+        reason: `repeated_actor (caller ${AGENT})`,
+        rule: 'repeated_actor',
+      },
+      sentence: ofChild[1],
     });
   });
 

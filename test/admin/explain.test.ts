@@ -90,6 +90,28 @@ describe('a refusal', () => {
     expect((await ask()).status).toBe(200);
   });
 
+  it('of an exchange by a client that was not given the grant: the command that gives it', async () => {
+    const subject = await userToken();
+    await admin('PATCH', `/agents/${AGENT}`, { may_exchange: false });
+    expect((await exchange(AGENT, subject)).body.error).toBe('unauthorized_client');
+    const { id } = await newest('token.refused');
+    const said = await explain(id);
+    expect(said).toMatchObject({
+      sentence:
+        'Helper, for Ana Example, through Agent Host, was refused a token at File server: the client may not exchange tokens',
+      rule: 'may_not_exchange',
+      now: 'refused',
+      change: [
+        {
+          says: 'let Helper exchange tokens',
+          command: `behalf agent change ${AGENT} --may-exchange yes`,
+        },
+      ],
+    });
+    await admin('PATCH', `/agents/${AGENT}`, { may_exchange: true });
+    expect(await explain(id)).toMatchObject({ now: 'allowed', change: [] });
+  });
+
   it('of an authorization: a client the agent does not accept', async () => {
     const query = new URLSearchParams({
       response_type: 'code',
@@ -123,7 +145,7 @@ describe('a refusal', () => {
     const { id } = await newest('token.refused');
     expect(await explain(id)).toMatchObject({
       sentence:
-        'Other, for Ana Example, was refused files:list at File server: the helper takes no work from this agent',
+        'Other, with a token of Helper, for Ana Example, through Agent Host, was refused files:list at File server: the helper takes no work from this agent',
       rule: 'no_edge',
       now: 'refused',
       change: [

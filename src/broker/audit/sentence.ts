@@ -17,12 +17,12 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
   const detail = event.detail ?? {};
   const text = (key: string): string => safeText(String(detail[key] ?? ''));
   const at = event.resource ? ` at ${name(event.resource)}` : '';
-  const client = frontOf(event);
-  const through = client === undefined ? '' : `, through ${name(client)}`;
   const acting = actingFor(event);
+  const client = frontOf(event, acting[0]);
+  const through = client === undefined ? '' : `, through ${name(client)}`;
   const who =
     acting.length > 0 && event.sub && event.sub !== acting[0]
-      ? `${actorsOf(acting, name)}, for ${name(event.sub)}${through},`
+      ? `${actorsOf(acting, name, text('parent_actor'))}, for ${name(event.sub)}${through},`
       : name(event.agentId || event.sub || event.clientId || event.by);
   const by =
     detail.act === undefined ? name(event.by) : `${name(text('act'))}, for ${name(event.by)},`;
@@ -89,24 +89,33 @@ const idsIn = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((id): id is string => typeof id === 'string') : [];
 
 /** Whoever acted, newest first; the subject is none of them when it handed its own work on. */
-const actingFor = ({ agentId, sub, detail }: RecordedEvent): string[] =>
-  agentId ? [agentId, ...idsIn(detail?.earlier_actors).filter((id) => id !== sub)] : [];
+function actingFor({ agentId, clientId, sub, detail }: RecordedEvent): string[] {
+  // Whoever proved nobody asked with somebody's token all the same.
+  const first = agentId || (detail?.parent_actor === undefined ? undefined : clientId);
+  return first ? [first, ...idsIn(detail?.earlier_actors).filter((id) => id !== sub)] : [];
+}
 
-/** "Checker, handed on by Scribe": agents hand work on, services are called. */
-const actorsOf = (acting: readonly string[], name: (id: string) => string): string =>
-  acting
-    .map(name)
-    .reduce((said, one, n) =>
-      acting[n - 1]?.startsWith('agt_')
-        ? `${said}, handed on by ${one}`
-        : `${said}, called by ${one}`,
-    );
+/**
+ * "Checker, handed on by Scribe": agents hand work on, services are called. "Checker, with a token of
+ * Scribe": nothing was, when that is what was refused.
+ */
+const actorsOf = (
+  acting: readonly string[],
+  name: (id: string) => string,
+  refusedOf: string,
+): string =>
+  acting.map(name).reduce((said, one, n) => {
+    if (n === 1 && acting[n] === refusedOf) return `${said}, with a token of ${one}`;
+    return acting[n - 1]?.startsWith('agt_')
+      ? `${said}, handed on by ${one}`
+      : `${said}, called by ${one}`;
+  });
 
 /** The client a person would know: the one that asked, or where an actor asked itself, the first. */
-function frontOf({ clientId, agentId, detail }: RecordedEvent): string | undefined {
-  if (!clientId || clientId !== agentId) return clientId || undefined;
+function frontOf({ clientId, detail }: RecordedEvent, acting?: string): string | undefined {
+  if (!clientId || clientId !== acting) return clientId || undefined;
   const actors = idsIn(detail?.earlier_actors);
-  return idsIn(detail?.via).find((id) => id !== agentId && !actors.includes(id));
+  return idsIn(detail?.via).find((id) => id !== acting && !actors.includes(id));
 }
 
 /** Fields; of a permission, the scopes that came and went. */

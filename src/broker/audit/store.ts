@@ -126,7 +126,7 @@ export interface AuditFilter {
   readonly grantId?: string | undefined;
   /** What a consent gave, and what became of it. */
   readonly consentId?: string | undefined;
-  /** A token, and everything that was exchanged from it. */
+  /** A token, and everything that was exchanged from it, or refused to be. */
   readonly jti?: string | undefined;
   /** Whoever acts, anywhere in the chain: now, or before it was handed on. */
   readonly actor?: string | undefined;
@@ -190,8 +190,11 @@ const ofConsent = (id: string) => sql`(
   or (${auditEvents.sub} = (select user_id from consents where id = ${id})
     and ${auditEvents.detail} ->> 'consent' = ${id}))`;
 
-const below = (jti: string) =>
-  sql`(${auditEvents.jti} = ${jti} or starts_with(${auditEvents.jti}, ${`${jti}.`}))`;
+/** A token, what came of it, and what was refused to come of it. */
+const below = (jti: string) => {
+  const path = sql`coalesce(${auditEvents.jti}, ${auditEvents.detail} ->> 'parent')`;
+  return sql`(${path} = ${jti} or starts_with(${path}, ${`${jti}.`}))`;
+};
 
 const actedBy = (id: string) => sql`(
   ${auditEvents.agentId} = ${id} or ${auditEvents.sub} = ${id} or ${auditEvents.detail} ->> 'act' = ${id}
