@@ -58,25 +58,16 @@ async function prepare(
   const callerId = client.clientId;
   const refuse = (refusal: Refusal): OAuthError =>
     exchangeError(deps.errors, refusal, `caller ${callerId}`);
-  const subject = await deps.reader.verify(asked.subjectToken);
-  const itself = await presenterOf(deps, callerId, undefined);
-  const tell = (token: VerifiedToken, presenter: Proved | undefined, target: string): void => {
+  const tell = ({ claims }: VerifiedToken, presenter: Proved | undefined): string => {
+    const target = targetOf(deps.issuer, asked, claims);
     const { scopes } = asked;
-    const { claims } = token;
     requestState(ctx).story = toldOf({ claims, callerId, presenter, target, scopes, provedKey });
+    return target;
   };
-  if (subject !== undefined) tell(subject, itself, targetOf(deps.issuer, asked, subject));
-  // Before anything is said of the token: whoever may not exchange learns nothing about it.
-  if (!(await callerMayExchange(await deps.facts.current(), callerId))) {
-    throw refuse({ denied: 'may_not_exchange' });
-  }
-  if (subject === undefined || !isSubject(deps, subject)) {
-    throw refuse({ denied: 'unusable_subject' });
-  }
+  const subject = await verifySubject(deps, asked, callerId, { tell, refuse });
   const proof = await proveActor(deps, asked, provedKey, refuse);
-  const presenter = proof === undefined ? itself : await presenterOf(deps, callerId, proof);
-  const target = targetOf(deps.issuer, asked, subject);
-  tell(subject, presenter, target);
+  const presenter = await presenterOf(deps, callerId, proof);
+  const target = tell(subject, presenter);
   const state = await readSubject(deps.db, subject);
   if (!state.alive) throw refuse({ denied: 'unusable_subject' });
   const story = createExchangeStory({
@@ -106,11 +97,32 @@ async function prepare(
   return asked.requestedActor === undefined ? target : deps.issuer;
 }
 
-/** Of our tokens: an access token, in time, and no actor token (TX4, X4). */
-function isSubject({ issuer, now }: ExchangeDeps, { claims }: VerifiedToken): boolean {
+/**
+ * Ours, an access token, in time, and no actor token (TX4, X4). Whose it is, is told first, for the
+ * audit; whoever may not exchange learns nothing about it.
+ */
+async function verifySubject(
+  deps: ExchangeDeps,
+  { subjectToken }: ExchangeParameters,
+  callerId: string,
+  on: {
+    readonly tell: (subject: VerifiedToken, presenter: Proved | undefined) => void;
+    readonly refuse: (refusal: Refusal) => OAuthError;
+  },
+): Promise<VerifiedToken> {
+  const subject = await deps.reader.verify(subjectToken);
+  if (subject !== undefined) on.tell(subject, await presenterOf(deps, callerId, undefined));
+  if (!(await callerMayExchange(await deps.facts.current(), callerId))) {
+    throw on.refuse({ denied: 'may_not_exchange' });
+  }
+  if (subject === undefined) throw on.refuse({ denied: 'unusable_subject' });
+  const { claims } = subject;
   const isHandOff = claims.may_act !== undefined;
-  const forIssuer = claims.aud === issuer;
-  return forIssuer === isHandOff && claims.exp > Math.floor(now() / 1000);
+  const forIssuer = claims.aud === deps.issuer;
+  if (forIssuer !== isHandOff || claims.exp <= Math.floor(deps.now() / 1000)) {
+    throw on.refuse({ denied: 'unusable_subject' });
+  }
+  return subject;
 }
 
 async function proveActor(
@@ -152,7 +164,7 @@ async function presenterOf(
 function targetOf(
   issuer: string,
   { target, requestedActor }: ExchangeParameters,
-  { claims }: VerifiedToken,
+  claims: VerifiedToken['claims'],
 ): string {
   if (target === undefined) return placeOf(claims);
   return requestedActor !== undefined && target === issuer ? placeOf(claims) : target;
