@@ -9,6 +9,8 @@ export interface BearerChallenge {
   readonly resource_metadata?: string | undefined;
   readonly acr_values?: string | undefined;
   readonly max_age?: string | undefined;
+  /** RFC 9449 §7.1: algorithms of DPoP proofs. */
+  readonly algs?: string | undefined;
 }
 
 /** A quoted-string (RFC 9110 §5.6.4) limited to printable ASCII: nothing can break out of it. */

@@ -48,6 +48,13 @@ export function actorRows({ issuer: iss, resource }: TestIssuer): readonly Row[]
     ['VF1 via with seventeen clients', 'claim_invalid', { via: Array(17).fill('cli_host') }],
     ['VF13 a chain of five actors', 'claim_invalid', { act: deep(5) }],
     ['VF13 a chain of two hundred actors', 'claim_invalid', { act: deep(200) }],
-    ['VF11 a bound token without a proof', 'binding_unsupported', { cnf: { jkt: 'thumbprint' } }],
+    ['VF11 a bound token without a proof', 'binding_unproved', { cnf: { jkt: 'thumbprint' } }],
+    [
+      'VF11 a token bound to a certificate, without it',
+      'certificate_mismatch',
+      { cnf: { 'x5t#S256': 'thumbprint' } },
+    ],
+    ['VF11 a token bound in an unknown way', 'binding_unsupported', { cnf: { kid: 'key-1' } }],
+    ['VF11 a token bound to nothing', 'binding_unsupported', { cnf: {} }],
   ];
 }

@@ -1,5 +1,6 @@
 /** What a verifier can do. The upper half is for servers, the lower for adapters such as `./mcp`. */
 import type { AuthError } from './auth-error.js';
+import type { ProofInput } from './binding.js';
 import type { ChallengeHints, ChallengeResponse } from './challenge.js';
 import type { AuthContext } from './context.js';
 import type { Decision } from './decide.js';
@@ -15,12 +16,14 @@ export interface Verifier {
   /** Paths at which to serve {@link Verifier.protectedResourceMetadata} (RFC 9728 §3.1). */
   readonly metadataPaths: readonly string[];
   /**
-   * Checks one access token: signature, claims, revocation, acceptable caller. Decides no right.
+   * Checks one access token: signature, claims, binding, revocation, acceptable caller. Decides no
+   * right.
+   * @param proof for a token that is bound to a key, which is refused without
    * @throws AuthError
    */
-  verify(token: string): Promise<AuthContext>;
+  verify(token: string, proof?: ProofInput): Promise<AuthContext>;
   /**
-   * Finds the token of a request and checks it.
+   * Finds the token of a request, and the proof if it is bound to a key, and checks them.
    * @throws AuthError
    */
   authenticate(input: HttpInput): Promise<AuthContext>;

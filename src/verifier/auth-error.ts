@@ -7,6 +7,8 @@
 export type AuthErrorCode =
   | 'missing_token'
   | 'invalid_token'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'insufficient_scope'
   | 'actor_unauthorized'
   | 'insufficient_user_authentication'
@@ -16,6 +18,8 @@ export type AuthErrorCode =
 const STATUS = {
   missing_token: 401,
   invalid_token: 401,
+  invalid_dpop_proof: 401,
+  use_dpop_nonce: 401,
   insufficient_scope: 403,
   actor_unauthorized: 403,
   insufficient_user_authentication: 401,
@@ -27,7 +31,7 @@ const REASONS = {
   header_missing: ['missing_token', 'An access token is required.'],
   header_repeated: ['missing_token', 'Send exactly one Authorization header.'],
   header_malformed: ['missing_token', 'The Authorization header is malformed.'],
-  scheme_unsupported: ['missing_token', 'Use the Bearer authentication scheme.'],
+  scheme_unsupported: ['missing_token', 'Use the Bearer or DPoP authentication scheme.'],
   token_in_query: ['missing_token', 'Access tokens are not accepted in the URL.'],
 
   token_too_long: ['invalid_token', 'The access token is too long.'],
@@ -45,8 +49,26 @@ const REASONS = {
   invariant_broken: ['invalid_token', 'The access token contradicts itself.'],
   expired: ['invalid_token', 'The access token has expired.'],
   not_yet_valid: ['invalid_token', 'The access token is not valid yet.'],
-  binding_unsupported: ['invalid_token', 'The access token is bound to a key that was not proved.'],
+  binding_unsupported: ['invalid_token', 'The access token is bound in a way not known here.'],
+  binding_unproved: ['invalid_token', 'The access token is bound to a key that was not proved.'],
+  binding_missing: ['invalid_token', 'The access token is not bound to the key of a DPoP proof.'],
+  certificate_mismatch: ['invalid_token', 'The access token is bound to another certificate.'],
+  dpop_key_mismatch: ['invalid_token', 'The access token is bound to another key.'],
   revoked: ['invalid_token', 'The access token was revoked.'],
+
+  dpop_proof_missing: ['invalid_dpop_proof', 'Send exactly one DPoP header with the token.'],
+  dpop_proof_malformed: ['invalid_dpop_proof', 'The DPoP proof is malformed.'],
+  dpop_typ_refused: ['invalid_dpop_proof', 'The DPoP header is not a DPoP proof.'],
+  dpop_alg_refused: ['invalid_dpop_proof', 'The DPoP proof has an unacceptable algorithm.'],
+  dpop_key_refused: ['invalid_dpop_proof', 'The DPoP proof has no acceptable public key.'],
+  dpop_signature_invalid: ['invalid_dpop_proof', 'The DPoP proof signature is invalid.'],
+  dpop_method_mismatch: ['invalid_dpop_proof', 'The DPoP proof is for another method.'],
+  dpop_url_mismatch: ['invalid_dpop_proof', 'The DPoP proof is for another URL.'],
+  dpop_time_refused: ['invalid_dpop_proof', 'The DPoP proof is too old, or from the future.'],
+  dpop_token_mismatch: ['invalid_dpop_proof', 'The DPoP proof is for another access token.'],
+  dpop_replayed: ['invalid_dpop_proof', 'The DPoP proof was used before.'],
+  dpop_nonce_missing: ['use_dpop_nonce', 'The DPoP proof needs the nonce of this answer.'],
+  dpop_nonce_refused: ['use_dpop_nonce', 'The DPoP proof needs the new nonce of this answer.'],
 
   actor_unproved: ['actor_unauthorized', 'The acting agent was not proved.'],
   principal_refused: ['actor_unauthorized', 'This kind of caller is not accepted here.'],
@@ -68,6 +90,7 @@ const REASONS = {
 
   keys_unavailable: ['temporarily_unavailable', 'The signing keys cannot be read at the moment.'],
   feed_stale: ['temporarily_unavailable', 'Revocations cannot be read at the moment.'],
+  replay_unavailable: ['temporarily_unavailable', 'DPoP proofs cannot be checked at the moment.'],
   check_failed: ['temporarily_unavailable', 'The policy of this server cannot be asked now.'],
   verifier_closed: ['temporarily_unavailable', 'The server is shutting down.'],
 } as const satisfies Record<string, readonly [AuthErrorCode, string]>;
@@ -84,6 +107,10 @@ export interface AuthErrorDetails {
   readonly acrValues?: readonly string[] | undefined;
   /** How recently the user would have to have signed in (RFC 9470 §3 `max_age`). */
   readonly maxAgeSeconds?: number | undefined;
+  /** A nonce for the next proof (RFC 9449 §9). */
+  readonly dpopNonce?: string | undefined;
+  /** The scheme to challenge with; default Bearer. */
+  readonly scheme?: 'Bearer' | 'DPoP' | undefined;
   /** Replaces the standard sentence. Must be safe for anyone to read. */
   readonly description?: string | undefined;
   /** When to try again (RFC 9110 §10.2.3). */
@@ -100,6 +127,8 @@ export class AuthError extends Error {
   readonly scope: readonly string[] | undefined;
   readonly acrValues: readonly string[] | undefined;
   readonly maxAgeSeconds: number | undefined;
+  readonly dpopNonce: string | undefined;
+  readonly scheme: 'Bearer' | 'DPoP' | undefined;
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
@@ -117,6 +146,14 @@ export class AuthError extends Error {
     this.scope = details.scope;
     this.acrValues = details.acrValues;
     this.maxAgeSeconds = details.maxAgeSeconds;
+    this.dpopNonce = details.dpopNonce;
+    this.scheme = details.scheme;
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }
+
+/** The same error to a caller who came with the scheme DPoP: it is challenged in kind (RFC 9449 §7.1). */
+export const underDpop = (error: AuthError): AuthError => {
+  const { reason, message: description, cause } = error;
+  return new AuthError(reason, { ...error, description, cause, scheme: 'DPoP' });
+};

@@ -25,14 +25,24 @@ const COMMON = { 'content-type': 'application/json', 'cache-control': 'no-store'
 const joined = (scopes: readonly string[] | undefined): string | undefined =>
   scopes === undefined || scopes.length === 0 ? undefined : formatScope(scopes);
 
+/** What a resource says of itself in its challenges. */
+export interface ChallengeFacts {
+  readonly metadataUrl: string;
+  /** Algorithms of DPoP proofs (RFC 9449 §7.1 `algs`). */
+  readonly dpopAlgorithms: readonly string[];
+  /** Only tokens bound by DPoP are accepted. */
+  readonly dpopRequired: boolean;
+}
+
 /**
- * One Bearer challenge. A 401 for a request without a token names no `error` (RFC 6750 §3);
+ * One challenge: Bearer, unless the caller came with DPoP or has to (some clients look at the first
+ * of several only; that DPoP is supported is in the metadata). A 401 for a request without a token names no `error` (RFC 6750 §3);
  * `scope` is there when asking again could help, so never for a denial on the agent's side; a 503
  * has none at all, as no token would do better.
  */
 export function toChallenge(
   error: AuthError,
-  metadataUrl: string,
+  facts: ChallengeFacts,
   hints: ChallengeHints = {},
 ): ChallengeResponse {
   const { code, status, message } = error;
@@ -46,16 +56,22 @@ export function toChallenge(
   }
   const asksUser = code === 'insufficient_scope' || code === 'insufficient_user_authentication';
   const scope = asksUser ? joined(error.scope) : status === 401 ? joined(hints.scope) : undefined;
-  const challenge = formatChallenge({
-    ...(code === 'missing_token' ? {} : { error: code, error_description: message }),
-    scope,
-    acr_values: error.acrValues?.join(' '),
-    max_age: error.maxAgeSeconds?.toString(),
-    resource_metadata: metadataUrl,
-  });
+  const scheme = facts.dpopRequired ? 'DPoP' : (error.scheme ?? 'Bearer');
+  const challenge = formatChallenge(
+    {
+      ...(code === 'missing_token' ? {} : { error: code, error_description: message }),
+      scope,
+      acr_values: error.acrValues?.join(' '),
+      max_age: error.maxAgeSeconds?.toString(),
+      ...(scheme === 'DPoP' ? { algs: facts.dpopAlgorithms.join(' ') } : {}),
+      resource_metadata: facts.metadataUrl,
+    },
+    scheme,
+  );
+  const nonce = error.dpopNonce === undefined ? {} : { 'dpop-nonce': error.dpopNonce };
   return {
     status,
-    headers: { ...COMMON, 'www-authenticate': challenge },
+    headers: { ...COMMON, 'www-authenticate': challenge, ...nonce },
     body: {
       error: code,
       error_description: message,

@@ -1,6 +1,7 @@
 /** The steps of enforcement that concern the token itself: signature to acceptable caller. */
 import { type AccessTokenClaims, principalKind, revocationKeys } from '../protocol/index.js';
 import { AuthError } from './auth-error.js';
+import { checkBinding, type ProofInput } from './binding.js';
 import { type AuthContext, createAuthContext } from './context.js';
 import type { RevocationFeed } from './feed.js';
 import { type KeyFor, verifyJwt } from './jwt.js';
@@ -25,15 +26,20 @@ export interface CheckedToken {
  *
  * @throws AuthError
  */
-export async function checkToken(token: string, deps: CheckDeps): Promise<CheckedToken> {
+export async function checkToken(
+  token: string,
+  proof: ProofInput,
+  deps: CheckDeps,
+): Promise<CheckedToken> {
   const { settings, feed, lifetimes, keyFor } = deps;
   const { claims, kid } = await verifyJwt(token, { ...settings, keyFor });
+  const binding = await checkBinding(token, claims.cnf, proof, settings);
   const keys = revocationKeys(claims, kid);
   const published = feed && (await checkRevocation(feed, keys, claims.iat, settings.onStale));
   checkCaller(claims, settings);
   const { jti: tokenId, exp, iat } = claims;
   const lifetime: Lifetime = { tokenId, exp, iat, keys, published };
-  const context = createAuthContext(claims, () => lifetimes.signalFor(lifetime));
+  const context = createAuthContext(claims, { binding }, () => lifetimes.signalFor(lifetime));
   return { context, lifetime };
 }
 

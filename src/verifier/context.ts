@@ -11,6 +11,7 @@ import {
   parseScope,
   principalKind,
 } from '../protocol/index.js';
+import type { Binding } from './binding.js';
 
 /** An agent or service that acts, or acted. */
 export interface Actor {
@@ -53,6 +54,8 @@ export interface AuthContext {
   readonly issuer: string;
   readonly audience: string;
   readonly expiresAt: Date;
+  /** The key the token is bound to, which the caller has proved; absent for a bearer token. */
+  readonly binding?: Binding;
   /** Whether the call may use all of these scopes. */
   can(...scopes: string[]): boolean;
   /** Aborts when the token expires or is revoked: ends what outlives one request. */
@@ -85,6 +88,11 @@ function toUser(claims: AccessTokenClaims): User | undefined {
   });
 }
 
+/** What was found out about a token beside its claims. */
+export interface Findings {
+  readonly binding: Binding | undefined;
+}
+
 /**
  * Builds the context of verified claims.
  *
@@ -92,6 +100,7 @@ function toUser(claims: AccessTokenClaims): User | undefined {
  */
 export function createAuthContext(
   claims: AccessTokenClaims,
+  { binding }: Findings,
   signalOf: () => AbortSignal,
 ): AuthContext {
   const kind = principalKind(claims);
@@ -116,6 +125,7 @@ export function createAuthContext(
     tokenId: claims.jti,
     issuer,
     audience: claims.aud,
+    ...(binding === undefined ? {} : { binding }),
     get expiresAt() {
       return new Date(claims.exp * 1000);
     },

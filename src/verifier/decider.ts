@@ -1,4 +1,5 @@
 /** Decisions about callers that were checked before: whether they still stand, and what they may do. */
+import { underDpop } from './auth-error.js';
 import { runCheck } from './check-hook.js';
 import type { AuthContext } from './context.js';
 import { type Decision, decide, refuseExpired, refuseFor, refuseRevoked } from './decide.js';
@@ -25,6 +26,12 @@ export interface Decider {
   ): Promise<Decision>;
 }
 
+/** A caller who came with DPoP is answered in kind. */
+const inKind = ({ binding }: AuthContext, decision: Decision): Decision =>
+  decision.ok || binding?.jkt === undefined
+    ? decision
+    : Object.freeze({ ...decision, error: underDpop(decision.error) });
+
 export function createDecider({ settings, feed, lifetimeOf }: DeciderDeps): Decider {
   /**
    * The decision about a context whose token has ended since it was checked; it may be held for
@@ -40,7 +47,7 @@ export function createDecider({ settings, feed, lifetimeOf }: DeciderDeps): Deci
   }
 
   const decideNow = (context: AuthContext, requirement: ParsedRequirement): Decision =>
-    refuseEnded(context) ?? decide(context, requirement, settings.now());
+    inKind(context, refuseEnded(context) ?? decide(context, requirement, settings.now()));
 
   return {
     decide: decideNow,
@@ -51,7 +58,8 @@ export function createDecider({ settings, feed, lifetimeOf }: DeciderDeps): Deci
       if (requirement.check === undefined || isFinal) return decision;
       const refusal = await runCheck(requirement.check, context, operation);
       // The token may have ended while somebody was asked.
-      return refusal === undefined ? (refuseEnded(context) ?? decision) : refuseFor(refusal);
+      const ended = refusal === undefined ? refuseEnded(context) : refuseFor(refusal);
+      return ended === undefined ? decision : inKind(context, ended);
     },
   };
 }

@@ -10,14 +10,23 @@ export {
   type AuthErrorDetails,
   type AuthReason,
 } from './auth-error.js';
+export type { Binding, ProofInput } from './binding.js';
 export type { AuthErrorBody, ChallengeHints, ChallengeResponse } from './challenge.js';
 export type { Check, EvaluationRequest } from './check-hook.js';
 export type { Actor, AuthContext, User } from './context.js';
 export type { Decision, Missing } from './decide.js';
+export type { DpopRequest } from './dpop.js';
+export {
+  createDpopNonces,
+  type DpopNonceOptions,
+  type DpopNonces,
+} from './dpop-nonce.js';
+export type { DpopAlg, DpopOptions } from './dpop-options.js';
 export type { AuthEvent, EventCaller, OnAuthEvent, Operation } from './events.js';
 export type { HttpInput } from './http-input.js';
 export type { McpAuthInfo } from './mcp-auth-info.js';
 export type { VerifierOptions } from './options.js';
+export { createReplayStore, type ReplayStore, type ReplayStoreOptions } from './replay.js';
 export type { ReportCredentials, ReportedDecision } from './report.js';
 export type { ChainRule, ParsedRequirement, Requirement } from './requirement.js';
 export type { ProtectedResourceMetadata } from './resource-metadata.js';

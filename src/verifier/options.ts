@@ -6,7 +6,9 @@ import {
   type PrincipalKind,
   parseSecureUrl,
 } from '../protocol/index.js';
+import { checkDpopOptions, type DpopOptions } from './dpop-options.js';
 import type { OnAuthEvent } from './events.js';
+import type { HttpInput } from './http-input.js';
 import type { ReportCredentials } from './report.js';
 
 export interface VerifierOptions {
@@ -26,6 +28,13 @@ export interface VerifierOptions {
   readonly actDepthMax?: number | undefined;
   /** Allowed difference between clocks; default 5, at most 60. */
   readonly clockToleranceSeconds?: number | undefined;
+  /** Tokens bound to a key by DPoP are taken with their proof; how, and whether others are taken. */
+  readonly dpop?: DpopOptions | undefined;
+  /**
+   * The client's certificate of a request, for tokens bound to one (RFC 8705 §3): DER, PEM, or its
+   * SHA-256 thumbprint in base64url. From the TLS connection, or from a header only your proxy sets.
+   */
+  readonly clientCertificate?: ((input: HttpInput) => Uint8Array | string | undefined) | undefined;
   /** Keys of the issuer given once and for all; default: found by discovery and kept current. */
   readonly jwks?: JSONWebKeySet | undefined;
   /** How keys found by discovery are kept. */
@@ -100,7 +109,7 @@ function checkCredentials(
  */
 export function checkOptions(options: VerifierOptions) {
   checkIdentifiers(options);
-  const { jwksCache = {}, accept = KINDS, scopes = [] } = options;
+  const { jwksCache = {}, accept = KINDS, scopes = [], now = Date.now } = options;
   const forever = Number.MAX_SAFE_INTEGER;
   for (const kind of accept) oneOf<string>('accept', kind, KINDS);
   if (accept.length === 0) throw new TypeError('accept names at least one kind of caller');
@@ -120,6 +129,8 @@ export function checkOptions(options: VerifierOptions) {
       0,
       CLOCK_TOLERANCE_MAX_SECONDS,
     ),
+    dpop: checkDpopOptions(options.dpop ?? {}, { resource: options.resource, now }),
+    clientCertificate: options.clientCertificate,
     jwks: options.jwks,
     cooldownSeconds: within('cooldownSeconds', jwksCache.cooldownSeconds ?? 30, 1, forever),
     maxAgeSeconds: within('maxAgeSeconds', jwksCache.maxAgeSeconds ?? 600, 1, forever),
@@ -136,6 +147,6 @@ export function checkOptions(options: VerifierOptions) {
     report: checkCredentials('report', options.report),
     onEvent: options.onEvent,
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
-    now: options.now ?? Date.now,
+    now,
   });
 }

@@ -10,6 +10,9 @@ export interface ProtectedResourceMetadata {
   readonly bearer_methods_supported: readonly string[];
   readonly scopes_supported?: readonly string[];
   readonly resource_name?: string;
+  readonly dpop_signing_alg_values_supported?: readonly string[];
+  readonly dpop_bound_access_tokens_required?: true;
+  readonly tls_client_certificate_bound_access_tokens?: true;
 }
 
 /** Where the document is: the path-inserted URL that challenges name (RFC 9728 §3.1). */
@@ -27,6 +30,9 @@ export function buildResourceMetadata(facts: {
   readonly issuer: string;
   readonly scopes: readonly string[];
   readonly name?: string | undefined;
+  readonly dpopAlgorithms: readonly string[];
+  readonly dpopRequired: boolean;
+  readonly certificates: boolean;
 }): ProtectedResourceMetadata {
   const scopes = formatScope(facts.scopes.filter((scope) => scope !== 'offline_access'));
   return {
@@ -35,5 +41,8 @@ export function buildResourceMetadata(facts: {
     bearer_methods_supported: ['header'],
     ...(scopes === '' ? {} : { scopes_supported: scopes.split(' ') }),
     ...(facts.name === undefined ? {} : { resource_name: facts.name }),
+    dpop_signing_alg_values_supported: facts.dpopAlgorithms,
+    ...(facts.dpopRequired ? { dpop_bound_access_tokens_required: true } : {}),
+    ...(facts.certificates ? { tls_client_certificate_bound_access_tokens: true } : {}),
   };
 }

@@ -2,12 +2,13 @@
 import { createAcknowledger } from './acknowledger.js';
 import type { Verifier } from './api.js';
 import { AuthError } from './auth-error.js';
+import { authenticate } from './authenticate.js';
+import type { ProofInput } from './binding.js';
 import { toChallenge } from './challenge.js';
 import { checkToken } from './check.js';
 import type { AuthContext } from './context.js';
 import { createDecider } from './decider.js';
 import { createRevocationFeed, type RevocationFeed } from './feed.js';
-import { bearerToken } from './http-input.js';
 import { createKeySource } from './keys.js';
 import { createLifetimes, type Lifetime, type Lifetimes } from './lifetimes.js';
 import { toMcpAuthInfo } from './mcp-auth-info.js';
@@ -23,7 +24,7 @@ import {
 /**
  * Creates a verifier of one issuer's access tokens for one resource.
  *
- * Fetches nothing before its first use. Does not check DPoP or mTLS: a bound token is refused.
+ * Fetches nothing before its first use. Reads no body, no cookie, and no forwarded header.
  *
  * @throws TypeError when an option would make it unsafe
  */
@@ -37,14 +38,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const keys = createKeySource({ ...settings, signal: ended.signal });
   const contexts = new WeakMap<object, Lifetime>();
 
-  async function check(token: string): Promise<AuthContext> {
+  async function check(token: string, proof: ProofInput = {}): Promise<AuthContext> {
     if (ended.signal.aborted) throw new AuthError('verifier_closed');
     const deps = { settings, keyFor: keys.keyFor, feed, lifetimes };
-    const { context, lifetime } = await checkToken(token, deps);
+    const { context, lifetime } = await checkToken(token, proof, deps);
     contexts.set(context, lifetime);
     return context;
   }
-  const verify = (token: string) => recorder.observe(() => check(token));
+  const verify = (token: string, proof?: ProofInput) => recorder.observe(() => check(token, proof));
 
   const { decide, decideCall } = createDecider({
     settings,
@@ -57,7 +58,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     resource,
     ...describe(settings),
     verify,
-    authenticate: (input) => recorder.observe(async () => check(bearerToken(input))),
+    authenticate: (input) => recorder.observe(() => authenticate(input, settings, check)),
     async authorize(context, requirement, operation) {
       const parsed = parseRequirement(requirement);
       const decision = await decideCall(context, parsed, operation);
@@ -103,15 +104,19 @@ function createFeed(
 function describe(
   settings: VerifierSettings,
 ): Pick<Verifier, 'metadataPaths' | 'challenge' | 'protectedResourceMetadata'> {
-  const { resource, issuer, resourceName: name } = settings;
+  const { resource, issuer, resourceName: name, dpop, clientCertificate } = settings;
   const metadataUrl = resourceMetadataUrl(resource);
+  const bindings = { dpopAlgorithms: dpop.algorithms, dpopRequired: dpop.required };
   return {
     metadataPaths: resourceMetadataPaths(resource),
-    challenge: (error, hints) =>
-      toChallenge(error, metadataUrl, { scope: hints?.scope ?? settings.scopes }),
+    challenge: (error, hints) => {
+      const facts = { metadataUrl, ...bindings };
+      return toChallenge(error, facts, { scope: hints?.scope ?? settings.scopes });
+    },
     protectedResourceMetadata(hints) {
       const scopes = [...settings.scopes, ...(hints?.scope ?? [])];
-      return buildResourceMetadata({ resource, issuer, scopes, name });
+      const certificates = clientCertificate !== undefined;
+      return buildResourceMetadata({ resource, issuer, scopes, name, ...bindings, certificates });
     },
   };
 }

@@ -200,6 +200,7 @@ describe('VF9 protected resource metadata, and preflights', () => {
       authorization_servers: [world.issuer.issuer],
       bearer_methods_supported: ['header'],
       scopes_supported: ['files:read'],
+      dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
     });
   });
 

@@ -190,7 +190,7 @@ describe('VF10, VF11: exactly one Authorization header', () => {
     ],
     ['a space in the token', async () => ({ authorization: 'Bearer a b' }), 'header_malformed'],
     ['Basic', async () => ({ authorization: 'Basic YTpi' }), 'scheme_unsupported'],
-    ['DPoP', async () => ({ authorization: 'DPoP abc' }), 'scheme_unsupported'],
+    ['Digest', async () => ({ authorization: 'Digest abc' }), 'scheme_unsupported'],
     [
       'two values',
       async () => ({ authorization: [await bearer(), 'Bearer x'] }),

@@ -9,6 +9,7 @@ export const CORS_HEADERS = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': joined([
     'WWW-Authenticate',
+    'DPoP-Nonce',
     'Mcp-Session-Id',
     'MCP-Protocol-Version',
     'Retry-After',

@@ -46,7 +46,8 @@ function combine(errors: readonly AuthError[]): AuthError | undefined {
     errors.find(({ code }) => code === SIGN_IN);
   if (final !== undefined || errors.length <= 1) return final ?? errors[0];
   const scope = errors.flatMap((error) => error.scope ?? []);
-  return new AuthError(errors[0]?.reason ?? 'token_scope_missing', { scope });
+  const scheme = errors[0]?.scheme;
+  return new AuthError(errors[0]?.reason ?? 'token_scope_missing', { scope, scheme });
 }
 
 export function createJudge(verifier: Verifier, policy: ToolPolicy): Judge {
