@@ -1,4 +1,5 @@
 /** What a verifier can do. The upper half is for servers, the lower for adapters such as `./mcp`. */
+import type { AskBroker } from './ask-broker.js';
 import type { AuthError } from './auth-error.js';
 import type { ProofInput } from './binding.js';
 import type { ChallengeHints, ChallengeResponse } from './challenge.js';
@@ -74,6 +75,8 @@ export interface Verifier {
     decision: Decision,
     operation?: Operation,
   ): void;
+  /** For adapters: asks the broker as this server's own client; undefined without one. */
+  readonly askBroker: AskBroker;
   /** For adapters: tells an observation of theirs to `onEvent`. */
   emit(event: AuthEvent): void;
   /** For adapters: milliseconds since the epoch. */

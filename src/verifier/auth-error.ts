@@ -84,6 +84,7 @@ const REASONS = {
   sign_in_too_old: ['insufficient_user_authentication', 'The user must sign in again for this.'],
 
   tool_unknown: ['access_denied', 'There is no such tool here.'],
+  task_unknown: ['access_denied', 'There is no such task here.'],
   method_refused: ['access_denied', 'This method is not offered here.'],
   check_refused: ['access_denied', 'The policy of this server does not allow this.'],
   session_foreign: ['access_denied', 'The session belongs to another caller.'],
@@ -92,6 +93,10 @@ const REASONS = {
   feed_stale: ['temporarily_unavailable', 'Revocations cannot be read at the moment.'],
   replay_unavailable: ['temporarily_unavailable', 'DPoP proofs cannot be checked at the moment.'],
   check_failed: ['temporarily_unavailable', 'The policy of this server cannot be asked now.'],
+  policy_unavailable: [
+    'temporarily_unavailable',
+    'The rules of this server cannot be read at the moment.',
+  ],
   verifier_closed: ['temporarily_unavailable', 'The server is shutting down.'],
 } as const satisfies Record<string, readonly [AuthErrorCode, string]>;
 

@@ -30,8 +30,9 @@ const refuse = (error: AuthError, missing: Missing = NOTHING_MISSING, stepUp = f
   Object.freeze({ ok: false, error, missing, stepUp });
 
 /** The decision about something that nobody may do here. */
-export const refuseUnknown = (reason: 'tool_unknown' | 'method_refused'): Decision =>
-  refuse(new AuthError(reason));
+export const refuseUnknown = (
+  reason: 'tool_unknown' | 'task_unknown' | 'method_refused',
+): Decision => refuse(new AuthError(reason));
 
 /** The decision that follows from an error about the caller as such. */
 export const refuseFor = (error: AuthError): Decision => refuse(error);

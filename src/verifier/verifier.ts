@@ -1,6 +1,7 @@
 /** Puts the parts of a verifier together. */
 import { createAcknowledger } from './acknowledger.js';
 import type { Verifier } from './api.js';
+import { createAskBroker } from './ask-broker.js';
 import { AuthError } from './auth-error.js';
 import { authenticate } from './authenticate.js';
 import type { ProofInput } from './binding.js';
@@ -83,6 +84,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     decide,
     decideCall,
     record: recorder.record,
+    askBroker: createAskBroker(settings),
     emit: recorder.emit,
     now,
   });

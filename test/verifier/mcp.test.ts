@@ -148,12 +148,39 @@ describe('JSON-RPC bodies', () => {
     expect(response.status).toBe(200);
   });
 
-  it('decides by the body, whatever Mcp-Name and Mcp-Method say', async () => {
-    const headers = { 'mcp-method': 'tools/list', 'mcp-name': 'read_file' };
+  it.each([
+    ['Mcp-Method', { 'mcp-method': 'tools/list' }],
+    ['Mcp-Name', { 'mcp-name': 'delete_file' }],
+    ['Mcp-Name', { 'mcp-name': `=?base64?${btoa('delete_file')}?=` }],
+    ['Mcp-Name', { 'mcp-name': '=?base64?/w==?=' }],
+  ])('refuses a body that its %s contradicts: somebody on the way may have believed it', async (header, headers) => {
     const token = await world.issuer.delegatedToken();
-    const response = await world.post(call('delete_file'), token, headers);
-    expect(response.status).toBe(403);
-    await response.text();
+    const before = [...world.executed];
+    const response = await world.post(call('read_file'), token, headers);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({
+      jsonrpc: '2.0',
+      id: 1,
+      error: { code: -32020, message: `the header ${header} says something else than the body` },
+    });
+    expect(world.executed).toEqual(before);
+  });
+
+  it('serves a body that its headers repeat, plain or in base64', async () => {
+    const token = await world.issuer.delegatedToken();
+    for (const name of ['read_file', `=?base64?${btoa('read_file')}?=`]) {
+      const headers = { 'mcp-method': 'tools/call', 'mcp-name': name };
+      expect((await world.post(call('read_file'), token, headers)).status).toBe(200);
+    }
+  });
+
+  it('lets no header speak for a batch, and none for a refused call', async () => {
+    const token = await world.issuer.delegatedToken();
+    const headers = { 'mcp-method': 'tools/call', 'mcp-name': 'read_file' };
+    const batch = [call('read_file', 1), call('delete_file', 2)];
+    expect((await world.post(batch, token, headers)).status).toBe(400);
+    const alone = { 'mcp-method': 'tools/call', 'mcp-name': 'delete_file' };
+    expect((await world.post(call('delete_file'), token, alone)).status).toBe(403);
   });
 
   it.each([

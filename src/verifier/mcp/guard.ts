@@ -1,12 +1,20 @@
 /** One guard for one MCP server: the HTTP edge, and the check in process behind it. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Verifier } from '../api.js';
 import type { AuthContext } from '../context.js';
-import { createJudge, type Judge } from './judge.js';
-import { type NodeMcpHandler, nodeListener } from './node.js';
+import { createCors } from './cors.js';
+import { createEdge, type EdgeDeps } from './edge.js';
+import { type FetchHandler, type FetchMcpHandler, fetchHandler } from './fetch.js';
+import { compareTools, listTools, publishTools } from './inventory.js';
+import { createJudge } from './judge.js';
+import { type NodeListener, type NodeMcpHandler, nodeListener } from './node.js';
 import type { ToolPolicy } from './policy.js';
-import { createSessionOwners } from './sessions.js';
-import { type GuardedTransport, guardTransport, type TransportLike } from './transport.js';
+import { createOwners } from './sessions.js';
+import {
+  type GuardedTransport,
+  guardTransport,
+  type TransportDeps,
+  type TransportLike,
+} from './transport.js';
 
 /** What the MCP SDKs accept themselves. */
 const BODY_MAX_BYTES = 4 * 1024 * 1024;
@@ -14,6 +22,8 @@ const BODY_MAX_BYTES = 4 * 1024 * 1024;
 export interface ProtectOptions {
   /** Longest request body; default 4 MiB. */
   readonly maxBodyBytes?: number | undefined;
+  /** Origins of the web pages that are served; default all. Requests of no page always are. */
+  readonly origins?: readonly string[] | undefined;
 }
 
 export interface TransportOptions {
@@ -24,14 +34,22 @@ export interface TransportOptions {
 /** An SDK's `McpServer` or `Server`. */
 export interface ConnectableServer {
   connect(transport: GuardedTransport): Promise<void>;
+  close(): Promise<void>;
 }
+
+/** How to make a server, as v2's `createMcpHandler` and `serveStdio` take it. */
+export type ServerFactory<Context, Server> = (context: Context) => Server | Promise<Server>;
 
 export interface McpGuard<Tool extends string = string> {
   /**
    * A request listener that answers metadata and preflights, authenticates, decides every message
    * of the body, and only then calls `handler` with `req.auth` and the parsed body.
    */
-  node(handler: NodeMcpHandler): (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+  node(handler: NodeMcpHandler): NodeListener;
+  /** The same for `Request` and `Response`; `handler` gets `{ authInfo, parsedBody }` beside. */
+  fetch(handler: FetchMcpHandler): FetchHandler;
+  /** Whether a path is the resource's own or its metadata's: what an application hands over. */
+  serves(pathname: string): boolean;
   /** A transport for the server to connect to; requests go to the inner one as before. */
   transport(inner: TransportLike, options?: TransportOptions): GuardedTransport;
   /** Connects a server through {@link McpGuard.transport}. */
@@ -40,6 +58,17 @@ export interface McpGuard<Tool extends string = string> {
     inner: TransportLike,
     options?: TransportOptions,
   ): Promise<void>;
+  /** A factory of servers that connect through {@link McpGuard.transport}, whoever connects them. */
+  factory<Context, Server extends ConnectableServer>(
+    make: ServerFactory<Context, Server>,
+    options?: TransportOptions,
+  ): (context: Context) => Promise<Server>;
+  /**
+   * Looks a server over before the first request: its tools against the policy, and their inventory
+   * to the broker, if the verifier has a client. The first connection does the same.
+   * @throws TypeError naming tools without policy and policies without tool
+   */
+  start<Context>(make: ServerFactory<Context, ConnectableServer>): Promise<void>;
   /**
    * Who is calling, inside a tool handler.
    * @param extra what the SDK hands to the handler beside the arguments
@@ -47,7 +76,7 @@ export interface McpGuard<Tool extends string = string> {
    */
   context(extra: unknown): AuthContext;
   /**
-   * Compares the policy with the tools there are. Call it at start.
+   * Compares the policy with the tools there are, for servers that cannot list them without a caller.
    * @throws TypeError naming tools without policy and policies without tool
    */
   checkTools(names: Iterable<string>): void;
@@ -62,69 +91,134 @@ function authInfoOf(extra: unknown): object | undefined {
   return given?.authInfo ?? given?.http?.authInfo;
 }
 
+/** Who calls, by what an SDK hands on beside a message. */
+function createCallers(verifier: Verifier) {
+  const recorded = new WeakSet<object>();
+  return {
+    markRecorded: (info: object): void => void recorded.add(info),
+    wasRecorded: (extra: unknown): boolean => recorded.has(authInfoOf(extra) ?? {}),
+    contextOf(extra: unknown): AuthContext | undefined {
+      const info = authInfoOf(extra) as { extra?: { context?: unknown } } | undefined;
+      const context = info?.extra?.context;
+      return verifier.issued(context) ? context : undefined;
+    },
+  };
+}
+
+/** A transport nobody speaks through, to look a server over. */
+const NOWHERE: TransportLike = {
+  start: async () => {},
+  send: async () => {},
+  close: async () => {},
+};
+
+/** Looks the server over, once: every later connection goes by what the first has shown. */
+function createStartCheck(verifier: Verifier, policy: ToolPolicy) {
+  let checked: Promise<void> | undefined;
+  let published: Promise<void> | undefined;
+  async function check(ask: Parameters<TransportDeps['beforeStart']>[0]): Promise<void> {
+    const tools = await listTools(ask);
+    // What is kept at the broker may be behind the server: new tools are refused, and shown there.
+    if (policy.load === undefined)
+      compareTools(
+        tools.map(({ name }) => name),
+        policy,
+      );
+    published = publishTools(verifier, tools);
+  }
+  return {
+    beforeStart: (ask: Parameters<TransportDeps['beforeStart']>[0]): Promise<void> => {
+      checked ??= check(ask).catch((error: unknown) => {
+        checked = undefined;
+        throw error;
+      });
+      return checked;
+    },
+    isUnderWay: () => checked !== undefined,
+    /** Somebody has compared by hand. */
+    done: () => {
+      checked ??= Promise.resolve();
+    },
+    published: async () => published,
+  };
+}
+
+/** The ways in over HTTP. */
+function edges(
+  deps: Omit<EdgeDeps, 'sessions' | 'cors'>,
+  { maxBodyBytes: bodyMaxBytes = BODY_MAX_BYTES, origins }: ProtectOptions,
+): Pick<McpGuard, 'node' | 'fetch' | 'serves'> {
+  if (!(bodyMaxBytes > 0)) throw new TypeError('maxBodyBytes is a positive number');
+  const { verifier } = deps;
+  const sessions = createOwners();
+  const edge = createEdge({ ...deps, sessions, cors: createCors(origins) });
+  const paths = new Set([...verifier.metadataPaths, new URL(verifier.resource).pathname]);
+  return {
+    node: (handler) => nodeListener({ verifier, edge, sessions, bodyMaxBytes }, handler),
+    fetch: (handler) => fetchHandler({ verifier, edge, sessions, bodyMaxBytes }, handler),
+    serves: (pathname) => paths.has(pathname),
+  };
+}
+
 /**
  * Protects an MCP server by a policy. Nothing is allowed that the policy does not name.
  *
- * Does not look at tool arguments, `Mcp-Method` or `Mcp-Name` headers (the body decides), and does
- * not check the `Host` or `Origin` of requests: a token is needed wherever they come from.
+ * Does not look at tool arguments, nor at the `Host` of requests: a token is needed wherever they
+ * come from. `Mcp-Method` and `Mcp-Name` decide nothing; what contradicts the body is refused.
  */
 export function protectMcpServer<Tool extends string>(
   verifier: Verifier,
   policy: ToolPolicy<Tool>,
   options: ProtectOptions = {},
 ): McpGuard<Tool> {
-  const bodyMaxBytes = options.maxBodyBytes ?? BODY_MAX_BYTES;
-  if (!(bodyMaxBytes > 0)) throw new TypeError('maxBodyBytes is a positive number');
-  const judge: Judge = createJudge(verifier, policy);
-  const sessions = createSessionOwners();
-  const recorded = new WeakSet<object>();
-
-  function contextOf(extra: unknown): AuthContext | undefined {
-    const info = authInfoOf(extra) as { extra?: { context?: unknown } } | undefined;
-    const context = info?.extra?.context;
-    return verifier.issued(context) ? context : undefined;
-  }
-  function wasRecorded(extra: unknown): boolean {
-    const info = authInfoOf(extra);
-    return info !== undefined && recorded.has(info);
-  }
-  const transport: McpGuard['transport'] = (inner, { context } = {}) =>
-    guardTransport(inner, {
+  const tasks = createOwners();
+  const judge = createJudge({ verifier, policy, tasks });
+  const callers = createCallers(verifier);
+  const startCheck = createStartCheck(verifier, policy);
+  const transport: McpGuard['transport'] = (inner, { context: fixed } = {}) => {
+    const { beforeStart } = startCheck;
+    return guardTransport(inner, {
       verifier,
       judge,
-      contextOf,
-      wasRecorded,
-      hasPolicy: (tool) => policy.tools.has(tool),
-      fixed: context,
+      policy,
+      tasks,
+      ...callers,
+      fixed,
+      beforeStart,
     });
-
+  };
+  async function lookOver<Context>(make: ServerFactory<Context, ConnectableServer>) {
+    // As v2 makes the servers it only looks at.
+    const server = await make({ era: 'legacy' } as Context);
+    await server.connect(transport(NOWHERE));
+    await server.close();
+  }
   return Object.freeze<McpGuard<Tool>>({
     policy,
-    node: (handler) =>
-      nodeListener(
-        {
-          verifier,
-          policy,
-          judge,
-          sessions,
-          bodyMaxBytes,
-          markRecorded: (info) => void recorded.add(info),
-        },
-        handler,
-      ),
+    ...edges({ verifier, policy, judge, markRecorded: callers.markRecorded }, options),
     transport,
     connect: (server, inner, given) => server.connect(transport(inner, given)),
+    factory: (make, given) => async (context) => {
+      // Here, since a server made for one request may answer nothing but that.
+      if (!startCheck.isUnderWay()) await lookOver(make);
+      const server = await make(context);
+      const connect = server.connect.bind(server);
+      // Whoever connects it, hands over a bare transport.
+      server.connect = (inner: TransportLike) => connect(transport(inner, given));
+      return server;
+    },
+    async start(make) {
+      await lookOver(make);
+      await startCheck.published();
+    },
     context(extra) {
-      const context = contextOf(extra);
+      const context = callers.contextOf(extra);
       if (context === undefined) throw new TypeError('this call did not come through the guard');
       return context;
     },
     checkTools(names) {
-      const there = new Set(names);
-      const bare = [...there].filter((name) => !policy.tools.has(name));
-      const idle = policy.toolNames.filter((name) => !there.has(name));
-      if (bare.length > 0) throw new TypeError(`tools without a policy: ${bare.join(', ')}`);
-      if (idle.length > 0) throw new TypeError(`policies without a tool: ${idle.join(', ')}`);
+      compareTools(names, policy);
+      startCheck.done();
     },
   });
 }

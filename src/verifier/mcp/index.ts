@@ -3,13 +3,23 @@
  * any generation of the TypeScript SDK: only its public shapes are used, nothing of it is imported.
  */
 export {
+  expressMcp,
+  type HonoContextLike,
+  honoMcp,
+  type KoaContextLike,
+  koaMcp,
+} from './adapters.js';
+export type { AdmittedRequest, FetchHandler, FetchMcpHandler } from './fetch.js';
+export {
   type ConnectableServer,
   type McpGuard,
   type ProtectOptions,
   protectMcpServer,
+  type ServerFactory,
   type TransportOptions,
 } from './guard.js';
-export type { NodeMcpHandler } from './node.js';
+export { type ToolDefinition, toolHash } from './inventory.js';
+export type { NodeListener, NodeMcpHandler } from './node.js';
 export {
   defineToolPolicy,
   type ListMode,

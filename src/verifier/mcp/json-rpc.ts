@@ -15,8 +15,16 @@ export interface JsonRpcMessage {
   readonly error?: unknown;
 }
 
-/** JSON-RPC 2.0 §5.1. */
-export const RPC_ERROR = { parse: -32700, invalidRequest: -32600, refused: -32003 } as const;
+/** JSON-RPC 2.0 §5.1, and MCP's own. */
+export const RPC_ERROR = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  internal: -32603,
+  refused: -32003,
+  /** MCP 2026-07-28: headers that say something else than the body. */
+  headerMismatch: -32020,
+} as const;
 
 export type ParsedBody =
   | { readonly messages: readonly JsonRpcMessage[]; readonly body: unknown }
@@ -69,10 +77,10 @@ export function parseBody(text: string): ParsedBody {
   }
 }
 
-/** The tool a `tools/call` names; `undefined` when it names none. */
-export function toolName({ params }: JsonRpcMessage): string | undefined {
-  const name = params?.name;
-  return typeof name === 'string' ? name : undefined;
+/** A member of `params` that is text; `undefined` when it is not there. */
+export function textParam({ params }: JsonRpcMessage, member: string): string | undefined {
+  const value = params !== undefined && Object.hasOwn(params, member) ? params[member] : undefined;
+  return typeof value === 'string' ? value : undefined;
 }
 
 export const rpcError = (id: RequestId | null, code: number, message: string, data?: unknown) => ({

@@ -5,9 +5,10 @@ import { AuthError } from '../auth-error.js';
 import type { AuthContext } from '../context.js';
 import { type Decision, refuseUnknown } from '../decide.js';
 import { type ParsedRequirement, parseRequirement } from '../requirement.js';
-import { type JsonRpcMessage, toolName } from './json-rpc.js';
-import { methodClass } from './methods.js';
+import { type JsonRpcMessage, textParam } from './json-rpc.js';
+import { type MethodRule, methodRule, type Noun } from './methods.js';
 import type { ToolPolicy } from './policy.js';
+import type { Owners } from './sessions.js';
 
 export interface Judge {
   /**
@@ -21,8 +22,15 @@ export interface Judge {
     messages: readonly JsonRpcMessage[],
     alreadyTold?: boolean,
   ): Promise<AuthError | undefined>;
-  /** Whether `tools/list` shows this tool to this caller. */
-  isListed(context: AuthContext, tool: string): boolean;
+  /** Whether a list shows this tool, prompt or resource to this caller. */
+  isListed(context: AuthContext, noun: Noun, name: string): boolean;
+}
+
+export interface JudgeDeps {
+  readonly verifier: Verifier;
+  readonly policy: ToolPolicy;
+  /** Who created which task. */
+  readonly tasks: Owners;
 }
 
 interface Judgement {
@@ -31,8 +39,14 @@ interface Judgement {
   readonly tool: string | undefined;
 }
 
+/** What is demanded for a message; or why nobody may send it. */
+type Demand =
+  | { readonly requirement: ParsedRequirement; readonly tool?: string | undefined }
+  | { readonly refused: Decision; readonly tool?: string | undefined };
+
 const ALLOWED: Decision = Object.freeze({ ok: true });
 const NOTHING = parseRequirement({ all: [] });
+const METHOD_REFUSED = { refused: refuseUnknown('method_refused') };
 
 const SIGN_IN = 'insufficient_user_authentication';
 
@@ -50,25 +64,54 @@ function combine(errors: readonly AuthError[]): AuthError | undefined {
   return new AuthError(errors[0]?.reason ?? 'token_scope_missing', { scope, scheme });
 }
 
-export function createJudge(verifier: Verifier, policy: ToolPolicy): Judge {
+/** What the policy demands for one message of this caller. */
+function demandOf(
+  { policy, tasks }: JudgeDeps,
+  context: AuthContext,
+  message: JsonRpcMessage,
+): Demand {
+  const method = message.method ?? '';
+  const rule = methodRule(method);
+  if (rule === undefined) return METHOD_REFUSED;
+  if (rule.kind === 'open') return { requirement: NOTHING };
+  if ('noun' in rule && policy.rulesFor(rule.noun) !== undefined)
+    return demandOfNoun(policy, rule, message);
+  const requirement = policy.methods.get(method);
+  if (requirement === undefined) return METHOD_REFUSED;
+  const task = rule.kind === 'task' ? textParam(message, 'taskId') : undefined;
+  // A task is whose call it is: of somebody else's not even the existence is told (MCP tasks).
+  if (task !== undefined && !tasks.owns(task, context))
+    return { refused: refuseUnknown('task_unknown') };
+  return { requirement };
+}
+
+function demandOfNoun(
+  policy: ToolPolicy,
+  rule: Extract<MethodRule, { readonly noun: Noun }>,
+  message: JsonRpcMessage,
+): Demand {
+  if (rule.kind === 'list') return { requirement: NOTHING };
+  const name = textParam(message, rule.by) ?? '';
+  const tool = rule.noun === 'tools' ? name : undefined;
+  const requirement = policy.requirementOf(rule.noun, name);
+  if (requirement !== undefined) return { requirement, tool };
+  return { refused: refuseUnknown(tool === undefined ? 'method_refused' : 'tool_unknown'), tool };
+}
+
+export function createJudge(deps: JudgeDeps): Judge {
+  const { verifier, policy } = deps;
   async function judge(
     context: AuthContext,
     message: JsonRpcMessage,
   ): Promise<Judgement | undefined> {
     // Answers to the server's own requests ask for nothing.
     if (message.method === undefined) return undefined;
-    const kind = methodClass(message.method);
-    if (kind === 'open' || kind === 'list') {
-      const decision = verifier.decide(context, NOTHING);
-      return { decision, requirement: NOTHING, tool: undefined };
-    }
-    const tool = kind === 'call' ? (toolName(message) ?? '') : undefined;
-    const requirement =
-      tool === undefined ? policy.methods.get(message.method) : policy.tools.get(tool);
-    if (requirement === undefined) {
-      const decision = refuseUnknown(tool === undefined ? 'method_refused' : 'tool_unknown');
-      return { decision, requirement: NOTHING, tool };
-    }
+    const demand = demandOf(deps, context, message);
+    const { tool } = demand;
+    if ('refused' in demand) return { decision: demand.refused, requirement: NOTHING, tool };
+    const { requirement } = demand;
+    if (requirement === NOTHING)
+      return { decision: verifier.decide(context, NOTHING), requirement, tool };
     const args = tool === undefined ? message.params : message.params?.arguments;
     const operation = { tool: tool ?? message.method, args };
     const decision = await verifier.decideCall(context, requirement, operation);
@@ -77,6 +120,7 @@ export function createJudge(verifier: Verifier, policy: ToolPolicy): Judge {
 
   return {
     async refusal(context, messages, alreadyTold = false) {
+      await policy.load?.();
       const judgements = await Promise.all(messages.map((message) => judge(context, message)));
       const judged = judgements.filter((judgement) => judgement !== undefined);
       const errors = judged.flatMap(({ decision }) => (decision.ok ? [] : [decision.error]));
@@ -87,8 +131,8 @@ export function createJudge(verifier: Verifier, policy: ToolPolicy): Judge {
       }
       return combine(errors);
     },
-    isListed(context, tool) {
-      const requirement = policy.tools.get(tool);
+    isListed(context, noun, name) {
+      const requirement = policy.requirementOf(noun, name);
       if (requirement === undefined) return false;
       const decision = policy.list === 'all' ? ALLOWED : verifier.decide(context, requirement);
       if (decision.ok) return true;

@@ -1,16 +1,11 @@
-/** The HTTP edge for Node: everything is decided here, before any MCP server sees the request. */
+/** The edge for Node's own servers, and the frameworks that stand on them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Verifier } from '../api.js';
-import { AuthError } from '../auth-error.js';
 import type { AuthContext } from '../context.js';
-import { type McpAuthInfo, toMcpAuthInfo } from '../mcp-auth-info.js';
-import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.js';
-import { parseBody, readMessages, rpcError } from './json-rpc.js';
-import type { Judge } from './judge.js';
-import type { ToolPolicy } from './policy.js';
-import type { SessionOwners } from './sessions.js';
-
-const SESSION_HEADER = 'mcp-session-id';
+import type { McpAuthInfo } from '../mcp-auth-info.js';
+import { type Admitted, type Edge, type EdgeAnswer, EVENT_STREAM, SESSION_HEADER } from './edge.js';
+import { parseBody, readMessages } from './json-rpc.js';
+import type { Owners } from './sessions.js';
 
 /** Gets the request with `auth` set, and the body that was decided on; the stream is used up. */
 export type NodeMcpHandler = (
@@ -19,28 +14,22 @@ export type NodeMcpHandler = (
   parsedBody: unknown,
 ) => unknown;
 
+export type NodeListener = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+
 export interface NodeDeps {
   readonly verifier: Verifier;
-  readonly policy: ToolPolicy;
-  readonly judge: Judge;
-  readonly sessions: SessionOwners;
+  readonly edge: Edge;
+  readonly sessions: Owners;
   readonly bodyMaxBytes: number;
-  /** Remembers that calls under this info were recorded at the edge. */
-  readonly markRecorded: (info: McpAuthInfo) => void;
 }
 
-function sendJson(
-  res: ServerResponse,
-  status: number,
-  body: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  const text = JSON.stringify(body);
-  const length = String(new TextEncoder().encode(text).byteLength);
+function send(res: ServerResponse, { status, headers, body }: EdgeAnswer): void {
+  const text = body === undefined ? '' : JSON.stringify(body);
   res.writeHead(status, {
-    'content-type': 'application/json',
-    'cache-control': 'no-store',
-    'content-length': length,
+    ...(body === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'cache-control': 'no-store' }),
+    'content-length': String(new TextEncoder().encode(text).byteLength),
     ...headers,
   });
   res.end(text);
@@ -67,22 +56,17 @@ async function readBody(req: IncomingMessage, bodyMaxBytes: number) {
   return text === undefined ? undefined : parseBody(text);
 }
 
-function singleHeader(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name];
-  return Array.isArray(value) ? value.join(',') : value;
-}
-
 /** A stream ends with the token that opened it: at its expiry, or when it is revoked. */
 function endWithToken(res: ServerResponse, context: AuthContext, verifier: Verifier): void {
   const release = verifier.onEnd(context, () => {
     const type = String(res.getHeader('content-type') ?? '');
-    if (res.headersSent && type.startsWith('text/event-stream')) res.end();
+    if (res.headersSent && type.startsWith(EVENT_STREAM)) res.end();
   });
   res.once('close', release);
 }
 
 /** Learns the session a response opens, at the moment its head is written. */
-function watchSession(res: ServerResponse, context: AuthContext, sessions: SessionOwners): void {
+function watchSession(res: ServerResponse, context: AuthContext, sessions: Owners): void {
   const writeHead = res.writeHead.bind(res) as (...given: unknown[]) => ServerResponse;
   res.writeHead = ((...given: unknown[]) => {
     const written = writeHead(...given);
@@ -92,60 +76,40 @@ function watchSession(res: ServerResponse, context: AuthContext, sessions: Sessi
   }) as typeof res.writeHead;
 }
 
+/** Where a request went, also inside a router that took a part of the path away (Express). */
+export const pathnameOf = (req: IncomingMessage): string =>
+  ((req as { originalUrl?: string }).originalUrl ?? req.url ?? '').split('?', 1)[0] ?? '';
+
 /** Builds the listener for `http.createServer`, Express and their like. */
-export function nodeListener(deps: NodeDeps, handler: NodeMcpHandler) {
-  const { verifier, policy, judge, sessions } = deps;
-  const hints = { scope: policy.base };
+export function nodeListener(deps: NodeDeps, handler: NodeMcpHandler): NodeListener {
+  const { verifier, edge, sessions, bodyMaxBytes } = deps;
 
-  function sendAuthError(res: ServerResponse, error: AuthError): void {
-    const { status, headers, body } = verifier.challenge(error, hints);
-    sendJson(res, status, body, headers);
-  }
-
-  async function guarded(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const context = await verifier.authenticate(req);
-    if (!['GET', 'POST', 'DELETE'].includes(req.method ?? ''))
-      return sendJson(res, 405, { error: 'method_not_allowed' }, { allow: 'GET, POST, DELETE' });
-    // The answer for a session that does not exist: another caller's is none (MCP transports).
-    const sessionId = singleHeader(req, SESSION_HEADER);
-    if (sessionId !== undefined && !sessions.owns(sessionId, context))
-      return sendJson(res, 404, rpcError(null, -32001, 'Session not found'));
-    let parsedBody: unknown;
-    if (req.method === 'POST') {
-      const read = await readBody(req, deps.bodyMaxBytes);
-      if (read === undefined)
-        return sendJson(res, 413, rpcError(null, -32600, 'the body is too large'), {
-          connection: 'close',
-        });
-      if ('problem' in read) return sendJson(res, 400, rpcError(null, read.code, read.problem));
-      const refusal = await judge.refusal(context, read.messages);
-      if (refusal !== undefined) throw refusal;
-      parsedBody = read.body;
-    }
-    const info = toMcpAuthInfo(context);
-    deps.markRecorded(info);
+  async function serve(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { context, info, parsedBody, sessionId }: Admitted,
+  ): Promise<void> {
     watchSession(res, context, sessions);
     endWithToken(res, context, verifier);
     await handler(Object.assign(req, { auth: info }), res, parsedBody);
     if (req.method === 'DELETE' && sessionId !== undefined) sessions.forget(sessionId);
   }
 
-  return async function mcpGuard(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    for (const [name, value] of Object.entries(CORS_HEADERS)) res.setHeader(name, value);
-    const pathname = (req.url ?? '').split('?', 1)[0] ?? '';
+  return async function mcpGuard(req, res) {
+    for (const [name, value] of Object.entries(edge.headers(req))) res.setHeader(name, value);
+    const outcome = await edge.admit({
+      input: req,
+      method: req.method ?? '',
+      pathname: pathnameOf(req),
+      readBody: () => readBody(req, bodyMaxBytes),
+    });
+    if ('answer' in outcome) return send(res, outcome.answer);
     try {
-      if (req.method === 'OPTIONS') {
-        res.writeHead(204, PREFLIGHT_HEADERS).end();
-      } else if (req.method === 'GET' && verifier.metadataPaths.includes(pathname)) {
-        sendJson(res, 200, verifier.protectedResourceMetadata(hints), {
-          'cache-control': 'public, max-age=300',
-        });
-      } else await guarded(req, res);
+      await serve(req, res, outcome.admitted);
     } catch (error) {
-      if (error instanceof AuthError) return sendAuthError(res, error);
-      verifier.emit({ type: 'handler_error', atMs: verifier.now(), error });
+      const answer = edge.failure(error);
       if (res.headersSent) res.destroy();
-      else sendJson(res, 500, rpcError(null, -32603, 'Internal error'));
+      else send(res, answer);
     }
   };
 }

@@ -1,42 +1,61 @@
-/** Which tool needs what: declared once, complete, and checked when the server starts. */
+/** What needs what: declared once, complete, and checked when the server starts. */
 import { isScopeToken } from '../../protocol/index.js';
 import { type ParsedRequirement, parseRequirement, type Requirement } from '../requirement.js';
-import { METHODS } from './methods.js';
+import { METHODS, type Noun } from './methods.js';
+import { checkUriRules, findUriRule } from './uri-rules.js';
 
-/** What `tools/list` shows. */
+/** What lists show. */
 export type ListMode =
-  /** Tools the acting agent may ever use, even if the user has not allowed them yet: step-up works. */
+  /** What the acting agent may ever use, even if the user has not allowed it yet: step-up works. */
   | 'filter-by-agent'
-  /** Tools this very call may use. */
+  /** What this very call may use. */
   | 'filter'
-  /** Every tool that has a policy. */
+  /** Everything that has a policy. */
   | 'all';
+
+type Requirements = Readonly<Record<string, Requirement>>;
 
 export interface ToolPolicyInput<Tool extends string> {
   /** Every tool of the server. One that is not named here cannot be called or seen. */
   readonly tools: Readonly<Record<Tool, Requirement>>;
-  /** Further methods to offer (`resources/read`, `prompts/get`, …); those not named are refused. */
-  readonly methods?: Readonly<Record<string, Requirement>> | undefined;
+  /** Every prompt, by name. Without it `prompts/*` is refused, or decided by `methods`. */
+  readonly prompts?: Requirements | undefined;
+  /**
+   * Resources by URI (or URI template); a last `*` takes everything that begins so, and the longest
+   * rule counts. Without it `resources/*` is refused, or decided by `methods`.
+   */
+  readonly resources?: Requirements | undefined;
+  /** Further methods to offer (`completion/complete`, `tasks/get`, …); others are refused. */
+  readonly methods?: Requirements | undefined;
   /** Scopes a client should ask for at first: advertised, and in 401 challenges. Demands nothing. */
   readonly base?: readonly string[] | undefined;
   /** Default `filter-by-agent`. */
   readonly list?: ListMode | undefined;
 }
 
+/** A policy as it stands; one that is kept at the broker stands differently from time to time. */
 export interface ToolPolicy<Tool extends string = string> {
   readonly toolNames: readonly Tool[];
-  readonly tools: ReadonlyMap<string, ParsedRequirement>;
+  /** Undefined: not this policy's to decide name by name. */
+  rulesFor(noun: Noun): ReadonlyMap<string, ParsedRequirement> | undefined;
+  /** The requirement of one tool, prompt or resource; undefined: nobody may. */
+  requirementOf(noun: Noun, name: string): ParsedRequirement | undefined;
   readonly methods: ReadonlyMap<string, ParsedRequirement>;
   readonly base: readonly string[];
   readonly list: ListMode;
+  /**
+   * Of a policy that is kept at the broker: resolves once what it says may be gone by.
+   * @throws AuthError `temporarily_unavailable`
+   */
+  readonly load?: (() => Promise<void>) | undefined;
 }
 
 const LIST_MODES: readonly string[] = ['filter-by-agent', 'filter', 'all'] satisfies ListMode[];
 
-function parseAll(
+export function parseRequirements(
   what: string,
-  requirements: Readonly<Record<string, Requirement>>,
-): Map<string, ParsedRequirement> {
+  requirements: Requirements,
+): ReadonlyMap<string, ParsedRequirement> {
   const parsed = new Map<string, ParsedRequirement>();
   for (const [name, requirement] of Object.entries(requirements)) {
     try {
@@ -48,6 +67,58 @@ function parseAll(
   return parsed;
 }
 
+/** The methods that a policy may name besides what it says of each prompt and resource. */
+function checkMethods({ methods = {}, prompts, resources }: PolicyFrame): void {
+  const ruled: Partial<Record<Noun, unknown>> = { tools: {}, prompts, resources };
+  for (const method of Object.keys(methods)) {
+    const rule = METHODS.get(method);
+    const isOwn =
+      rule?.kind === 'open' ||
+      ((rule?.kind === 'named' || rule?.kind === 'list') && ruled[rule.noun] !== undefined);
+    if (isOwn || method.startsWith('notifications/'))
+      throw new TypeError(`the method "${method}" is not for a policy`);
+  }
+}
+
+/** Everything of a policy but its tools. */
+export type PolicyFrame = Omit<ToolPolicyInput<string>, 'tools'>;
+
+/**
+ * A policy whose tools are whatever `tools` says at the time.
+ *
+ * @throws TypeError naming what demands nothing, cannot be met, or is nobody's to decide
+ */
+export function buildPolicy<Tool extends string>(
+  frame: PolicyFrame,
+  tools: () => ReadonlyMap<string, ParsedRequirement>,
+  load?: ToolPolicy['load'],
+): ToolPolicy<Tool> {
+  const { methods = {}, prompts, resources, base = [], list = 'filter-by-agent' } = frame;
+  checkMethods(frame);
+  const badScope = base.find((scope) => !isScopeToken(scope));
+  if (badScope !== undefined) throw new TypeError(`base: "${badScope}" is not a scope-token`);
+  if (!LIST_MODES.includes(list)) throw new TypeError(`list is one of ${LIST_MODES.join(', ')}`);
+  const ruled = {
+    prompts: prompts && parseRequirements('prompt', prompts),
+    resources: resources && checkUriRules(parseRequirements('resource', resources)),
+  };
+  const rulesFor = (noun: Noun) => (noun === 'tools' ? tools() : ruled[noun]);
+  return Object.freeze<ToolPolicy<Tool>>({
+    get toolNames() {
+      return [...tools().keys()] as Tool[];
+    },
+    rulesFor,
+    requirementOf: (noun, name) =>
+      noun === 'resources'
+        ? findUriRule(ruled.resources ?? new Map(), name)
+        : rulesFor(noun)?.get(name),
+    methods: parseRequirements('method', methods),
+    base: Object.freeze([...base]),
+    list,
+    load,
+  });
+}
+
 /**
  * Declares a tool policy. Deny is the default: what is not named is refused.
  *
@@ -56,19 +127,8 @@ function parseAll(
 export function defineToolPolicy<Tool extends string>(
   input: ToolPolicyInput<Tool>,
 ): ToolPolicy<Tool> {
-  const { tools, methods = {}, base = [], list = 'filter-by-agent' } = input;
-  const toolNames = Object.keys(tools) as Tool[];
-  if (toolNames.length === 0) throw new TypeError('a tool policy names at least one tool');
-  const taken = Object.keys(methods).find((name) => (METHODS.get(name) ?? 'policy') !== 'policy');
-  if (taken !== undefined) throw new TypeError(`the method "${taken}" is not for a policy`);
-  const badScope = base.find((scope) => !isScopeToken(scope));
-  if (badScope !== undefined) throw new TypeError(`base: "${badScope}" is not a scope-token`);
-  if (!LIST_MODES.includes(list)) throw new TypeError(`list is one of ${LIST_MODES.join(', ')}`);
-  return Object.freeze({
-    toolNames: Object.freeze(toolNames),
-    tools: parseAll('tool', tools),
-    methods: parseAll('method', methods),
-    base: Object.freeze([...base]),
-    list,
-  });
+  const { tools, ...frame } = input;
+  if (Object.keys(tools).length === 0) throw new TypeError('a tool policy names at least one tool');
+  const parsed = parseRequirements('tool', tools);
+  return buildPolicy(frame, () => parsed);
 }

@@ -1,14 +1,14 @@
 /**
  * A transport around a transport: judges every message again where it enters the server, and
- * filters `tools/list` where it leaves. Uses the SDKs' public `Transport` interface only, so it
- * serves v1 and v2 alike, and stdio or in-memory servers that have no HTTP edge.
+ * filters lists where they leave. Uses the SDKs' public `Transport` interface only, so it serves v1
+ * and v2 alike, and stdio or in-memory servers that have no HTTP edge.
  */
 
 import { AuthError } from '../auth-error.js';
 import type { AuthContext } from '../context.js';
+import type { AskServer } from './inventory.js';
 import { isMessage, type JsonRpcMessage, RPC_ERROR, rpcError } from './json-rpc.js';
 import { createListFilter, type ListDeps } from './list-filter.js';
-import { methodClass } from './methods.js';
 import { principalKey } from './sessions.js';
 
 /** The part of an SDK's `Transport` that is used; both generations have it. */
@@ -22,6 +22,7 @@ export interface TransportLike {
   onmessage?: ((...given: never[]) => void) | undefined;
   sessionId?: string | undefined;
   setProtocolVersion?: ((version: string) => void) | undefined;
+  setSupportedProtocolVersions?: ((versions: string[]) => void) | undefined;
 }
 
 /** What a server connects to. */
@@ -34,6 +35,7 @@ export interface GuardedTransport {
   onmessage?: ((message: object, extra?: object) => void) | undefined;
   readonly sessionId: string | undefined;
   setProtocolVersion(version: string): void;
+  setSupportedProtocolVersions(versions: string[]): void;
 }
 
 export interface TransportDeps extends ListDeps {
@@ -43,6 +45,8 @@ export interface TransportDeps extends ListDeps {
   readonly wasRecorded: (extra: unknown) => boolean;
   /** The caller where the transport has no authentication of its own. */
   readonly fixed?: AuthContext | undefined;
+  /** Looks the server over before anything reaches it; what it throws stops the start. */
+  readonly beforeStart: (ask: AskServer) => Promise<void>;
 }
 
 /** Answers a refused request; a refused notification is dropped. */
@@ -56,9 +60,33 @@ function refuse(
   return transport.send(rpcError(id, RPC_ERROR.refused, error.message, data));
 }
 
+/** Questions of the guard itself to the server, whose answers go no further. */
+function createQuestions(deliver: (message: object) => void) {
+  const open = new Map<unknown, (answer: JsonRpcMessage) => void>();
+  let asked = 0;
+  const ask: AskServer = (method, params = {}) =>
+    new Promise((resolve) => {
+      asked += 1;
+      const id = `behalf-guard-${asked}`;
+      open.set(id, resolve);
+      deliver({ jsonrpc: '2.0', id, method, params });
+    });
+  return {
+    ask,
+    /** Whether this was the answer to one of them. */
+    takes(message: JsonRpcMessage): boolean {
+      const resolve = message.method === undefined ? open.get(message.id) : undefined;
+      open.delete(message.id);
+      resolve?.(message);
+      return resolve !== undefined;
+    },
+  };
+}
+
 /** Wraps a transport. The server connects to the wrapper; HTTP requests still go to `inner`. */
 export function guardTransport(inner: TransportLike, deps: TransportDeps): GuardedTransport {
   const lists = createListFilter(deps);
+  const questions = createQuestions((message) => outer.onmessage?.(message));
   let owner: string | undefined;
 
   /** Why the message may not go on to the server; nothing when it may. */
@@ -72,7 +100,7 @@ export function guardTransport(inner: TransportLike, deps: TransportDeps): Guard
     owner ??= principalKey(context);
     if (owner !== principalKey(context)) return new AuthError('session_foreign');
     const refusal = await deps.judge.refusal(context, [message], deps.wasRecorded(extra));
-    if (refusal !== undefined || methodClass(message.method ?? '') !== 'list') return refusal;
+    if (refusal !== undefined) return refusal;
     return lists.expect(message, context, extra) ? undefined : new AuthError('method_refused');
   }
 
@@ -86,18 +114,23 @@ export function guardTransport(inner: TransportLike, deps: TransportDeps): Guard
   }
 
   const outer: GuardedTransport = {
-    start() {
+    async start() {
+      await deps.beforeStart(questions.ask);
       inner.onclose = () => outer.onclose?.();
       inner.onerror = (error: Error) => outer.onerror?.(error);
       inner.onmessage = receive;
-      return inner.start();
+      await inner.start();
     },
-    send: (message, options) => inner.send(lists.apply(message), options),
+    send: async (message, options) => {
+      if (!questions.takes(message as JsonRpcMessage))
+        await inner.send(lists.apply(message), options);
+    },
     close: () => inner.close(),
     get sessionId() {
       return inner.sessionId;
     },
     setProtocolVersion: (version) => inner.setProtocolVersion?.(version),
+    setSupportedProtocolVersions: (versions) => inner.setSupportedProtocolVersions?.(versions),
   };
   return outer;
 }

@@ -43,7 +43,7 @@ export function createGuards(issuer: string, world: WorldWords, names: Names): G
     const caller = await context(token, at);
     if ('denied' in caller) return caller;
     const { verifier, policy } = guardOf(at);
-    const requirement = policy.tools.get(tool);
+    const requirement = policy.requirementOf('tools', tool);
     if (requirement === undefined) throw new Error(`${at} has no tool ${tool}`);
     const decision = verifier.decide(caller, requirement);
     return decision.ok ? 'may' : { denied: [reasonOfError(decision.error)] };

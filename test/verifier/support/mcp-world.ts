@@ -41,17 +41,18 @@ export interface WorldOptions {
 
 const ACCEPT = 'application/json, text/event-stream';
 
-function createTools(guardOf: () => McpGuard, executed: string[]): McpServer {
+function createTools(guardOf: () => McpGuard, executed: string[]) {
   const server = new McpServer({ name: 'files', version: '1.0.0' });
   const inputSchema = { path: z.string().optional() };
-  for (const tool of ['read_file', 'write_file', 'delete_file', 'secret_tool'])
+  const register = (tool: string) =>
     server.registerTool(tool, { inputSchema }, async (_args, extra) => {
       executed.push(tool);
       const { user, agent, client } = guardOf().context(extra);
       const text = `${tool} for ${user?.id} by ${agent?.id} through ${client.id}`;
       return { content: [{ type: 'text', text }] };
     });
-  return server;
+  for (const tool of ['read_file', 'write_file', 'delete_file']) register(tool);
+  return { server, register };
 }
 
 export async function startMcpWorld(options: WorldOptions = {}): Promise<McpWorld> {
@@ -87,10 +88,10 @@ export async function startMcpWorld(options: WorldOptions = {}): Promise<McpWorl
       ...(options.stateful ? { sessionIdGenerator: () => randomUUID() } : {}),
       onsessioninitialized: (id) => void sessions.set(id, transport),
     });
-    await guard.connect(
-      createTools(() => guard, executed),
-      transport,
-    );
+    const { server, register } = createTools(() => guard, executed);
+    await guard.connect(server, transport);
+    // One that came after the start, and that nobody has thought about.
+    register('secret_tool');
     return transport;
   }
   const listener = guard.node(async (req, res, parsedBody) => {
