@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import { runKills } from '../soak/kill.js';
 
 it.each([
-  ['PostgreSQL', 6],
-  ['PGlite', 6],
+  ['PostgreSQL', 12],
+  ['PGlite', 12],
 ] as const)(
   '%s, %i times, in the middle of everything',
   { timeout: 600_000 },

@@ -19,7 +19,14 @@ const TSX = import.meta.resolve('tsx');
 /** Runs `script` (a file beside `base`) with one JSON argument. */
 export function startChild(base: string, script: string, argument: object): Child {
   const path = fileURLToPath(new URL(script, base));
-  const child = spawn(process.execPath, ['--import', TSX, path, JSON.stringify(argument)], {
+  return start(['--import', TSX, path], script, argument);
+}
+
+/** Runs what is compiled already (`test/support/bundle.ts`). */
+export const startBundle = (path: string, argument: object): Child => start([path], path, argument);
+
+function start(run: readonly string[], script: string, argument: object): Child {
+  const child = spawn(process.execPath, [...run, JSON.stringify(argument)], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   return handle(child, script);
