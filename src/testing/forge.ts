@@ -29,11 +29,11 @@ export async function forge(
 export async function forgeHmac(
   header: TokenPart,
   payload: TokenPart,
-  secret: string,
+  secret: string | Uint8Array<ArrayBuffer>,
 ): Promise<string> {
   const input = signingInput(header, payload);
   const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-  const raw = new TextEncoder().encode(secret);
+  const raw = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret;
   const key = await crypto.subtle.importKey('raw', raw, algorithm, false, ['sign']);
   const signature = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(input));
   return `${input}.${base64url.encode(new Uint8Array(signature))}`;
