@@ -27,6 +27,10 @@ export interface HttpStage extends Stage {
   /** The token a step gave a name. */
   token(name: string): HeldTokens;
   rename(name: string, as: string): void;
+  /** Every token there is, by name. */
+  readonly tokens: ReadonlyMap<string, HeldTokens>;
+  /** What the resource's own server is told of a token (RFC 7662), as `answers` of the verifier. */
+  introspects(token: string, at: string): Promise<object>;
 }
 
 interface Scene {
@@ -57,6 +61,12 @@ export function createHttpStage(
       return told(scene, claimsOf(access));
     },
     uses: (use) => introspected(scene, use),
+    tokens: scene.tokens,
+    introspects: async (token, at) => {
+      const body = await asked(scene, token, at);
+      // A server whose own client went on is told of what it got for elsewhere; it is nothing here.
+      return toldOf(body.aud === names.resource(at) ? body : {});
+    },
   };
 }
 
@@ -202,14 +212,32 @@ async function lastReason({ t }: Scene) {
   return reasonOfEvent(row?.code ?? '', row?.reason ?? '');
 }
 
+/** The resource's own server asks (RFC 7662). */
+async function asked(scene: Scene, token: string, at: string): Promise<Record<string, unknown>> {
+  const server = scene.world.resources[at]?.server ?? '';
+  const answer = await post(scene, server, '/introspect', { token });
+  if (answer.status !== 200) throw new Error(`not introspected: ${answer.status}`);
+  return answer.body;
+}
+
+/** The members that a verifier reads in the token itself. */
+function toldOf(body: Record<string, unknown>): object {
+  if (body.active !== true) return { active: false };
+  const { iss, aud, sub, sub_profile, client_id, scope = '', agent_scope, actor_proof } = body;
+  const { via = [], jti, exp, acr, auth_time } = body;
+  const act: object[] = [];
+  for (let one = body.act as (Act & { iss: string; sub_profile?: string }) | undefined; one; ) {
+    act.push({ sub: one.sub, iss: one.iss, profile: one.sub_profile });
+    one = one.act as typeof one;
+  }
+  const facts = { active: true, iss, aud, sub, sub_profile, client_id, scope, agent_scope, act };
+  return { ...facts, actor_proof, via, jti, exp, acr, auth_time };
+}
+
 /** As the resource's own server learns it (RFC 7662). */
 async function introspected(scene: Scene, { tool, at, with: name }: Use): Promise<Outcome> {
   const resource = scene.world.resources[at];
-  const answer = await post(scene, resource?.server ?? '', '/introspect', {
-    token: held(scene, name).access,
-  });
-  if (answer.status !== 200) throw new Error(`not introspected: ${answer.status}`);
-  const { active, aud, scope = '' } = answer.body;
+  const { active, aud, scope = '' } = await asked(scene, held(scene, name).access, at);
   // Inactive, or somebody else's: the same answer.
   if (active !== true) {
     return { denied: ['somebody in the story was stopped', 'the token is for another resource'] };

@@ -73,6 +73,24 @@ async function play(staged: Staged): Promise<void> {
   await staged.guards.forget();
   for (const one of scenario.allowed) await allows(staged, one);
   for (const one of scenario.denied) await denies(staged, one);
+  await agree(staged);
+}
+
+/**
+ * What the verifier makes of a token is what introspection says at the same instant: every token of the
+ * scenario, alive or stopped, at every resource whose own server may ask.
+ */
+async function agree({ scenario, http, guards }: Staged): Promise<void> {
+  const { resources } = scenario.world;
+  for (const at of Object.keys(resources).filter((name) => resources[name]?.server !== undefined)) {
+    for (const [name, { access }] of http.tokens) {
+      const [verified, introspected] = await Promise.all([
+        guards.answers(access, at),
+        http.introspects(access, at),
+      ]);
+      expect(verified, `${name} at ${at}: the verifier, and introspection`).toEqual(introspected);
+    }
+  }
 }
 
 async function allows(staged: Staged, allowed: Allowed): Promise<void> {

@@ -1,6 +1,12 @@
 // A scenario through the verifier: what a resource's own server makes of the tokens that the broker
 // issued, by its tool policy, keys and revocations read from the broker itself.
-import { AuthError, createVerifier, type Verifier } from '../../../src/verifier/index.js';
+import { formatScope } from '../../../src/protocol/index.js';
+import {
+  type AuthContext,
+  AuthError,
+  createVerifier,
+  type Verifier,
+} from '../../../src/verifier/index.js';
 import { defineToolPolicy, type ToolPolicy } from '../../../src/verifier/mcp/index.js';
 import type { Names } from './rows.js';
 import type { Outcome, Reason, Use, WorldWords } from './words.js';
@@ -11,6 +17,8 @@ export interface Guards {
   uses(token: string, use: Use): Promise<Outcome>;
   /** Every tool of a resource that its policy lets this token use. */
   tools(token: string, at: string): Promise<readonly string[]>;
+  /** Everything it learns, in the words of introspection (RFC 7662 §2.2); or only that it is refused. */
+  answers(token: string, at: string): Promise<object>;
   /** Something was stopped: servers that start now read it at once. */
   forget(): Promise<void>;
 }
@@ -63,12 +71,38 @@ export function createGuards(issuer: string, world: WorldWords, names: Names): G
       const decisions = await Promise.all(all.map((tool) => decide(token, at, tool)));
       return all.filter((_, n) => decisions[n] === 'may');
     },
+    answers: async (token, at) => {
+      const caller = await context(token, at);
+      return 'denied' in caller ? { active: false } : answerOf(caller);
+    },
     forget: async () => {
       // A stream that is just being opened is one the broker would wait for when it ends.
       const all = [...guards.values()].map(({ verifier }) => verifier);
       await Promise.all(all.map((one) => one.ready().then(() => one.close())));
       guards.clear();
     },
+  };
+}
+
+/** A context as introspection would put it. */
+export function answerOf(caller: AuthContext): object {
+  const { issuer: iss, audience: aud, subject, client, actorProof, user } = caller;
+  return {
+    active: true,
+    iss,
+    aud,
+    sub: subject.id,
+    sub_profile: subject.profile,
+    client_id: client.id,
+    scope: formatScope(caller.scopes),
+    agent_scope: caller.agentScopes && formatScope(caller.agentScopes),
+    act: caller.actorChain.map(({ id, issuer, profile }) => ({ sub: id, iss: issuer, profile })),
+    actor_proof: actorProof,
+    via: caller.via,
+    jti: caller.tokenId,
+    exp: caller.expiresAt.getTime() / 1000,
+    acr: user?.acr,
+    auth_time: user?.authTimeSeconds,
   };
 }
 
