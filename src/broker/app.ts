@@ -42,7 +42,8 @@ import {
 } from './provider/answers.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
-import { createFeed } from './revocation/feed.js';
+import { createToolRouter } from './resources/routes.js';
+import { createFeed, type Feed } from './revocation/feed.js';
 import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
 import { createFeedRouter } from './revocation/routes.js';
 import {
@@ -104,8 +105,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const health = createHealth({ db, now });
   const app = assembleApp({ ...parts, health, lastUse }, engine, [
     ...createPageRouters({ ...parts, provider: engine.current, services }),
-    createFeedRouter(feed, { db, facts: parts.facts }),
-    createDecisionRouter({ db, facts: parts.facts }),
+    ...resourceServerRouters(parts, feed),
     createAdminApi({
       ...parts,
       issuer: config.issuer,
@@ -147,6 +147,13 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     },
   };
 }
+
+/** What resource servers follow, report and publish. */
+const resourceServerRouters = (parts: Parts, feed: Feed): readonly Router[] => [
+  createFeedRouter(feed, parts),
+  createDecisionRouter(parts),
+  createToolRouter(parts),
+];
 
 /** Somebody changed something, here or in another process. */
 const followChanges = ({ db, facts }: Parts, followKeys: () => Promise<void>): Promise<void> =>

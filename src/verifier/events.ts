@@ -41,6 +41,7 @@ export type AuthEvent =
       readonly why: 'queue_full' | 'undeliverable';
     }
   | { readonly type: 'tool_without_policy'; readonly atMs: number; readonly tool: string }
+  | { readonly type: 'policy_error'; readonly atMs: number; readonly error: unknown }
   | { readonly type: 'inventory_error'; readonly atMs: number; readonly error: unknown }
   | { readonly type: 'handler_error'; readonly atMs: number; readonly error: unknown };
 

@@ -29,6 +29,11 @@ beforeAll(async () => {
     const [consent, grant] = String(claimsOf(body.access_token).jti).split('.');
     Object.assign(known, { consent, [`grant${n}`]: grant });
   }
+  const published = { see: { hash: TOOL_HASH, accepted: null, since: '2026-01-01T00:00:00.000Z' } };
+  await t.opened.db.run(
+    'insert into tool_inventories (resource, tools, published_at, published_by) values ($1, $2::text::jsonb, now(), $3)',
+    [PLACE, JSON.stringify(published), 'cli_place'],
+  );
 });
 afterAll(() => t.close());
 
@@ -40,6 +45,7 @@ const admin = (method: string, path: string, body?: unknown, authorization?: str
 
 const jwk = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
 const PLACE = 'https://place.example/mcp';
+const TOOL_HASH = 'h'.repeat(43);
 const IN_A_WHILE = new Date(Date.now() + 864e5).toISOString();
 
 interface Request {
@@ -128,6 +134,11 @@ const REQUESTS: Readonly<Record<string, () => Request>> = {
   }),
   'get /resources': () => ({ query: { ...page, downstream: FILES } }),
   'get /resources/{identifier}': () => place,
+  'get /resources/{identifier}/tools': () => place,
+  'post /resources/{identifier}/tools/accept': () => ({
+    ...place,
+    body: { tool: 'see', schema_hash: TOOL_HASH },
+  }),
   'patch /resources/{identifier}': () => ({
     ...place,
     body: { require_user: true, clients: null },

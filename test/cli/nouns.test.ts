@@ -230,6 +230,39 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     );
   });
 
+  it('resource tools: exits 1 while a tool is new or changed, until it is mapped or accepted', async () => {
+    const at = 'https://tools.example/mcp';
+    const { id, credential } = await json('client create --name Tools --kind service');
+    const scopes = { 't:r': { title: 'R', risk: 'read' } };
+    const resource = { identifier: at, name: 'T', client: id, scopes, tools: { read: ['t:r'] } };
+    await json('resource create --data -', JSON.stringify(resource));
+    const publish = async (tools: object) =>
+      fetch(`${environment.BEHALF_ISSUER}/tools`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${btoa(`${id}:${credential.secret}`)}` },
+        body: JSON.stringify({ resource: at, tools }),
+      });
+    const tools = () => behalf(['resource', 'tools', at]);
+    expect(await tools()).toMatchObject({ code: 0, out: expect.stringMatching(/not_published/) });
+    const [first, second] = ['f'.repeat(43), 's'.repeat(43)];
+    expect((await publish({ read: first })).status).toBe(200);
+    expect(await tools()).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/read +known +t:r/),
+    });
+    await publish({ read: second, fresh: first });
+    const drifted = await tools();
+    expect(drifted).toMatchObject({ code: 1, err: '' });
+    expect(drifted.out).toMatch(/^tool +state +scopes/);
+    expect(drifted.out).toMatch(/\nfresh +new +– +f{43}/);
+    expect(drifted.out).toMatch(/\nread +changed +t:r +s{43}/);
+    const stale = await behalf(['resource', 'accept-tool', at, 'read', first]);
+    expect(stale).toMatchObject({ code: 1, err: expect.stringContaining('look at it again') });
+    expect(await json(`resource accept-tool ${at} read ${second}`)).toMatchObject({ drift: 1 });
+    await json(`resource change ${at} --data {"tools":{"read":["t:r"],"fresh":["t:r"]}}`);
+    expect((await tools()).code).toBe(0);
+  });
+
   it('consent, grant, revocation, audit: listed, shown, ended, counted', async () => {
     expect(await json('consent list --live --user usr_x')).toEqual({
       items: [],

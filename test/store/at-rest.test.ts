@@ -184,10 +184,12 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
     body: JSON.stringify({ resource: FILES, instance: 'one', position: 0 }),
   });
   expect(follower.status).toBeLessThan(300);
-  await t.opened.db.run(
-    'insert into tool_inventories (resource, tools, published_at, published_by) values ($1, $2::text::jsonb, now(), $3)',
-    [FILES, '{}', FILES_CLIENT],
-  );
+  const inventory = await fetch(`${t.issuer}/tools`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...authFor(t, FILES_CLIENT) },
+    body: JSON.stringify({ resource: FILES, tools: { read_file: 'h'.repeat(43) } }),
+  });
+  expect(inventory.status).toBe(200);
   return {
     'redeemed code': authorized.code,
     'code not yet redeemed': waiting.code,

@@ -14,6 +14,7 @@ import type { ResourceFacts } from '../facts/store.js';
 import { createRoles, unknownRoles } from '../permissions/roles.js';
 import { createPermissions } from '../permissions/service.js';
 import { conflict } from '../registry/refusal.js';
+import { toolsReport } from '../resources/inventory-service.js';
 import { createResources, type Resources } from '../resources/service.js';
 import { findResource, resourceNames } from '../resources/store.js';
 import { createUsers } from '../users/service.js';
@@ -85,6 +86,8 @@ function withBuiltIn(resources: Resources, builtIn: ResourceFacts): Resources {
     patch: (by, identifier, patch) =>
       unlessOwn(identifier, () => resources.patch(by, identifier, patch)),
     retire: (by, identifier) => unlessOwn(identifier, () => resources.retire(by, identifier)),
+    tools: async (identifier) =>
+      identifier === own ? toolsReport(builtIn, undefined) : resources.tools(identifier),
   };
 }
 

@@ -2,6 +2,8 @@
 import type { z } from 'zod';
 import { permissionBodySchema } from '../permissions/schema.js';
 import {
+  type AcceptedTool,
+  acceptedToolSchema,
   type NewResource,
   newResourceSchema,
   type ResourcePatch,
@@ -78,6 +80,37 @@ const resources: readonly Operation[] = [
   },
 ];
 
+const tools: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/resources/:identifier/tools',
+    scope: 'admin:read',
+    summary:
+      'Show what its tools need, and which of them are new, changed or removed at its server',
+    view: views.toolsViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.toolsView(await call.services.registry.resources.tools(named(call, 'identifier'))),
+  },
+  {
+    method: 'post',
+    path: '/resources/:identifier/tools/accept',
+    scope: 'admin:write',
+    summary: 'Accept a changed tool, as the definition with this hash',
+    body: acceptedToolSchema,
+    view: views.toolsViewSchema,
+    status: 200,
+    run: async (call) =>
+      views.toolsView(
+        await call.services.registry.resources.acceptTool(
+          call.by,
+          named(call, 'identifier'),
+          call.body as AcceptedTool,
+        ),
+      ),
+  },
+];
+
 /** Who administers is decided by those who may stop them. */
 const permissionNeeds = async (call: Call): Promise<'admin:security' | undefined> =>
   named(call, 'resource') === call.services.adminResource ? 'admin:security' : undefined;
@@ -149,4 +182,4 @@ const permissions: readonly Operation[] = [
   },
 ];
 
-export const RESOURCE_OPERATIONS: readonly Operation[] = [...resources, ...permissions];
+export const RESOURCE_OPERATIONS: readonly Operation[] = [...resources, ...tools, ...permissions];

@@ -9,7 +9,7 @@ import type { Explanation } from '../explain/service.js';
 import { permissionViewSchema, roleViewSchema } from '../permissions/schema.js';
 import type { Stopped } from '../registry/change.js';
 import type { Page } from '../registry/page.js';
-import { resourceViewSchema, scopeViewSchema } from '../resources/schema.js';
+import { resourceViewSchema, scopeViewSchema, toolsViewSchema } from '../resources/schema.js';
 import type { Confirmation } from '../revocation/followers.js';
 import type { Receipt } from '../revocation/receipt.js';
 import { userViewSchema } from '../users/schema.js';
@@ -31,6 +31,11 @@ export const resourceView: View = (row) => {
   const scopes = Object.entries(shown.scopes as Record<string, object>);
   return { ...shown, scopes: Object.fromEntries(scopes.map(([n, one]) => [n, scopeView(one)])) };
 };
+const toolView = view(toolsViewSchema.shape.items.element);
+export const toolsView: View = (report) => ({
+  ...view(toolsViewSchema)(report),
+  items: (report as { items: readonly object[] }).items.map(toolView),
+});
 export const permissionView = view(permissionViewSchema);
 export const roleView = view(roleViewSchema);
 export const credentialView = view(credentialViewSchema);
@@ -186,6 +191,7 @@ export {
   permissionViewSchema,
   resourceViewSchema,
   roleViewSchema,
+  toolsViewSchema,
   userViewSchema,
 };
 

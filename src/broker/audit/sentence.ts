@@ -120,8 +120,14 @@ function frontOf({ clientId, detail }: RecordedEvent, acting?: string): string |
 
 /** Fields; of a permission, the scopes that came and went. */
 function whatChanged(detail: Readonly<Record<string, unknown>>): string {
-  const [fields, added, removed] = [detail.fields, detail.added, detail.removed].map(list);
-  const parts = [fields, added && `added ${added}`, removed && `took away ${removed}`];
+  const { fields, added, removed, altered } = detail;
+  const [which, came, went, became] = [fields, added, removed, altered].map(list);
+  const parts = [
+    which,
+    came && `added ${came}`,
+    became && `changed ${became}`,
+    went && `took away ${went}`,
+  ];
   return safeText(parts.filter(Boolean).join('; '));
 }
 

@@ -188,6 +188,7 @@ export function createDiscovery(issuer: string, more: Readonly<Record<string, un
       revocations_endpoint: `${issuer}/revocations`,
       revocations_stream_endpoint: `${issuer}/revocations/stream`,
       decisions_endpoint: `${issuer}/decisions`,
+      tools_endpoint: `${issuer}/tools`,
       requested_actor_supported: true,
       ...more,
       ui_locales_supported: Object.keys(LANGUAGES),

@@ -13,7 +13,7 @@ import {
 
 export const IDENTIFIER_CHARS_MAX = 500;
 const SCOPES_MAX = 100;
-const TOOLS_MAX = 500;
+export const TOOLS_MAX = 500;
 const TOOL_SCOPES_MAX = 20;
 const EDGES_MAX = 20;
 const EDGE_SCOPES_MAX = 20;
@@ -102,6 +102,34 @@ export const resourcePatchSchema = strict({
   tokenTtlSeconds: fields.tokenTtlSeconds.optional(),
 });
 
+/** SHA-256 as base64url. */
+export const toolHashSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be a SHA-256 in base64url');
+
+/** A changed tool, as exactly the definition that was looked at. */
+export const acceptedToolSchema = strict({
+  tool: z.string().min(1).max(128),
+  schemaHash: toolHashSchema,
+});
+
+export const toolsViewSchema = z.object({
+  resource: z.string(),
+  published_at: z.string().nullable(),
+  published_by: z.string().nullable(),
+  drift: z.number(),
+  items: z.array(
+    z.object({
+      tool: z.string(),
+      state: z.enum(['known', 'new', 'changed', 'removed', 'not_published']),
+      scopes: z.array(z.string()).nullable(),
+      schema_hash: z.string().nullable(),
+      accepted_hash: z.string().nullable(),
+      since: z.string().nullable(),
+    }),
+  ),
+});
+
 export const scopeViewSchema = z.object({
   title: z.string(),
   description: z.string().nullable(),
@@ -130,6 +158,7 @@ export const resourceViewSchema = z.object({
   created_at: z.string(),
 });
 
+export type AcceptedTool = z.infer<typeof acceptedToolSchema>;
 export type NewEdge = z.infer<typeof edgeSchema>;
 export type NewResource = z.infer<typeof newResourceSchema>;
 export type ResourcePatch = z.infer<typeof resourcePatchSchema>;

@@ -10,6 +10,7 @@ import { stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
 import { problemsOfEdges, refuseWhileDownstream } from './edges.js';
+import { acceptTool, noteMapping, reportTools } from './inventory-service.js';
 import {
   edgeListProblems,
   identifierProblem,
@@ -17,7 +18,7 @@ import {
   scopesTaken,
   slashTwin,
 } from './policy.js';
-import type { NewEdge, NewResource, ResourcePatch } from './schema.js';
+import type { AcceptedTool, NewEdge, NewResource, ResourcePatch } from './schema.js';
 import {
   findResource,
   insertResource,
@@ -75,6 +76,10 @@ export function createResources(deps: ResourceDeps) {
       narrowing(db, by, async (change) => (await steps.patch(change, identifier, patch)).resource),
     retire: (by: string, identifier: string) =>
       narrowing(db, by, (change) => steps.retire(change, identifier)),
+    /** Its tools as they are mapped, beside what its server says it has. */
+    tools: (identifier: string) => reportTools(db.orm, identifier),
+    acceptTool: (by: string, identifier: string, seen: AcceptedTool) =>
+      acceptTool(db, by, identifier, seen),
   };
 }
 
@@ -183,6 +188,7 @@ async function patchResource(
     throwIfAny(await problemsOfEdges(change.tx, resource));
   }
   stopWhatWasTaken(change, row, resource);
+  if (values.tools !== undefined) await noteMapping(change, identifier, row.tools, resource.tools);
   const gone = Object.keys(row.scopes).filter((name) => !Object.hasOwn(scopes, name));
   if (gone.length > 0) await deps.forgetScopes(change, identifier, gone);
   const detail = {

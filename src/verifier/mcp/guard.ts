@@ -1,5 +1,6 @@
 /** One guard for one MCP server: the HTTP edge, and the check in process behind it. */
 import type { Verifier } from '../api.js';
+import { AuthError } from '../auth-error.js';
 import type { AuthContext } from '../context.js';
 import { createCors } from './cors.js';
 import { createEdge, type EdgeDeps } from './edge.js';
@@ -112,18 +113,21 @@ const NOWHERE: TransportLike = {
   close: async () => {},
 };
 
+/** A broker that is away now answers later; what can never work stops the start. */
+function unlessUnavailable(error: unknown): void {
+  if (!(error instanceof AuthError)) throw error;
+}
+
 /** Looks the server over, once: every later connection goes by what the first has shown. */
 function createStartCheck(verifier: Verifier, policy: ToolPolicy) {
   let checked: Promise<void> | undefined;
   let published: Promise<void> | undefined;
   async function check(ask: Parameters<TransportDeps['beforeStart']>[0]): Promise<void> {
     const tools = await listTools(ask);
+    const names = tools.map(({ name }) => name);
     // What is kept at the broker may be behind the server: new tools are refused, and shown there.
-    if (policy.load === undefined)
-      compareTools(
-        tools.map(({ name }) => name),
-        policy,
-      );
+    if (policy.load === undefined) compareTools(names, policy);
+    else await policy.load().catch(unlessUnavailable);
     published = publishTools(verifier, tools);
   }
   return {

@@ -26,5 +26,6 @@ export {
   type ToolPolicy,
   type ToolPolicyInput,
 } from './policy.js';
+export { type RegisteredPolicyOptions, registeredToolPolicy } from './registered-policy.js';
 export { sdkTokenVerifier } from './sdk-verifier.js';
 export type { GuardedTransport, TransportLike } from './transport.js';

@@ -80,23 +80,27 @@ function checkMethods({ methods = {}, prompts, resources }: PolicyFrame): void {
   }
 }
 
-/** Everything of a policy but its tools. */
-export type PolicyFrame = Omit<ToolPolicyInput<string>, 'tools'>;
+/** What of a policy is always said here. */
+export type PolicyFrame = Omit<ToolPolicyInput<string>, 'tools' | 'base'>;
+
+/** What may be different at every use. */
+export interface LiveRules {
+  readonly tools: () => ReadonlyMap<string, ParsedRequirement>;
+  readonly base: () => readonly string[];
+  readonly load?: ToolPolicy['load'];
+}
 
 /**
- * A policy whose tools are whatever `tools` says at the time.
+ * A policy whose tools are whatever `live` says at the time.
  *
  * @throws TypeError naming what demands nothing, cannot be met, or is nobody's to decide
  */
 export function buildPolicy<Tool extends string>(
   frame: PolicyFrame,
-  tools: () => ReadonlyMap<string, ParsedRequirement>,
-  load?: ToolPolicy['load'],
+  { tools, base, load }: LiveRules,
 ): ToolPolicy<Tool> {
-  const { methods = {}, prompts, resources, base = [], list = 'filter-by-agent' } = frame;
+  const { methods = {}, prompts, resources, list = 'filter-by-agent' } = frame;
   checkMethods(frame);
-  const badScope = base.find((scope) => !isScopeToken(scope));
-  if (badScope !== undefined) throw new TypeError(`base: "${badScope}" is not a scope-token`);
   if (!LIST_MODES.includes(list)) throw new TypeError(`list is one of ${LIST_MODES.join(', ')}`);
   const ruled = {
     prompts: prompts && parseRequirements('prompt', prompts),
@@ -113,7 +117,9 @@ export function buildPolicy<Tool extends string>(
         ? findUriRule(ruled.resources ?? new Map(), name)
         : rulesFor(noun)?.get(name),
     methods: parseRequirements('method', methods),
-    base: Object.freeze([...base]),
+    get base() {
+      return base();
+    },
     list,
     load,
   });
@@ -127,8 +133,11 @@ export function buildPolicy<Tool extends string>(
 export function defineToolPolicy<Tool extends string>(
   input: ToolPolicyInput<Tool>,
 ): ToolPolicy<Tool> {
-  const { tools, ...frame } = input;
+  const { tools, base = [], ...frame } = input;
+  const badScope = base.find((scope) => !isScopeToken(scope));
+  if (badScope !== undefined) throw new TypeError(`base: "${badScope}" is not a scope-token`);
   if (Object.keys(tools).length === 0) throw new TypeError('a tool policy names at least one tool');
   const parsed = parseRequirements('tool', tools);
-  return buildPolicy(frame, () => parsed);
+  const asked = Object.freeze([...base]);
+  return buildPolicy(frame, { tools: () => parsed, base: () => asked });
 }

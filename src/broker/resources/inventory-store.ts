@@ -1,0 +1,54 @@
+/** SQL of tool inventories. Single statements; callers bring the transaction. */
+import { eq } from 'drizzle-orm';
+import { toolInventories } from '../../../schema/index.js';
+import type { Executor } from '../db/database.js';
+import { databaseNow } from '../registry/change.js';
+import type { Inventory } from './inventory.js';
+
+export type InventoryRow = typeof toolInventories.$inferSelect;
+
+export async function findInventory(
+  db: Executor,
+  resource: string,
+): Promise<InventoryRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(toolInventories)
+    .where(eq(toolInventories.resource, resource));
+  return row;
+}
+
+/** As just published. */
+export async function saveInventory(
+  db: Executor,
+  resource: string,
+  tools: Inventory,
+  publishedBy: string,
+): Promise<void> {
+  const values = { tools, publishedBy, publishedAt: databaseNow };
+  await db
+    .insert(toolInventories)
+    .values({ resource, ...values })
+    .onConflictDoUpdate({ target: toolInventories.resource, set: values });
+}
+
+/** What operators have seen of it, without a new publication. */
+export async function keepInventory(
+  db: Executor,
+  resource: string,
+  tools: Inventory,
+): Promise<void> {
+  await db.update(toolInventories).set({ tools }).where(eq(toolInventories.resource, resource));
+}
+
+/** The same was published again. */
+export async function touchInventory(
+  db: Executor,
+  resource: string,
+  publishedBy: string,
+): Promise<void> {
+  await db
+    .update(toolInventories)
+    .set({ publishedAt: databaseNow, publishedBy })
+    .where(eq(toolInventories.resource, resource));
+}
