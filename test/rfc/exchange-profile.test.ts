@@ -165,8 +165,13 @@ describe.each([
   ])('%s says what is on, and nothing that is off', async (name) => {
     const document = await (await fetch(`${t.issuer}/.well-known/${name}`)).json();
     const { actor_profile_token_exchange, entity_profiles_supported } = document;
+    const { authorization_grant_profiles_supported } = document;
     expect(document.grant_types_supported).toContain(GRANT);
-    expect({ actor_profile_token_exchange, entity_profiles_supported }).toEqual(
+    expect({
+      actor_profile_token_exchange,
+      authorization_grant_profiles_supported,
+      entity_profiles_supported,
+    }).toEqual(
       mode === 'rfc8693'
         ? {}
         : {
@@ -175,6 +180,10 @@ describe.each([
               actor_token_types_supported: TYPES,
               requested_token_types_supported: TYPES,
             },
+            // DI6: this profile, and not ID-JAG's.
+            authorization_grant_profiles_supported: [
+              'urn:ietf:params:oauth:grant-profile:actor-profile',
+            ],
             entity_profiles_supported: {
               client: ['ai_agent', 'service'],
               subject: ['user', 'ai_agent', 'service'],
