@@ -75,7 +75,7 @@ describe.each(DATABASES)('M9 the audit on %s', (_name, open) => {
       () => rollBackTo(opened, before),
       () => verify(),
     );
-    // Said plainly in the README: what nobody outside remembers can be undone whole.
+    // Said plainly in ARCHITECTURE (the audit's chains): what nobody outside remembers can be undone whole.
     expect(without).toEqual([]);
   });
 
