@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { delegableScopes, heldScopes } from '../../src/broker/delegation/policy.js';
 import { decideExchange } from '../../src/broker/exchange/policy.js';
-import { ACT_DEPTH_MAX, isSubset } from '../../src/protocol/index.js';
+import { readExchange } from '../../src/broker/exchange/request.js';
+import { ACT_DEPTH_MAX, isSubset, TOKEN_TYPE } from '../../src/protocol/index.js';
 import {
   AGENTS,
   CONSENTED,
@@ -79,6 +80,39 @@ function poorerWorlds(world: World): World[] {
     })),
   ];
 }
+
+type Fields = readonly (readonly [name: string, value: string])[];
+
+/** A move as a client sends it; the place is named twice, which is allowed (TX15). */
+const formOf = ({ target, scopes, handOffTo }: Move): Fields => [
+  ['subject_token', 'a.b.c'],
+  ['subject_token_type', TOKEN_TYPE.accessToken],
+  ['resource', target],
+  ['audience', target],
+  ...(scopes === undefined ? [] : [['scope', scopes.join(' ')] as const]),
+  ...(handOffTo === undefined ? [] : [['requested_actor', handOffTo] as const]),
+];
+
+/** As the engine parses a form. */
+const asParsed = (fields: Fields) =>
+  Object.fromEntries(new URLSearchParams(fields.map(([name, value]) => [name, value])));
+
+/** Two random orders, for lists of any length. */
+const orders = fc.tuple(...[1, 2].map(() => fc.array(fc.nat(), { minLength: 8, maxLength: 8 })));
+const inOrder = <T>(list: readonly T[], order: readonly number[] = []): T[] =>
+  list
+    .map((one, n) => [one, order[n] ?? 0] as const)
+    .sort(([, a], [, b]) => a - b)
+    .map(([one]) => one);
+
+/** Who took what away is told in the order it was asked for. */
+const unordered = <D extends ReturnType<typeof decideExchange>>({
+  takenAway = [],
+  ...rest
+}: D) => ({
+  ...rest,
+  takenAway: takenAway.map((one) => JSON.stringify(one)).sort(),
+});
 
 const everyHop = (check: (hop: Hop) => boolean | undefined) =>
   fc.assert(
@@ -332,6 +366,33 @@ describe('DESIGN §8c a chain of exchanges', { timeout: TIMEOUT_MS }, () => {
       expect(again.child).toEqual(child);
       return true;
     });
+  });
+
+  it('depends neither on the order of the form’s parameters, nor of the scopes in one (RFC 6749 §3.3)', () => {
+    fc.assert(
+      fc.property(
+        worlds,
+        root,
+        moves,
+        fc.nat({ max: 63 }),
+        orders,
+        (world, from, wanted, luck, [ofScopes, ofFields]) => {
+          const token = rootToken(world, from);
+          if (token === undefined) return;
+          const move = likelyMove(token, wanted, luck);
+          const form = formOf(move);
+          const turned = { ...move, scopes: move.scopes && inOrder(move.scopes, ofScopes) };
+          const [as, other] = [form, inOrder(formOf(turned), ofFields)].map((fields) => {
+            const read = readExchange(asParsed(fields));
+            const { target = '', requestedActor: handOffTo, scopes } = read;
+            const facts = factsOf(world, token, { ...move, target, handOffTo });
+            return unordered(decideExchange(facts, { scopes, handOffTo }));
+          });
+          expect(other).toEqual(as);
+        },
+      ),
+      RUNS,
+    );
   });
 
   it('refuses to be asked for more than the parent has (TX12), whoever asks', () => {
