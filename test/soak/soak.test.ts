@@ -2,9 +2,11 @@
 // by the handful, so that the soak cannot rot. Sizes: SOAK_TRIALS, SOAK_PARALLEL, SOAK_SECONDS (of
 // rotation), SOAK_RATE_MIN (requests a second while keys rotate; 0 on a machine that is busy), SOAK_STOPS
 // (asked about at another process), SOAK_KILLS (each database), SOAK_ONLY (names of races, comma-separated).
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cluster, startCluster } from '../races/support/cluster.js';
 import { createCodeSource } from '../races/support/codes.js';
+import { runChains } from './chains.js';
 import { runKills } from './kill.js';
 import { createRaces, type Race } from './races.js';
 import {
@@ -83,6 +85,8 @@ it('a stop at one process is known at the other by the next request (G8)', {
   timeout: TIMEOUT_MS,
 }, async () => {
   expect(kept(await runStale(cluster, STOPS)).wrong).toEqual([]);
+  // One by one: each is a sign-in, a consent and four hops.
+  if (isSoak) expect(kept(await runChains(cluster, Math.ceil(STOPS / 200))).wrong).toEqual([]);
 });
 
 it.each(['PostgreSQL', 'PGlite'] as const)('kill -9 on %s loses nothing acknowledged (G5)', {
