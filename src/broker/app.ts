@@ -20,6 +20,7 @@ import { renderError } from './consent/views.js';
 import { type Database, NOTICE_CHANNEL } from './db/database.js';
 import { openDatabase } from './db/open.js';
 import { endGrant } from './delegation/ends.js';
+import { findGrant } from './delegation/queries.js';
 import { exchangeMetadata } from './exchange/metadata.js';
 import { noticing } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
@@ -191,7 +192,14 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     middleware: [
       createUnavailability({ db, refusals, refuse: pages.refuse }),
       createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
-      createJwtEndpoints({ db, facts, reader, now }),
+      createJwtEndpoints({
+        db,
+        facts,
+        reader,
+        now,
+        refusals,
+        grantOf: (id) => findGrant(db.orm, id),
+      }),
       createDiscovery(issuer, {
         ...exchangeMetadata(exchangeErrors),
         ...SIGNED_INTROSPECTION_METADATA,

@@ -32,3 +32,10 @@ export function tokenIdPrefixes(tokenId: string): string[] {
   prefixes.push(tokenId);
   return prefixes;
 }
+
+/** The consent and grant a token id hangs on; none for an agent's or service's own token. */
+export function lineageOf(tokenId: string): { consentId: string; grantId: string } | undefined {
+  const [consentId = '', grantId = ''] = tokenId.split('.');
+  if (!consentId.startsWith('cns_') || !grantId.startsWith('gnt_')) return undefined;
+  return { consentId, grantId };
+}

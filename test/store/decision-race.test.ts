@@ -55,6 +55,8 @@ const approval = (decidedAt: number): Approval => ({
     },
     scopes: {},
   },
+  asked: '',
+  takenAway: [],
   offered: ['files:read'],
   granted: ['files:read'],
   helpers: 0,

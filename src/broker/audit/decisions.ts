@@ -4,7 +4,7 @@
  */
 import Router from '@koa/router';
 import { z } from 'zod';
-import { OAuthError } from '../../protocol/index.js';
+import { lineageOf, OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { readBody } from '../http/body.js';
@@ -86,6 +86,7 @@ function toEvent(
     agentId: act ?? undefined,
     clientId,
     resource,
+    grantId: lineageOf(jti)?.grantId,
     requestId,
     detail,
   };

@@ -14,9 +14,10 @@ export const notingRefusals =
       await next();
     } catch (error) {
       if (error instanceof OAuthError) {
-        const { id: requestId } = requestState(ctx);
-        const detail = { code: error.code, reason: error.reason };
-        await note({ type: 'request.refused', requestId, detail }, addressOf(ctx.req));
+        const { id: requestId, story } = requestState(ctx);
+        const detail = { ...story?.detail, code: error.code, reason: error.reason };
+        const event = { type: 'request.refused', requestId, ...story, detail } as const;
+        await note(event, addressOf(ctx.req));
       }
       throw error;
     }

@@ -20,12 +20,15 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
   const acting = actingFor(event);
   const client = frontOf(event, acting[0]);
   const through = client === undefined ? '' : `, through ${name(client)}`;
-  const who =
-    acting.length > 0 && event.sub && event.sub !== acting[0]
-      ? `${actorsOf(acting, name, text('parent_actor'))}, for ${name(event.sub)}${through},`
-      : name(event.agentId || event.sub || event.clientId || event.by);
-  const by =
-    detail.act === undefined ? name(event.by) : `${name(text('act'))}, for ${name(event.by)},`;
+  const first = event.agentId || event.sub || event.clientId || event.by;
+  const isForOther = acting.length > 0 && event.sub && event.sub !== acting[0];
+  const whose = isForOther
+    ? `${actorsOf(acting, name, text('parent_actor'))}, for ${name(event.sub)}`
+    : name(first);
+  const isFronted = client !== undefined && client !== first;
+  const who = isForOther || isFronted ? `${whose}${through},` : whose;
+  const allowed = `${name(event.agentId || event.clientId)}${event.agentId ? through : ''}`;
+  const by = detail.act === undefined ? name(event.by) : authorOf(text('act'), event.by, name);
   const tool = `${text('tool')} (${safeText(list(detail.required))})`;
   switch (event.type) {
     case 'tool.allowed':
@@ -37,9 +40,9 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     case 'token.refused':
       return `${who} was refused ${text('asked') || 'a token'}${at}: ${whyRefused(event, name)}`;
     case 'consent.granted':
-      return `${name(event.sub)} allowed ${name(event.agentId || event.clientId)}${through}${at}: ${safeText(list(detail.granted))}`;
+      return `${name(event.sub)} allowed ${allowed}${at}: ${safeText(list(detail.granted))}`;
     case 'consent.denied':
-      return `${name(event.sub)} did not allow ${name(event.agentId || event.clientId)}${through}${at}`;
+      return `${name(event.sub)} did not allow ${allowed}${at}`;
     case 'consent.ended':
       return `the consent of ${name(event.sub)} to ${name(event.agentId || event.clientId)}${at} ended: ${text('reason')}`;
     case 'grant.created':
@@ -47,25 +50,48 @@ export function sentence(event: RecordedEvent, nameOf: NameOf): string {
     case 'grant.ended':
       return `an authorization of ${name(event.sub)} for ${name(event.agentId || event.clientId)}${at} ended: ${text('reason')}`;
     case 'refresh_token.repeated':
-      return `${name(event.by)} was given the answer to its last refresh again (time ${text('time')})`;
+      return `${who} was given the answer to its last refresh again${at} (time ${text('time')})`;
+    case 'code.replayed':
+      return `${who} used a code ${usedBefore(detail, at)}`;
+    case 'refresh_token.replayed':
+      return `${who} used a refresh token ${usedBefore(detail, at)}`;
     case 'token.revoked':
       return `${by} revoked a token of ${who}${at}`;
     case 'sign_in.succeeded':
-      return `${name(event.sub)} signed in`;
+      return `${name(event.sub)} signed in${through}`;
     case 'sign_in.failed':
-      return `a sign-in failed${event.sub ? ` for ${name(event.sub)}` : ''}: ${text('reason')}`;
+      return `a sign-in failed${event.sub ? ` for ${name(event.sub)}` : ''}${through}: ${text('reason')}`;
     case 'session.ended':
       return `a session of ${name(event.sub)} ended: ${text('reason')}`;
     case 'request.refused':
-      return event.agentId
-        ? `${who} was refused ${text('asked') || 'a request'}${at}: ${whyRefused(event, name)}`
-        : `a request of ${name(event.clientId || event.by)} was refused${at}: ${whyRefused(event, name)}`;
+      return `${asking(event, { who, whose, name })}${at}: ${whyRefused(event, name)}`;
     default: {
       const known = ofRegistry(event, by, name(event.agentId || event.sub));
       if (known !== undefined) return known;
       return `${event.type} by ${by}${event.agentId || event.sub || event.clientId ? `: ${who}` : ''}${at}`;
     }
   }
+}
+
+/** Somebody who acted for an administrator, in their name. */
+const authorOf = (actor: string, by: string | undefined, name: (id?: string) => string): string =>
+  `${name(actor)}, for ${name(by)},`;
+
+const usedBefore = ({ ended }: Readonly<Record<string, unknown>>, at: string): string =>
+  `that was used before${at}: ${ended === true ? 'the authorization ended' : 'nothing came of it'}`;
+
+/** Who was refused what, besides tokens. */
+function asking(
+  { agentId, by, clientId, detail, sub }: RecordedEvent,
+  told: { readonly who: string; readonly whose: string; readonly name: (id?: string) => string },
+): string {
+  if (detail?.rule === 'foreign_token') {
+    return `${told.name(by)} was refused what concerns a token of ${told.whose}`;
+  }
+  const asked = safeText(String(detail?.asked ?? '')) || 'a request';
+  return agentId || sub
+    ? `${told.who} was refused ${asked}`
+    : `a request of ${told.name(clientId || by)} was refused`;
 }
 
 /** What came of an exchange (DESIGN §8c), of a proof, or of a grant. */

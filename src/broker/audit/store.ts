@@ -22,7 +22,6 @@ export type AuditType =
   | 'code.replayed'
   | 'refresh_token.replayed'
   | 'refresh_token.repeated'
-  | 'redemption.lost_race'
   | 'request.refused'
   | 'tool.allowed'
   | 'tool.refused'

@@ -42,6 +42,10 @@ const RULES: Readonly<Record<string, string>> = {
   unusable_actor: 'the actor token proves no agent',
   terms_changed: 'what was agreed to has changed',
   actor_binding_changed: 'the actor is no longer proved',
+  actor_not_proved: 'the agent did not prove that it acts',
+  used_before: 'it was used before',
+  lost_race: 'another request used it at the same time',
+  foreign_token: 'the token is another client’s',
 };
 
 export const ruleInWords = (rule: string): string | undefined =>

@@ -4,10 +4,11 @@
  */
 import type { Context } from 'koa';
 import type { Interaction } from 'oidc-provider';
-import { OAuthError } from '../../protocol/index.js';
+import { formatScope, OAuthError } from '../../protocol/index.js';
 import { record } from '../audit/store.js';
 import { approve } from '../delegation/approve.js';
 import { abandonGrant } from '../delegation/ends.js';
+import type { TakenAway } from '../delegation/policy.js';
 import { clientHash, termsHash } from '../delegation/terms.js';
 import { applicationOf } from '../facts/application.js';
 import type { Facts } from '../facts/store.js';
@@ -99,6 +100,8 @@ async function decide(
       terms,
       offered: shown.offered,
       granted,
+      asked: askedIn(request),
+      takenAway: [...asked.decision.takenAway, ...unticked(shown, granted)],
       ...chosen,
       epoch: facts.epoch,
     },
@@ -106,6 +109,14 @@ async function decide(
   );
   return grant === undefined ? { no: 'overtaken' } : { grantId: grant.id };
 }
+
+/** For the audit: what was asked for, in the request's own order. */
+const askedIn = ({ requested, identityScopes }: Shown['request']): string =>
+  formatScope([...requested, ...identityScopes]);
+
+/** What the user took away. */
+const unticked = ({ offered }: Shown, granted: readonly string[]): TakenAway[] =>
+  offered.filter((scope) => !granted.includes(scope)).map((scope) => ({ scope, by: ['consent'] }));
 
 /** Answered in another window meanwhile: what was written for this one goes again. */
 async function goOn(
@@ -128,7 +139,7 @@ async function deny(
   deps: InteractionDeps,
   ctx: Context,
   interaction: Interaction,
-  { request, userId }: Shown,
+  { request, userId, offered }: Shown,
 ): Promise<void> {
   await record(deps.db.orm, {
     type: 'consent.denied',
@@ -138,6 +149,7 @@ async function deny(
     agentId: request.agentId || undefined,
     resource: request.resource || undefined,
     requestId: requestState(ctx).id,
+    detail: { asked: askedIn(request), offered },
   });
   return refuse(ctx, interaction, new OAuthError('access_denied', 'the user did not allow it'));
 }

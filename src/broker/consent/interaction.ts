@@ -8,6 +8,7 @@ import { readForm } from '../http/body.js';
 import { type FormSealer, isSameOrigin } from '../http/csrf.js';
 import type { SignInPageModel } from '../http/page-model.js';
 import { refusal } from '../http/refusals.js';
+import { requestState } from '../http/request.js';
 import type { Language } from '../http/texts/index.js';
 import { isSignedInSince } from '../sessions/policy.js';
 import { sessionStands } from '../sessions/store.js';
@@ -37,7 +38,22 @@ export async function currentInteraction(
   if (interaction.uid !== ctx.params.uid) {
     throw refusal('expired');
   }
+  tellInteraction(ctx, interaction);
   return interaction;
+}
+
+/** Whom it is about, for the audit, should a form of it be refused. */
+function tellInteraction(ctx: Context, { params, result, session }: Interaction): void {
+  const { login } = (result ?? {}) as unknown as { login?: Login };
+  const text = (value: unknown): string | undefined =>
+    typeof value === 'string' && value !== '' ? value : undefined;
+  requestState(ctx).story = {
+    sub: login?.accountId ?? session?.accountId,
+    clientId: text(params.client_id),
+    agentId: text(params.requested_actor),
+    resource: text(params.resource),
+    detail: { asked: text(params.scope) },
+  };
 }
 
 /**

@@ -82,6 +82,7 @@ export async function handleSignIn(deps: InteractionDeps, ctx: Context): Promise
     password: form.get('password') ?? '',
     place: placeOf(ctx.req),
     requestId: requestState(ctx).id,
+    clientId: String(interaction.params.client_id),
     // Until the engine takes it up.
     lifeSeconds: INTERACTION_TTL_SECONDS,
   });

@@ -6,6 +6,7 @@ import { type AccessTokenClaims, OAuthError, TOKEN_TYPE } from '../../protocol/i
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { ALIVE, aliveParams, type TokenReader } from '../tokens/access-tokens.js';
+import { because } from './denials.js';
 
 export interface ActorTokenProof {
   readonly agentId: string;
@@ -89,6 +90,12 @@ remembered as (
 )
 select (select alive from alive) as alive, exists (select 1 from claimed) as claimed`;
 
+function refuse(denial: ActorTokenDenial | 'used' | 'type' | 'not_ours'): OAuthError {
+  const sentence = 'actor_token does not prove the agent this authorization names';
+  const error = new OAuthError('invalid_grant', sentence, `actor_token: ${denial}`);
+  return because(error, { rule: 'unusable_actor' });
+}
+
 export function createActorProver(deps: {
   readonly db: Database;
   readonly issuer: string;
@@ -96,12 +103,6 @@ export function createActorProver(deps: {
   readonly reader: TokenReader;
   readonly now: () => number;
 }): ActorProver {
-  const refuse = (denial: ActorTokenDenial | 'used' | 'type'): OAuthError =>
-    new OAuthError(
-      'invalid_grant',
-      'actor_token does not prove the agent this authorization names',
-      `actor_token: ${denial}`,
-    );
   const identify = async (request: {
     readonly actorToken: string;
     readonly actorTokenType: string | undefined;

@@ -10,6 +10,7 @@ import { newId } from '../ids.js';
 import { narrow } from '../revocation/store.js';
 import { type DecisionFacts, onlyAdds } from './coverage.js';
 import { markConsentEnded } from './ends.js';
+import type { TakenAway } from './policy.js';
 import {
   type ConsentRow,
   type ConsentSubject,
@@ -34,6 +35,9 @@ export interface Approval extends ConsentSubject {
   readonly offered: readonly string[];
   /** What was ticked and is still allowed. */
   readonly granted: readonly string[];
+  /** For the audit: what was asked for, and who took what of it away. */
+  readonly asked: string;
+  readonly takenAway: readonly TakenAway[];
   /** How many actors may follow the agent. */
   readonly helpers: number;
   readonly lifeSeconds: number;
@@ -166,10 +170,10 @@ async function writeConsent(
   decided: Approval,
   origin: Origin,
 ): Promise<NewGrant | Stale | undefined> {
-  const { offered, granted, helpers, epoch } = decided;
+  const { asked, offered, granted, takenAway, helpers, epoch } = decided;
   const { isGood, grant } = await writeGrant(db, row, granted, origin, {
     stands: stands(epoch, origin),
-    detail: { offered, granted, helpers },
+    detail: { asked, offered, granted, taken_away: takenAway, helpers },
   });
   return isGood ? grant : STALE;
 }

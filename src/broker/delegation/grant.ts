@@ -12,10 +12,12 @@ import { requestState } from '../http/request.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
 import type { Issuer, Story } from '../tokens/issue.js';
+import { because } from './denials.js';
 import { type ProvingDeps, proveActor } from './proving.js';
 import { answerAgain, keepRefreshAnswer, type ReplayDeps, refuseReplay, useUp } from './replay.js';
 import type { GrantRow, LiveGrant } from './store.js';
 import { createDelegationStory } from './story.js';
+import { tellGrant, tellSource } from './told.js';
 
 /** Parameters these grants take beyond the engine's own. */
 export const DELEGATION_PARAMETERS = ['actor_token', 'actor_token_type'] as const;
@@ -55,9 +57,13 @@ export function wrapAuthorizationCode(
       | Code
       | undefined;
     // Unknown, foreign, expired or ill-proved: the engine's own answer, and nothing is touched.
-    if (code === undefined || code.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
-    if (code.consumed) await refuseReplay(deps, ctx, code, 'code.replayed');
-    if (code.isExpired || !provesPossession(code, params)) return inner(ctx);
+    if (code === undefined) return inner(ctx);
+    const isForeign = code.clientId !== ctx.oidc.client?.clientId;
+    if (!isForeign && code.consumed) await refuseReplay(deps, ctx, code, 'code.replayed');
+    if (isForeign || code.isExpired || !provesPossession(code, params)) {
+      await tellSource(deps.db.orm, ctx, code);
+      return inner(ctx);
+    }
     await prepare(deps, ctx, code, { isNew: true, earlier: () => undefined }).catch(rethrow);
     return useUp(deps, ctx, code, () => inner(ctx));
   };
@@ -72,14 +78,21 @@ export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler)
       .RefreshToken.find(String(params.refresh_token ?? ''), { ignoreExpiration: true })) as
       | Source
       | undefined;
-    if (token === undefined || token.clientId !== ctx.oidc.client?.clientId) return inner(ctx);
+    if (token === undefined) return inner(ctx);
+    if (token.clientId !== ctx.oidc.client?.clientId) {
+      await tellSource(deps.db.orm, ctx, token);
+      return inner(ctx);
+    }
     const session = { isNew: false, earlier: earlierProof };
     if (token.consumed) {
       const decide = () => prepare(deps, ctx, token, { ...session, again: true }).catch(rethrow);
       if (await answerAgain(deps, ctx, token, decide)) return undefined;
       await refuseReplay(deps, ctx, token, 'refresh_token.replayed');
     }
-    if (token.isExpired) return inner(ctx);
+    if (token.isExpired) {
+      await tellSource(deps.db.orm, ctx, token);
+      return inner(ctx);
+    }
     await prepare(deps, ctx, token, session).catch(rethrow);
     await useUp(deps, ctx, token, () => inner(ctx));
     return keepRefreshAnswer(deps, ctx, token);
@@ -113,23 +126,25 @@ async function prepare(
   },
 ): Promise<void> {
   const grant = await deps.readGrant(ctx, source.grantId ?? '');
-  if (grant === undefined)
-    throw new OAuthError('invalid_grant', 'the authorization has ended: start a new one');
-  requestState(ctx).story = {
-    sub: grant.userId,
-    agentId: grant.agentId || undefined,
-    grantId: grant.id,
-    resource: grant.resource || undefined,
-    detail: { consent: grant.consentId, asked: source.scope },
-  };
+  if (grant === undefined) {
+    await tellSource(deps.db.orm, ctx, source);
+    const reason = `ended: grant ${source.grantId}`;
+    const ended = 'the authorization has ended: start a new one';
+    throw because(new OAuthError('invalid_grant', ended, reason), { rule: 'ended' });
+  }
+  tellGrant(ctx, grant, source.scope);
   const { resource, scope } = ctx.oidc.params ?? {};
   // The engine looks at these only when the code or refresh token is used up (C8).
   if (resource !== undefined && resource !== grant.resource)
-    throw new OAuthError('invalid_target', 'resource is not the one that was authorized');
+    throw because(new OAuthError('invalid_target', 'resource is not the one that was authorized'), {
+      rule: 'not_consented_target',
+    });
   const granted = parseScope(source.scope);
   const asked = scope === undefined ? granted : parseScope(String(scope));
   if (!isSubset(asked, granted))
-    throw new OAuthError('invalid_scope', 'a requested scope was not granted');
+    throw because(new OAuthError('invalid_scope', 'a requested scope was not granted'), {
+      rule: 'widens',
+    });
   const proof = await proveActor(deps, ctx, grant, session.earlier(grant));
   const told = createDelegationStory({
     issuer: deps.issuer,
@@ -156,8 +171,11 @@ async function prepare(
 }
 
 const termsChanged = ({ id }: GrantRow): OAuthError =>
-  new OAuthError(
-    'invalid_grant',
-    'what was agreed to has changed: start a new authorization',
-    `terms_changed: grant ${id}`,
+  because(
+    new OAuthError(
+      'invalid_grant',
+      'what was agreed to has changed: start a new authorization',
+      `terms_changed: grant ${id}`,
+    ),
+    { rule: 'terms_changed' },
   );

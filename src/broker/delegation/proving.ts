@@ -11,6 +11,7 @@ import type { ClientFacts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { readDpopProof } from '../provider/internals.js';
 import type { ActorProver } from './actor-proof.js';
+import { because } from './denials.js';
 import { endGrant } from './ends.js';
 import { type GrantRow, rememberActorProof } from './store.js';
 
@@ -88,11 +89,9 @@ export async function proveActor(
   if (earlier === 'token' && (await deps.actors.credentialStands(grant.agentId, credentialId))) {
     return { kind: 'token', credentialId, settle: async () => undefined };
   }
-  throw new OAuthError(
-    'invalid_grant',
-    ACTOR_TOKEN_MISSING,
-    `grant ${grant.id} needs ${grant.agentId}`,
-  );
+  const reason = `grant ${grant.id} needs ${grant.agentId}`;
+  const missing = new OAuthError('invalid_grant', ACTOR_TOKEN_MISSING, reason);
+  throw because(missing, { rule: 'actor_not_proved' });
 }
 
 /**
@@ -111,7 +110,8 @@ async function bindingThatStands(
     if (!isBroken(grant, client, earlier, standing)) return standing;
   }
   await endGrant(deps.db, grant.id, 'actor_binding_changed', 'system');
-  throw new OAuthError('invalid_grant', ENDED, `grant ${grant.id}: actor_binding_changed`);
+  const rule = 'actor_binding_changed';
+  throw because(new OAuthError('invalid_grant', ENDED, `grant ${grant.id}: ${rule}`), { rule });
 }
 
 const isBroken = (

@@ -4,14 +4,16 @@
  */
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { OAuthError } from '../../protocol/index.js';
-import { grantHasTokens, record, underRequest } from '../audit/store.js';
+import { type AuditEvent, grantHasTokens, record, underRequest } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import { isUnavailable } from '../db/database.js';
 import { requestState } from '../http/request.js';
 import { LOST_RACE, rethrow } from '../provider/errors.js';
 import { readDpopProof, useDpopProof } from '../provider/internals.js';
+import { because } from './denials.js';
 import { endGrant } from './ends.js';
 import { countKeptAnswer, keepAnswer, readKeptAnswer, undoRotation } from './kept-answer.js';
+import { tellSource } from './told.js';
 
 export interface ReplayDeps {
   readonly db: Database;
@@ -26,6 +28,7 @@ export interface ReplayDeps {
 interface Used {
   readonly grantId?: string | undefined;
   readonly consumed?: unknown;
+  readonly scope?: string | undefined;
   /** The key it is bound to (RFC 9449 §5), for public clients. */
   readonly jkt?: string | undefined;
 }
@@ -86,18 +89,25 @@ export async function answerAgain(
   if (proof?.thumbprint !== kept.jkt) return false;
   await decide();
   await useDpopProof(ctx, proof);
-  const clientId = ctx.oidc.client?.clientId;
-  const given = await countKeptAnswer(deps.db, presented, graceSeconds, {
-    type: 'refresh_token.repeated',
-    by: clientId,
-    clientId,
-    grantId: token.grantId,
-    requestId: requestState(ctx).id,
-  });
+  const event = eventAbout(ctx, token, 'refresh_token.repeated');
+  const given = await countKeptAnswer(deps.db, presented, graceSeconds, event);
   if (!given) return false;
   const leftSeconds = Math.max(0, Math.floor((kept.expiresAtMs - deps.now()) / 1000));
   ctx.body = { ...kept.body, expires_in: leftSeconds };
   return true;
+}
+
+/** Whom it was about is told by then. */
+function eventAbout(
+  ctx: KoaContextWithOIDC,
+  { grantId }: Used,
+  type: AuditEvent['type'],
+  more: Readonly<Record<string, unknown>> = {},
+): AuditEvent {
+  const { id, story } = requestState(ctx);
+  const clientId = ctx.oidc.client?.clientId;
+  const detail = { ...story?.detail, ...more };
+  return { type, by: clientId, clientId, grantId, requestId: id, ...story, detail };
 }
 
 /**
@@ -122,21 +132,11 @@ export async function refuseReplay(
     const by = ctx.oidc.client?.clientId ?? 'system';
     await endGrant(underRequest(deps.db, id), grantId, type, by);
   }
-  await record(deps.db.orm, {
-    type,
-    by: ctx.oidc.client?.clientId,
-    clientId: ctx.oidc.client?.clientId,
-    grantId,
-    requestId: id,
-    detail: { ended: ends },
-  });
-  return rethrow(
-    new OAuthError(
-      'invalid_grant',
-      'this was already used',
-      ends ? `${type}: grant ${grantId} ended` : 'lost a race',
-    ),
-  );
+  await tellSource(deps.db.orm, ctx, source);
+  await record(deps.db.orm, eventAbout(ctx, source, type, { ended: ends }));
+  const reason = ends ? `${type}: grant ${grantId} ended` : 'lost a race';
+  const used = new OAuthError('invalid_grant', 'this was already used', reason);
+  return rethrow(because(used, { rule: ends ? 'used_before' : 'lost_race' }));
 }
 
 /**

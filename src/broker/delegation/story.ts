@@ -5,7 +5,7 @@ import type { Facts } from '../facts/store.js';
 import { newTokenSegment } from '../ids.js';
 import { ACCESS_TOKEN_TTL_SECONDS } from '../limits.js';
 import type { Story } from '../tokens/issue.js';
-import { denialError } from './denials.js';
+import { because, denialError } from './denials.js';
 import { loadDelegationFacts } from './load.js';
 import { decideDelegation } from './policy.js';
 import { standingProof } from './proving.js';
@@ -83,5 +83,6 @@ async function requireProof(facts: Facts, story: DelegationStory): Promise<void>
   const client = await applicationOf(facts, grant.clientId);
   const standing = standingProof(client, grant.agentId, clientCredentialId !== undefined);
   if (actorProof !== undefined && standing === actorProof) return;
-  throw new OAuthError('invalid_grant', 'the actor is no longer proved', 'actor_binding_changed');
+  const rule = 'actor_binding_changed';
+  throw because(new OAuthError('invalid_grant', 'the actor is no longer proved', rule), { rule });
 }

@@ -2,6 +2,7 @@
  * What a subject token hangs on, in one statement: whether it was recorded and nothing in its
  * lineage was stopped, and the grant it came from. And the single use of a hand-off token.
  */
+import { lineageOf } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import { type AgreedEdge, agreedEdges } from '../delegation/terms.js';
 import { ALIVE, aliveParams, type VerifiedToken } from '../tokens/access-tokens.js';
@@ -44,13 +45,6 @@ interface SubjectRow {
   readonly terms: Readonly<Record<string, unknown>>;
   readonly terms_hash: string;
   readonly expires_at: string | number;
-}
-
-/** The consent and grant a token id hangs on; none for an agent's or service's own token. */
-export function lineageOf(jti: string): { consentId: string; grantId: string } | undefined {
-  const [consentId = '', grantId = ''] = jti.split('.');
-  if (!consentId.startsWith('cns_') || !grantId.startsWith('gnt_')) return undefined;
-  return { consentId, grantId };
 }
 
 export async function readSubject(db: Database, token: VerifiedToken): Promise<SubjectState> {

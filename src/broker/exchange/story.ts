@@ -4,6 +4,7 @@ import {
   childTokenId,
   formatScope,
   isTokenId,
+  lineageOf,
   type OAuthError,
   type SigningAlg,
 } from '../../protocol/index.js';
@@ -16,7 +17,6 @@ import type { Refusal } from './denials.js';
 import type { ExchangeDecision, ExchangeRequest } from './facts.js';
 import { type ExchangeQuestion, loadExchangeFacts } from './load.js';
 import { decideExchange } from './policy.js';
-import { lineageOf } from './store.js';
 
 export interface ExchangeStory {
   readonly issuer: string;

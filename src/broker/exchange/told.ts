@@ -2,11 +2,10 @@
  * Whom an exchange is about, for the audit, should it be refused: known as soon as the subject token
  * is known to be ours, whatever is decided about it. Pure.
  */
-import { type AccessTokenClaims, formatScope } from '../../protocol/index.js';
+import { type AccessTokenClaims, formatScope, lineageOf } from '../../protocol/index.js';
 import type { RequestStory } from '../http/request.js';
 import { type Proved, parentOf } from './load.js';
 import { currentActor } from './policy.js';
-import { lineageOf } from './store.js';
 
 export interface AskedExchange {
   readonly claims: AccessTokenClaims;

@@ -10,6 +10,8 @@ export type RequestContext = Pick<ParameterizedContext, 'req'>;
 export interface RequestStory {
   readonly sub?: string | undefined;
   readonly agentId?: string | undefined;
+  /** Where nobody authenticated: on pages. */
+  readonly clientId?: string | undefined;
   readonly grantId?: string | undefined;
   readonly jti?: string | undefined;
   readonly resource?: string | undefined;
@@ -39,6 +41,8 @@ export interface RequestState {
   };
   /** Whom it is about, as far as it was proved: for the audit, should it be refused. */
   story?: RequestStory;
+  /** The token this request names and has no right to: for the audit, nothing of it is answered. */
+  foreign?: RequestStory;
   /** An error that is not a refusal: decides between 500 and 503. */
   failure?: unknown;
 }

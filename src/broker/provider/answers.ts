@@ -145,11 +145,14 @@ function refusalEvent(
   const { id, story = {} } = requestState(ctx);
   const word = (value: unknown): string | undefined =>
     typeof value === 'string' ? value.slice(0, 200) : undefined;
+  const actor = type === 'request.refused' ? word(params.requested_actor) : undefined;
   return {
     type,
     by: ctx.oidc.client?.clientId,
     clientId: ctx.oidc.client?.clientId,
     sub: ctx.oidc.session?.accountId,
+    // Whom it asked to act through, be there such an agent or not.
+    agentId: actor || undefined,
     resource: word(params.resource),
     requestId: id,
     ...story,

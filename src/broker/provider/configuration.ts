@@ -3,6 +3,7 @@ import type { Configuration, interactionPolicy, KoaContextWithOIDC } from 'oidc-
 import { errors } from 'oidc-provider';
 import { PASSWORD_ACR } from '../acr.js';
 import type { FactsCache } from '../facts/store.js';
+import { type RequestContext, requestState } from '../http/request.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { LoadedKeys, VerificationKey } from '../keys/store.js';
 import {
@@ -157,13 +158,13 @@ function features(deps: ConfigurationDeps): NonNullable<Configuration['features'
     introspection: {
       enabled: true,
       // Of the opaque kinds only its own client's: JWTs are ours (`revocation/jwt-endpoints.ts`).
-      allowedPolicy: async (_ctx, client, token) =>
-        token.clientId === client.clientId && isOfLiveGrant(deps, token),
+      allowedPolicy: async (ctx, client, token) =>
+        isOwn(ctx, client, token) && isOfLiveGrant(deps, token),
     },
     revocation: {
       enabled: true,
       // RFC 7009 §2.1, L6: a foreign token is answered 200 and left alone.
-      allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+      allowedPolicy: async (ctx, client, token) => isOwn(ctx, client, token),
     },
     pushedAuthorizationRequests: { enabled: true },
     requestObjects: {
@@ -209,6 +210,17 @@ async function resourceServer(deps: ConfigurationDeps, identifier: string) {
     accessTokenFormat: 'jwt' as const,
     jwt: { sign: { alg: resource.signingAlg as 'ES256' } },
   };
+}
+
+/** Whose it is otherwise, is told to the audit (`revocation/foreign.ts`). */
+function isOwn(
+  ctx: RequestContext,
+  client: { readonly clientId: string },
+  token: { readonly clientId?: string | undefined; readonly grantId?: string | undefined },
+): boolean {
+  if (token.clientId === client.clientId) return true;
+  requestState(ctx).foreign = { grantId: token.grantId };
+  return false;
 }
 
 const isOfLiveGrant = (deps: ConfigurationDeps, token: object): Promise<boolean> =>

@@ -10,9 +10,10 @@ import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { TokenReader } from '../tokens/access-tokens.js';
+import { aboutToken, type ForeignDeps, noteForeign } from './foreign.js';
 import { narrow } from './store.js';
 
-export interface JwtEndpointDeps {
+export interface JwtEndpointDeps extends ForeignDeps {
   readonly db: Database;
   readonly facts: FactsCache;
   readonly reader: TokenReader;
@@ -31,15 +32,25 @@ export function createJwtEndpoints(deps: JwtEndpointDeps) {
     await next();
     const route = ctx.oidc?.route;
     if (route !== 'introspection' && route !== 'revocation') return;
-    if ((ctx.body as { error?: string } | undefined)?.error !== 'unsupported_token_type') return;
-    const token = String(ctx.oidc.params?.token ?? '');
-    ctx.status = 200;
-    if (route === 'introspection') ctx.body = await introspect(deps, ctx, token);
-    else {
-      ctx.body = await revoke(deps, ctx, token);
-      ctx.remove('Content-Type');
+    if ((ctx.body as { error?: string } | undefined)?.error === 'unsupported_token_type') {
+      await answerOwn(deps, ctx, route);
     }
+    await noteForeign(deps, ctx);
   };
+}
+
+async function answerOwn(
+  deps: JwtEndpointDeps,
+  ctx: KoaContextWithOIDC,
+  route: 'introspection' | 'revocation',
+): Promise<void> {
+  const token = String(ctx.oidc.params?.token ?? '');
+  ctx.status = 200;
+  if (route === 'introspection') ctx.body = await introspect(deps, ctx, token);
+  else {
+    ctx.body = await revoke(deps, ctx, token);
+    ctx.remove('Content-Type');
+  }
 }
 
 async function introspect(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token: string) {
@@ -47,7 +58,10 @@ async function introspect(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token:
   if (verified === undefined) return INACTIVE;
   const { claims } = verified;
   if (claims.exp <= Math.floor(deps.now() / 1000)) return INACTIVE;
-  if (!(await mayIntrospect(deps, ctx, claims))) return INACTIVE;
+  if (!(await mayIntrospect(deps, ctx, claims))) {
+    requestState(ctx).foreign = aboutToken(claims);
+    return INACTIVE;
+  }
   if (!(await deps.reader.isAlive(verified))) return INACTIVE;
   return { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', ...claims };
 }
@@ -72,21 +86,18 @@ async function revoke(
 ): Promise<string> {
   const verified = await deps.reader.verify(token);
   const caller = ctx.oidc.client?.clientId ?? '';
-  if (verified === undefined || verified.claims.client_id !== caller) return '';
+  if (verified === undefined) return '';
+  const about = aboutToken(verified.claims);
+  if (verified.claims.client_id !== caller) {
+    requestState(ctx).foreign = about;
+    return '';
+  }
   // Dead already, or never recorded: there is nothing to stop, and the gate is left alone.
   if (!(await deps.reader.isAlive(verified))) return '';
-  const { jti, sub, aud, act } = verified.claims;
+  const { jti } = verified.claims;
+  const { id: requestId } = requestState(ctx);
   await narrow(deps.db, async (tx) => {
-    await record(tx, {
-      type: 'token.revoked',
-      by: caller,
-      jti,
-      sub,
-      clientId: caller,
-      agentId: act?.sub,
-      resource: aud,
-      requestId: requestState(ctx).id,
-    });
+    await record(tx, { type: 'token.revoked', by: caller, clientId: caller, requestId, ...about });
     return {
       stops: [{ key: jti, always: true, reason: 'revoked by its client', by: caller }],
       result: '',

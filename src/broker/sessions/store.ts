@@ -25,7 +25,7 @@ const USER_AGENT_CHARS_MAX = 400;
 
 /**
  * $1 id, $2 key, $3 user, $4 browser, $5 address, $6 life, $7 detail of the event, $8 request, $9 what was
- * proved. A change of the user that is under way is waited for, and what it leaves is looked at.
+ * proved, $10 the client it is for. A change of the user that is under way is waited for, and what it leaves is looked at.
  */
 const OPEN = `
 with proved as (
@@ -36,7 +36,7 @@ with proved as (
   returning user_id
 )
 select behalf_record(jsonb_build_array(jsonb_build_object('type', 'sign_in.succeeded',
-  'by', user_id, 'sub', user_id, 'request_id', $8::text, 'detail', $7::text::jsonb))) from opened`;
+  'by', user_id, 'sub', user_id, 'request_id', $8::text, 'client_id', $10::text, 'detail', $7::text::jsonb))) from opened`;
 
 /**
  * Notes that somebody proved who they are, and its event with it. Without a key the browser's
@@ -54,15 +54,24 @@ export async function openSession(
     readonly lifeSeconds: number;
     readonly key?: string | undefined;
     readonly requestId?: string | undefined;
+    readonly clientId?: string | undefined;
   },
 ): Promise<string | undefined> {
   const id = newId('ses');
-  const { userId, passwordHash, place, lifeSeconds, key = id, requestId = null } = sign;
+  const {
+    userId,
+    passwordHash,
+    place,
+    lifeSeconds,
+    key = id,
+    requestId = null,
+    clientId = null,
+  } = sign;
   const userAgent = place.userAgent?.slice(0, USER_AGENT_CHARS_MAX) ?? null;
   const address = place.address === '' ? null : place.address;
   const detail = JSON.stringify({ session: id });
   const proof = [id, key, userId, userAgent, address, lifeSeconds, detail, requestId, passwordHash];
-  const rows = await db.run(OPEN, proof);
+  const rows = await db.run(OPEN, [...proof, clientId]);
   return rows.length > 0 ? id : undefined;
 }
 

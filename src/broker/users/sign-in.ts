@@ -18,8 +18,9 @@ export interface SignInRequest {
   readonly place: Place;
   /** How long the proof holds, or the session it is for. */
   readonly lifeSeconds: number;
-  /** For the audit. */
+  /** For the audit: the request, and the client that it is signed in for. */
   readonly requestId?: string;
+  readonly clientId?: string;
   /** The browser's session, when there is one already (`sessions/store.ts`). */
   readonly key?: string;
 }
@@ -74,7 +75,7 @@ async function signIn(
   { db, throttle, queue, verify }: Parts,
   request: SignInRequest,
 ): Promise<SignInOutcome> {
-  const { password, place, lifeSeconds, key, requestId } = request;
+  const { password, place, lifeSeconds, key, requestId, clientId } = request;
   const { address } = place;
   const email = request.email.trim();
   const who = { accountKey: emailKeyOf(email.slice(0, EMAIL_CHARS_MAX + 1)), address };
@@ -86,15 +87,15 @@ async function signIn(
   const fits = await queue.run(() => verify(user?.passwordHash ?? null, password));
   if (user === undefined || !fits || user.status !== 'active') {
     const reason = user === undefined ? 'no_such_user' : fits ? 'not_active' : 'wrong_password';
-    await record(db.orm, { ...failed(user, reason, admission.failures), requestId });
+    await record(db.orm, { ...failed(user, reason, admission.failures), requestId, clientId });
     return { ok: false, problem: 'wrong' };
   }
   const { id: userId, passwordHash } = user;
-  const proof = { userId, passwordHash, place, lifeSeconds, key, requestId };
+  const proof = { userId, passwordHash, place, lifeSeconds, key, requestId, clientId };
   const sessionId = await openSession(db, proof);
   if (sessionId === undefined) {
     const { failures } = admission;
-    await record(db.orm, { ...failed(user, 'changed_meanwhile', failures), requestId });
+    await record(db.orm, { ...failed(user, 'changed_meanwhile', failures), requestId, clientId });
     return { ok: false, problem: 'wrong' };
   }
   await throttle.succeeded(who);

@@ -41,7 +41,6 @@ const REFUSALS = new Set([
   'request.refused',
   'code.replayed',
   'refresh_token.replayed',
-  'redemption.lost_race',
   'consent.denied',
   'sign_in.failed',
   'grant.ended',
