@@ -12,7 +12,9 @@ import type { ParsedRequirement, Requirement } from './requirement.js';
 import type { ProtectedResourceMetadata } from './resource-metadata.js';
 
 export interface Verifier {
+  /** The first of the issuers. */
   readonly issuer: string;
+  readonly issuers: readonly string[];
   readonly resource: string;
   /** Paths at which to serve {@link Verifier.protectedResourceMetadata} (RFC 9728 §3.1). */
   readonly metadataPaths: readonly string[];

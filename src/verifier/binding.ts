@@ -4,8 +4,9 @@
  */
 import { AuthError } from './auth-error.js';
 import { sha256Base64url } from './digest.js';
-import { checkDpopProof, type DpopClock, type DpopRequest } from './dpop.js';
+import { checkDpopProof, type DpopRequest, type DpopRules } from './dpop.js';
 import type { DpopSettings } from './dpop-options.js';
+import type { Platform } from './platform.js';
 
 /** What a caller proved besides having the token. */
 export interface ProofInput {
@@ -23,8 +24,9 @@ export interface Binding {
   readonly x5t?: string;
 }
 
-export interface BindingRules extends DpopClock {
+export interface BindingRules extends Pick<DpopRules, 'clockToleranceSeconds' | 'now'> {
   readonly dpop: DpopSettings;
+  readonly platform: Platform;
 }
 
 const CERTIFICATE = 'x5t#S256';
@@ -73,8 +75,10 @@ export async function checkBinding(
   if (x5t !== undefined && !(await provesCertificate(proof.clientCertificate, x5t)))
     throw new AuthError('certificate_mismatch', { claim: 'cnf' });
   if (jkt !== undefined && proof.dpop !== undefined) {
-    const { dpop, now, clockToleranceSeconds } = rules;
-    await checkDpopProof(proof.dpop, { token, jkt }, { ...dpop, now, clockToleranceSeconds });
+    const { dpop, now, clockToleranceSeconds, platform } = rules;
+    const { decode } = platform;
+    const dpopRules = { ...dpop, now, clockToleranceSeconds, decode };
+    await checkDpopProof(proof.dpop, { token, jkt }, dpopRules);
   }
   if (cnf === undefined) return undefined;
   return Object.freeze({

@@ -66,16 +66,25 @@ function refuseChange(): never {
   throw new TypeError('the scopes of an AuthContext cannot be changed');
 }
 
+/** A set whose ways to be changed are closed, with one prototype for all: they are made for every call. */
+const FROZEN_SET_PROTOTYPE: object = Object.freeze(
+  Object.create(Set.prototype, {
+    add: { value: refuseChange },
+    delete: { value: refuseChange },
+    clear: { value: refuseChange },
+    constructor: { value: Set },
+  }),
+);
+
 /** A set that cannot be grown by whoever holds it. */
 function frozenSet(values: Iterable<string>): ReadonlySet<string> {
   const set = new Set(values);
-  for (const method of ['add', 'delete', 'clear'])
-    Object.defineProperty(set, method, { value: refuseChange });
+  Object.setPrototypeOf(set, FROZEN_SET_PROTOTYPE);
   return Object.freeze(set);
 }
 
-const toActor = ({ sub, iss, sub_profile: profile }: Act): Actor =>
-  Object.freeze({ id: sub, issuer: iss, ...(profile === undefined ? {} : { profile }) });
+const toActor = ({ sub: id, iss: issuer, sub_profile: profile }: Act): Actor =>
+  Object.freeze(profile === undefined ? { id, issuer } : { id, issuer, profile });
 
 function toUser(claims: AccessTokenClaims): User | undefined {
   const profile = claims.sub_profile ?? 'user';
@@ -87,6 +96,8 @@ function toUser(claims: AccessTokenClaims): User | undefined {
     ...(claims.auth_time === undefined ? {} : { authTimeSeconds: claims.auth_time }),
   });
 }
+
+const NOBODY: readonly string[] = Object.freeze([]);
 
 /** What was found out about a token beside its claims. */
 export interface Findings {
@@ -107,25 +118,20 @@ export function createAuthContext(
   const chain = actorChain(claims.act).map(toActor);
   const scopes = frozenSet(parseScope(claims.scope));
   const { sub: id, iss: issuer, sub_profile: profile } = claims;
-  const subject = Object.freeze({ id, issuer, ...(profile === undefined ? {} : { profile }) });
+  const subject = Object.freeze(profile === undefined ? { id, issuer } : { id, issuer, profile });
   const user = toUser(claims);
   const agent = kind === 'agent' ? subject : chain[0];
   let signal: AbortSignal | undefined;
-  const context: AuthContext = {
+  const context: { -readonly [Member in keyof AuthContext]: AuthContext[Member] } = {
     kind,
     subject,
-    ...(user === undefined ? {} : { user }),
-    ...(agent === undefined ? {} : { agent }),
     actorChain: Object.freeze(chain),
-    ...(claims.actor_proof === undefined ? {} : { actorProof: claims.actor_proof }),
     client: Object.freeze({ id: claims.client_id }),
-    via: Object.freeze([...(claims.via ?? [])]),
+    via: claims.via === undefined ? NOBODY : Object.freeze([...claims.via]),
     scopes,
-    ...(claims.act === undefined ? {} : { agentScopes: frozenSet(parseScope(claims.agent_scope)) }),
     tokenId: claims.jti,
     issuer,
     audience: claims.aud,
-    ...(binding === undefined ? {} : { binding }),
     get expiresAt() {
       return new Date(claims.exp * 1000);
     },
@@ -135,5 +141,11 @@ export function createAuthContext(
       return signal;
     },
   };
+  // Members that are not there for every caller, one by one: this is made for every call.
+  if (user !== undefined) context.user = user;
+  if (agent !== undefined) context.agent = agent;
+  if (claims.actor_proof !== undefined) context.actorProof = claims.actor_proof;
+  if (claims.act !== undefined) context.agentScopes = frozenSet(parseScope(claims.agent_scope));
+  if (binding !== undefined) context.binding = binding;
   return Object.freeze(context);
 }

@@ -11,7 +11,7 @@ import type { ParsedRequirement } from './requirement.js';
 
 export interface DeciderDeps {
   readonly settings: VerifierSettings;
-  readonly feed: RevocationFeed | undefined;
+  readonly feedOf: (issuer: string) => RevocationFeed | undefined;
   readonly lifetimeOf: (context: AuthContext) => Lifetime | undefined;
 }
 
@@ -32,7 +32,7 @@ const inKind = ({ binding }: AuthContext, decision: Decision): Decision =>
     ? decision
     : Object.freeze({ ...decision, error: underDpop(decision.error) });
 
-export function createDecider({ settings, feed, lifetimeOf }: DeciderDeps): Decider {
+export function createDecider({ settings, feedOf, lifetimeOf }: DeciderDeps): Decider {
   /**
    * The decision about a context whose token has ended since it was checked; it may be held for
    * longer than the call it was made for. Expiry comes before scope: renewing helps there, asking
@@ -42,6 +42,7 @@ export function createDecider({ settings, feed, lifetimeOf }: DeciderDeps): Deci
     const endsAtMs = context.expiresAt.getTime() + settings.clockToleranceSeconds * 1000;
     if (settings.now() >= endsAtMs) return refuseExpired();
     const { published, iat } = lifetimeOf(context) ?? {};
+    const feed = feedOf(context.issuer);
     if (feed === undefined || published === undefined || iat === undefined) return undefined;
     return feed.stopsPublished(published, iat) ? refuseRevoked() : undefined;
   }

@@ -7,6 +7,7 @@ import { AuthError, type AuthErrorDetails } from './auth-error.js';
 import { isTyp, readCompactJws } from './compact-jws.js';
 import { sha256Base64url } from './digest.js';
 import type { DpopSettings } from './dpop-options.js';
+import type { Platform } from './platform.js';
 import { parseStrictObject } from './strict-json.js';
 
 const DPOP_TYP = 'dpop+jwt';
@@ -28,9 +29,10 @@ export interface DpopRequest {
   readonly url: string;
 }
 
-export interface DpopClock {
+export interface DpopRules extends DpopSettings {
   readonly clockToleranceSeconds: number;
   readonly now: () => number;
+  readonly decode: Platform['decode'];
 }
 
 interface Proof {
@@ -47,9 +49,9 @@ interface Proof {
 export async function checkDpopProof(
   { proof: text, method, url }: DpopRequest,
   bound: { readonly token: string; readonly jkt: string },
-  rules: DpopSettings & DpopClock,
+  rules: DpopRules,
 ): Promise<void> {
-  const proof = readProof(text, rules.algorithms);
+  const proof = readProof(text, rules);
   const { htm, htu, ath, jti } = proof.claims;
   if (htm !== method) throw new AuthError('dpop_method_mismatch', { claim: 'htm' });
   if (!isSameTarget(htu, url)) throw new AuthError('dpop_url_mismatch', { claim: 'htu' });
@@ -67,8 +69,8 @@ export async function checkDpopProof(
     throw new AuthError('dpop_replayed', { claim: 'jti' });
 }
 
-function readProof(text: string, algorithms: readonly string[]): Proof {
-  const read = readCompactJws(text, PROOF_MAX_CHARS);
+function readProof(text: string, { algorithms, decode }: DpopRules): Proof {
+  const read = readCompactJws(text, PROOF_MAX_CHARS, decode);
   if ('problem' in read) throw new AuthError('dpop_proof_malformed');
   const { typ, alg, jwk } = read.header;
   if (!isTyp(typ, DPOP_TYP)) throw new AuthError('dpop_typ_refused', { claim: 'typ' });
@@ -116,7 +118,7 @@ const isNumberOrAbsent = (value: unknown): value is number | undefined =>
  */
 async function checkTime(
   { iat, exp, nbf, nonce }: Proof['claims'],
-  rules: DpopSettings & DpopClock,
+  rules: DpopRules,
 ): Promise<number> {
   const refuse = (claim: string) => new AuthError('dpop_time_refused', { claim });
   const nowSeconds = rules.now() / 1000;

@@ -33,7 +33,12 @@ export type AuthEvent =
       readonly missingUser?: readonly string[];
       readonly missingAgent?: readonly string[];
     }
-  | { readonly type: 'feed_error'; readonly atMs: number; readonly error: unknown }
+  | {
+      readonly type: 'feed_error';
+      readonly atMs: number;
+      readonly issuer: string;
+      readonly error: unknown;
+    }
   | {
       readonly type: 'reports_dropped';
       readonly atMs: number;

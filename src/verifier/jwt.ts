@@ -2,7 +2,6 @@
  * One access token, checked locally: JWS, then claims (RFC 9068 §4, RFC 8725). Every step has its
  * own reason. What needs the outside (keys) is handed in; rights and revocation are not looked at.
  */
-import { type CryptoKey, compactVerify, errors } from 'jose';
 import {
   ACCESS_TOKEN_TYP,
   type AccessTokenClaims,
@@ -12,6 +11,8 @@ import {
 } from '../protocol/index.js';
 import { AuthError } from './auth-error.js';
 import { isTyp, readCompactJws } from './compact-jws.js';
+import type { KeySource } from './keys.js';
+import type { Platform, SignatureCheck } from './platform.js';
 import { parseStrictObject } from './strict-json.js';
 
 /** 16 kB: far above any token of ours, far below what hurts. */
@@ -22,41 +23,63 @@ export interface TokenHeader {
   readonly kid: string;
 }
 
-/** Finds the public key of a header or throws an {@link AuthError}. */
-export type KeyFor = (header: TokenHeader) => Promise<CryptoKey>;
-
-export interface JwtRules {
-  readonly issuer: string;
+/** What is asked of the claims of a token, however they came. */
+export interface ClaimRules {
   readonly resource: string;
   readonly clockToleranceSeconds: number;
   readonly actDepthMax: number;
-  readonly keyFor: KeyFor;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
-export interface VerifiedToken {
+export interface JwtRules extends ClaimRules {
+  readonly platform: Platform;
+  /** The keys of an issuer that is accepted. */
+  readonly keysOf: (issuer: string) => Pick<KeySource, 'keyFor' | 'keyNow'> | undefined;
+}
+
+export interface CheckedClaims {
   readonly claims: AccessTokenClaims;
-  readonly kid: string;
+  readonly nbf: number | undefined;
+}
+
+export interface VerifiedToken extends CheckedClaims {
+  readonly header: TokenHeader;
+  /** The key that verified it. */
+  readonly key: SignatureCheck;
 }
 
 /**
- * Verifies a compact JWS as an access token of `rules.issuer` for `rules.resource`.
+ * Verifies a compact JWS as an access token of an accepted issuer for `rules.resource`.
  *
- * Does not check revocation, the actor's proof, the binding to a key, or any scope (RFC 9068 §4 steps are all done).
+ * Does not check revocation, the actor's proof, the binding to a key, or any scope (RFC 9068 §4
+ * steps are all done).
  *
- * @throws AuthError `invalid_token`, or what `keyFor` throws
+ * @throws AuthError `invalid_token`, or what the keys throw
  */
 export async function verifyJwt(token: string, rules: JwtRules): Promise<VerifiedToken> {
-  const header = parseHeader(token);
-  const payload = await verifySignature(token, header.alg, await rules.keyFor(header));
+  const { header, payload, signature } = parseToken(token, rules.platform);
   const members = parseStrictObject(payload);
   if (members === undefined) throw new AuthError('token_malformed');
-  return { claims: checkClaims(members, rules), kid: header.kid };
+  // Believed for this only: whose key has to have signed it.
+  const keys = typeof members.iss === 'string' ? rules.keysOf(members.iss) : undefined;
+  if (keys === undefined) throw new AuthError('issuer_mismatch', { claim: 'iss' });
+  const key = keys.keyNow(header) ?? (await keys.keyFor(header));
+  const answer = key(token, signature);
+  if (!(typeof answer === 'boolean' ? answer : await answer))
+    throw new AuthError('signature_invalid');
+  return { ...checkClaims(members, rules), header, key };
 }
 
-function parseHeader(token: string): TokenHeader {
-  const read = readCompactJws(token, TOKEN_MAX_CHARS);
+function parseToken(
+  token: string,
+  { decode }: Platform,
+): {
+  readonly header: TokenHeader;
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+} {
+  const read = readCompactJws(token, TOKEN_MAX_CHARS, decode);
   if ('problem' in read) {
     if (read.problem === 'header_member')
       throw new AuthError('header_refused', { claim: read.member });
@@ -69,27 +92,19 @@ function parseHeader(token: string): TokenHeader {
   if (!isTyp(typ, ACCESS_TOKEN_TYP)) throw new AuthError('typ_refused', { claim: 'typ' });
   if (typeof kid !== 'string' || kid === '' || kid.length > KID_MAX_CHARS)
     throw new AuthError('kid_missing', { claim: 'kid' });
-  return { alg: known, kid };
+  const { payload, signature } = read;
+  return { header: { alg: known, kid }, payload, signature };
 }
 
-/** The seam for a synchronous signature check on Node; everything around it stays. */
-async function verifySignature(
-  token: string,
-  alg: SigningAlg,
-  key: CryptoKey,
-): Promise<Uint8Array> {
-  try {
-    return (await compactVerify(token, key, { algorithms: [alg] })).payload;
-  } catch (error) {
-    // A key that cannot be used with this algorithm is a TypeError; the token is no better for it.
-    if (error instanceof errors.JOSEError || error instanceof TypeError)
-      throw new AuthError('signature_invalid');
-    throw error;
-  }
-}
-
-function checkClaims(members: Record<string, unknown>, rules: JwtRules): AccessTokenClaims {
-  if (members.iss !== rules.issuer) throw new AuthError('issuer_mismatch', { claim: 'iss' });
+/**
+ * Checks the members of a token that was vouched for: by its signature, or by its issuer's word.
+ *
+ * @throws AuthError
+ */
+export function checkClaims(
+  members: Readonly<Record<string, unknown>>,
+  rules: ClaimRules,
+): CheckedClaims {
   // DESIGN §3: one audience, a string; a list would be worth something elsewhere too.
   if (members.aud !== rules.resource) throw new AuthError('audience_mismatch', { claim: 'aud' });
   const parsed = parseClaims(members, rules.actDepthMax);
@@ -99,26 +114,27 @@ function checkClaims(members: Record<string, unknown>, rules: JwtRules): AccessT
     if (reason === 'invariant') throw new AuthError('invariant_broken', { claim });
     throw new AuthError('claim_invalid', { claim });
   }
+  const { claims } = parsed;
   // DESIGN §8c: a hand-off token is nobody's access token, wherever it is sent and whatever its aud.
-  if (parsed.claims.hand_off !== undefined)
-    throw new AuthError('invariant_broken', { claim: 'hand_off' });
-  checkTimes(members, parsed.claims, rules);
-  return parsed.claims;
-}
-
-function checkTimes(
-  members: Record<string, unknown>,
-  { exp, iat }: AccessTokenClaims,
-  { now, clockToleranceSeconds }: JwtRules,
-): void {
-  const nowSeconds = now() / 1000;
-  const nbf = members.nbf;
+  if (claims.hand_off !== undefined) throw new AuthError('invariant_broken', { claim: 'hand_off' });
+  const { nbf } = members;
   if (nbf !== undefined && (typeof nbf !== 'number' || !Number.isFinite(nbf)))
     throw new AuthError('claim_invalid', { claim: 'nbf' });
+  const checked = { claims, nbf };
+  checkTimes(checked, rules);
+  if (claims.exp <= claims.iat) throw new AuthError('claim_invalid', { claim: 'exp' });
+  return checked;
+}
+
+/** @throws AuthError when it is not the time of the token */
+export function checkTimes(
+  { claims: { exp, iat }, nbf }: CheckedClaims,
+  { now, clockToleranceSeconds }: Pick<ClaimRules, 'now' | 'clockToleranceSeconds'>,
+): void {
+  const nowSeconds = now() / 1000;
   if (nowSeconds >= exp + clockToleranceSeconds) throw new AuthError('expired', { claim: 'exp' });
   if (iat > nowSeconds + clockToleranceSeconds)
     throw new AuthError('not_yet_valid', { claim: 'iat' });
   if (nbf !== undefined && nbf > nowSeconds + clockToleranceSeconds)
     throw new AuthError('not_yet_valid', { claim: 'nbf' });
-  if (exp <= iat) throw new AuthError('claim_invalid', { claim: 'exp' });
 }

@@ -6,8 +6,9 @@ import type { JSONWebKeySet } from 'jose';
 import { parseSecureUrl, urlBelow, wellKnownUrl } from '../protocol/index.js';
 import { AuthError } from './auth-error.js';
 import { fetchJson } from './fetch-json.js';
-import type { KeyFor } from './jwt.js';
-import { type KeySet, keyIn, readKeySet } from './key-set.js';
+import type { TokenHeader } from './jwt.js';
+import { importedIn, type KeySet, keyIn, readKeySet } from './key-set.js';
+import type { Platform, SignatureCheck } from './platform.js';
 
 const METADATA_MAX_BYTES = 262_144;
 /** Without any key at all: how soon another attempt is made. */
@@ -22,10 +23,17 @@ export interface KeySourceOptions {
   readonly fetch: typeof globalThis.fetch;
   readonly now: () => number;
   readonly signal: AbortSignal;
+  readonly platform: Platform;
 }
 
 export interface KeySource {
-  readonly keyFor: KeyFor;
+  /**
+   * The public key of a header.
+   * @throws AuthError `key_unknown` or `keys_unavailable`
+   */
+  keyFor(header: TokenHeader): Promise<SignatureCheck>;
+  /** The same, where nothing has to be read or imported for it. */
+  keyNow(header: TokenHeader): SignatureCheck | undefined;
   /** Resolves once keys are there. */
   ready(): Promise<void>;
 }
@@ -57,6 +65,8 @@ async function discoverJwksUri(options: KeySourceOptions): Promise<string> {
 }
 
 interface KeyCache {
+  /** The keys, while they are not older than `maxAge`. */
+  fresh(): KeySet | undefined;
   /** The keys, not older than `maxAge`, or `staleIfError` longer while the issuer is away (V6). */
   current(): Promise<KeySet>;
   /** The keys after another read, unless there was one within the cooldown (J15). */
@@ -79,7 +89,7 @@ function createKeyCache(options: KeySourceOptions): KeyCache {
         bodyMaxBytes: METADATA_MAX_BYTES,
         signal: options.signal,
       });
-      keys = readKeySet(jwks);
+      keys = readKeySet(jwks, keys);
       readAtMs = now();
     } catch (error) {
       lastError = error;
@@ -95,10 +105,12 @@ function createKeyCache(options: KeySourceOptions): KeyCache {
     await reading;
   }
 
+  const fresh = (): KeySet | undefined =>
+    now() - readAtMs > options.maxAgeSeconds * 1000 ? undefined : keys;
+
   async function current(): Promise<KeySet> {
     if (keys === undefined) await readUnlessWithin(RETRY_AFTER_FAILURE_MS);
-    else if (now() - readAtMs > options.maxAgeSeconds * 1000)
-      await readUnlessWithin(options.cooldownSeconds * 1000);
+    else if (fresh() === undefined) await readUnlessWithin(options.cooldownSeconds * 1000);
     const keptMs = (options.maxAgeSeconds + options.staleIfErrorSeconds) * 1000;
     if (keys === undefined || now() - readAtMs > keptMs)
       throw new AuthError('keys_unavailable', { retryAfterSeconds: 1, cause: lastError });
@@ -110,20 +122,29 @@ function createKeyCache(options: KeySourceOptions): KeyCache {
     return current();
   }
 
-  return { current, again };
+  return { fresh, current, again };
 }
 
 /** Creates the key source. Nothing is fetched before it is asked. */
 export function createKeySource(options: KeySourceOptions): KeySource {
+  const { platform } = options;
   if (options.jwks !== undefined) {
     const keys = readKeySet(options.jwks);
-    return { keyFor: (header) => keyIn(keys, header), ready: async () => undefined };
+    return {
+      keyFor: (header) => keyIn(keys, header, platform),
+      keyNow: (header) => importedIn(keys, header),
+      ready: async () => undefined,
+    };
   }
   const cache = createKeyCache(options);
   return {
     async keyFor(header) {
       const keys = await cache.current();
-      return keyIn(keys.has(header.kid) ? keys : await cache.again(), header);
+      return keyIn(keys.has(header.kid) ? keys : await cache.again(), header, platform);
+    },
+    keyNow(header) {
+      const keys = cache.fresh();
+      return keys && importedIn(keys, header);
     },
     ready: async () => {
       await cache.current();

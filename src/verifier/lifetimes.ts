@@ -6,13 +6,15 @@ import type { RevocationFeed } from './feed.js';
 import { later } from './timers.js';
 
 export interface Lifetime {
+  readonly issuer: string;
+  /** Unique at its issuer. */
   readonly tokenId: string;
   /** Seconds since the epoch. */
   readonly exp: number;
   /** Seconds since the epoch. */
   readonly iat: number;
   /** `revocationKeys` of the token. */
-  readonly keys: readonly string[];
+  readonly keys: () => readonly string[];
   /** The same in their published form; absent with `revocation: 'off'`. */
   readonly published?: readonly string[] | undefined;
 }
@@ -26,8 +28,8 @@ export interface Lifetimes {
   onEnd(lifetime: Lifetime, run: (reason: Error) => void): () => void;
   /** A signal for one call; watched until the token ends. */
   signalFor(lifetime: Lifetime): AbortSignal;
-  /** Ends the tokens that a fact stops. */
-  onFact(fact: FeedFact): void;
+  /** Ends the tokens of an issuer that a fact of its feed stops. */
+  onFact(issuer: string, fact: FeedFact): void;
   /** Ends everything: what nobody watches any more must not go on. */
   close(): void;
 }
@@ -41,13 +43,18 @@ interface Watch extends Lifetime {
 
 type Feed = Pick<RevocationFeed, 'feedKey' | 'stops'>;
 
-export function createLifetimes(now: () => number, feed: () => Feed | undefined): Lifetimes {
+const keyOf = ({ issuer, tokenId }: Lifetime): string => `${issuer}\n${tokenId}`;
+
+export function createLifetimes(
+  now: () => number,
+  feedOf: (issuer: string) => Feed | undefined,
+): Lifetimes {
   const watches = new Map<string, Watch>();
 
   async function compare(watch: Watch, fact: FeedFact): Promise<void> {
-    const { feedKey } = feed() ?? {};
+    const { feedKey } = feedOf(watch.issuer) ?? {};
     if (feedKey === undefined) return;
-    watch.publishing ??= Promise.all(watch.keys.map(feedKey));
+    watch.publishing ??= Promise.all(watch.keys().map(feedKey));
     if ((await watch.publishing).includes(fact.key) && factStops(fact, watch.iat))
       watch.end('the access token was revoked');
   }
@@ -57,23 +64,23 @@ export function createLifetimes(now: () => number, feed: () => Feed | undefined)
     const cancel = later(lifetime.exp * 1000 - now(), () => watch.end('the access token expired'));
     const stop = () => {
       cancel();
-      watches.delete(lifetime.tokenId);
+      watches.delete(keyOf(lifetime));
     };
     const end = (why: string) => {
       stop();
       for (const run of waiting) run(new Error(why));
     };
     const watch: Watch = { ...lifetime, waiting, stop, end };
-    watches.set(lifetime.tokenId, watch);
+    watches.set(keyOf(lifetime), watch);
     // A fact may have come between the check of the token and now.
-    void feed()
-      ?.stops(lifetime.keys, lifetime.iat)
+    void feedOf(lifetime.issuer)
+      ?.stops(lifetime.keys(), lifetime.iat)
       .then((stopped) => stopped && watch.end('the access token was revoked'));
     return watch;
   }
 
   function onEnd(lifetime: Lifetime, run: (reason: Error) => void): () => void {
-    const watch = watches.get(lifetime.tokenId) ?? start(lifetime);
+    const watch = watches.get(keyOf(lifetime)) ?? start(lifetime);
     watch.waiting.add(run);
     return () => {
       if (watch.waiting.delete(run) && watch.waiting.size === 0) watch.stop();
@@ -87,8 +94,8 @@ export function createLifetimes(now: () => number, feed: () => Feed | undefined)
       onEnd(lifetime, (reason) => controller.abort(reason));
       return controller.signal;
     },
-    onFact(fact) {
-      for (const watch of watches.values()) void compare(watch, fact);
+    onFact(issuer, fact) {
+      for (const watch of watches.values()) if (watch.issuer === issuer) void compare(watch, fact);
     },
     close() {
       for (const watch of [...watches.values()]) watch.end('the verifier was closed');

@@ -1,5 +1,4 @@
 /** The options of a verifier, checked when it is built: an unsafe one cannot be had (V5). */
-import type { JSONWebKeySet } from 'jose';
 import {
   ACT_DEPTH_MAX,
   isScopeToken,
@@ -9,11 +8,15 @@ import {
 import { checkDpopOptions, type DpopOptions } from './dpop-options.js';
 import type { OnAuthEvent } from './events.js';
 import type { HttpInput } from './http-input.js';
-import type { ReportCredentials } from './report.js';
+import { checkIssuers, type IssuerOptions, type IssuerParts } from './issuer-options.js';
+import { detectPlatform } from './platform.js';
 
-export interface VerifierOptions {
-  /** The authorization server: the exact `iss` of its tokens. https, or http on loopback. */
-  readonly issuer: string;
+export interface VerifierOptions extends IssuerParts {
+  /**
+   * The authorization server: the exact `iss` of its tokens. Of several, each has its own keys, feed
+   * and credentials; `jwks`, `client` and `report` then stand with the issuer they are for.
+   */
+  readonly issuer: string | IssuerOptions | ReadonlyArray<string | IssuerOptions>;
   /** This server's identifier: the exact `aud` of tokens for it, and the `resource` it publishes. */
   readonly resource: string;
   /** Shown to people by clients (RFC 9728 §2 `resource_name`). */
@@ -35,8 +38,6 @@ export interface VerifierOptions {
    * SHA-256 thumbprint in base64url. From the TLS connection, or from a header only your proxy sets.
    */
   readonly clientCertificate?: ((input: HttpInput) => Uint8Array | string | undefined) | undefined;
-  /** Keys of the issuer given once and for all; default: found by discovery and kept current. */
-  readonly jwks?: JSONWebKeySet | undefined;
   /** How keys found by discovery are kept. */
   readonly jwksCache?:
     | {
@@ -48,19 +49,17 @@ export interface VerifierOptions {
         readonly staleIfErrorSeconds?: number;
       }
     | undefined;
+  /**
+   * How many verified tokens are remembered, so that their next use costs no signature check; default
+   * 5,000; 0 for none. Expiry, keys, revocation and proofs of possession are checked at every use.
+   */
+  readonly tokenCacheMax?: number | undefined;
   /** Follow the issuer's revocation feed, or accept every token until it expires; default feed. */
   readonly revocation?: 'feed' | 'off' | undefined;
   /** How long the feed may be silent before it counts as lost; default 15. */
   readonly staleLimitSeconds?: number | undefined;
   /** With a lost feed: answer 503, or go on as with `off`; default refuse. */
   readonly onStale?: 'refuse' | 'continue' | undefined;
-  /**
-   * This server's own client: tells the broker which stops were applied here, so that a receipt can say
-   * so. Default: `report`, if that is given.
-   */
-  readonly client?: ReportCredentials | undefined;
-  /** Report decisions about tools to the broker's audit log, as this client. */
-  readonly report?: ReportCredentials | undefined;
   /** Hears every decision. What it throws is ignored. */
   readonly onEvent?: OnAuthEvent | undefined;
   readonly fetch?: typeof globalThis.fetch | undefined;
@@ -83,41 +82,27 @@ function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]):
   throw new TypeError(`${name} is one of ${allowed.join(', ')}`);
 }
 
-function checkIdentifiers({ issuer, resource }: VerifierOptions): void {
-  const url = parseSecureUrl(issuer);
-  if (url === undefined || url.search !== '')
-    throw new TypeError('issuer is an absolute https URL (http on loopback), without query');
-  if (parseSecureUrl(resource) === undefined)
-    throw new TypeError('resource is an absolute https URL (http on loopback), without fragment');
-  // A resource that is the issuer would take actor tokens for access tokens (DESIGN §3).
-  if (resource === issuer) throw new TypeError('resource and issuer are not the same');
-}
-
-function checkCredentials(
-  name: 'client' | 'report',
-  given: ReportCredentials | undefined,
-): ReportCredentials | undefined {
-  if (given !== undefined && !(given.clientId && given.clientSecret))
-    throw new TypeError(`${name} has a clientId and a clientSecret`);
-  return given;
-}
-
 /**
  * Checks the options and fills in the defaults, which are the strict ones.
  *
  * @throws TypeError naming the option
  */
 export function checkOptions(options: VerifierOptions) {
-  checkIdentifiers(options);
+  const { resource } = options;
+  if (parseSecureUrl(resource) === undefined)
+    throw new TypeError('resource is an absolute https URL (http on loopback), without fragment');
   const { jwksCache = {}, accept = KINDS, scopes = [], now = Date.now } = options;
+  const issuers = checkIssuers(options.issuer, options, resource);
   const forever = Number.MAX_SAFE_INTEGER;
   for (const kind of accept) oneOf<string>('accept', kind, KINDS);
   if (accept.length === 0) throw new TypeError('accept names at least one kind of caller');
   const badScope = scopes.find((scope) => !isScopeToken(scope));
   if (badScope !== undefined) throw new TypeError(`scopes: "${badScope}" is not a scope-token`);
   return Object.freeze({
-    issuer: options.issuer,
-    resource: options.resource,
+    issuers,
+    /** Of several, the first that knows this server as a client: its tools are registered there. */
+    registrar: issuers.find(({ client }) => client !== undefined) ?? issuers[0],
+    resource,
     resourceName: options.resourceName,
     scopes: Object.freeze([...scopes]),
     accept: Object.freeze([...accept]) as readonly PrincipalKind[],
@@ -129,9 +114,8 @@ export function checkOptions(options: VerifierOptions) {
       0,
       CLOCK_TOLERANCE_MAX_SECONDS,
     ),
-    dpop: checkDpopOptions(options.dpop ?? {}, { resource: options.resource, now }),
+    dpop: checkDpopOptions(options.dpop ?? {}, { resource, now }),
     clientCertificate: options.clientCertificate,
-    jwks: options.jwks,
     cooldownSeconds: within('cooldownSeconds', jwksCache.cooldownSeconds ?? 30, 1, forever),
     maxAgeSeconds: within('maxAgeSeconds', jwksCache.maxAgeSeconds ?? 600, 1, forever),
     staleIfErrorSeconds: within(
@@ -140,11 +124,11 @@ export function checkOptions(options: VerifierOptions) {
       0,
       86_400,
     ),
+    tokenCacheMax: within('tokenCacheMax', options.tokenCacheMax ?? 5_000, 0, 1_000_000),
+    platform: detectPlatform(),
     revocation: oneOf('revocation', options.revocation ?? 'feed', ['feed', 'off']),
     staleLimitSeconds: within('staleLimitSeconds', options.staleLimitSeconds ?? 15, 3, 3600),
     onStale: oneOf('onStale', options.onStale ?? 'refuse', ['refuse', 'continue']),
-    client: checkCredentials('client', options.client ?? options.report),
-    report: checkCredentials('report', options.report),
     onEvent: options.onEvent,
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     now,

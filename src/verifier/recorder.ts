@@ -27,7 +27,7 @@ export interface Recorder {
 }
 
 export function createRecorder(settings: VerifierSettings): Recorder {
-  const { now, report, onEvent } = settings;
+  const { now, issuers, onEvent } = settings;
   const emit = (event: AuthEvent): void => {
     try {
       onEvent?.(event);
@@ -37,15 +37,17 @@ export function createRecorder(settings: VerifierSettings): Recorder {
   };
   const onDropped = (count: number, why: 'queue_full' | 'undeliverable') =>
     emit({ type: 'reports_dropped', atMs: now(), count, why });
-  const reporter: Reporter | undefined =
-    report && createReporter({ ...settings, ...report, onDropped });
+  const reporters = new Map<string, Reporter>();
+  for (const { issuer, report } of issuers)
+    if (report)
+      reporters.set(issuer, createReporter({ ...settings, ...report, issuer, onDropped }));
 
   return {
     emit,
     async observe(work) {
       try {
         const context = await work();
-        emit(authenticationEvent(now(), { context }));
+        if (onEvent !== undefined) emit(authenticationEvent(now(), { context }));
         return context;
       } catch (error) {
         if (error instanceof AuthError) emit(authenticationEvent(now(), { error }));
@@ -56,8 +58,12 @@ export function createRecorder(settings: VerifierSettings): Recorder {
       const atMs = now();
       emit(authorizationEvent(atMs, context, requirement, decision, operation));
       if (operation.tool !== undefined)
-        reporter?.add(toReport(atMs, context, requirement, decision, operation.tool));
+        reporters
+          .get(context.issuer)
+          ?.add(toReport(atMs, context, requirement, decision, operation.tool));
     },
-    close: async () => reporter?.close(),
+    async close() {
+      await Promise.all([...reporters.values()].map((reporter) => reporter.close()));
+    },
   };
 }

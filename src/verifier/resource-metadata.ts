@@ -27,7 +27,7 @@ export function resourceMetadataPaths(resource: string): readonly string[] {
 /** Builds the document. `offline_access` is no scope of a resource and is left out. */
 export function buildResourceMetadata(facts: {
   readonly resource: string;
-  readonly issuer: string;
+  readonly issuers: readonly string[];
   readonly scopes: readonly string[];
   readonly name?: string | undefined;
   readonly dpopAlgorithms: readonly string[];
@@ -37,7 +37,7 @@ export function buildResourceMetadata(facts: {
   const scopes = formatScope(facts.scopes.filter((scope) => scope !== 'offline_access'));
   return {
     resource: facts.resource,
-    authorization_servers: [facts.issuer],
+    authorization_servers: facts.issuers,
     bearer_methods_supported: ['header'],
     ...(scopes === '' ? {} : { scopes_supported: scopes.split(' ') }),
     ...(facts.name === undefined ? {} : { resource_name: facts.name }),

@@ -1,20 +1,18 @@
 /** Puts the parts of a verifier together. */
-import { createAcknowledger } from './acknowledger.js';
 import type { Verifier } from './api.js';
 import { createAskBroker } from './ask-broker.js';
 import { AuthError } from './auth-error.js';
 import { authenticate } from './authenticate.js';
+import { createAuthorities } from './authority.js';
 import type { ProofInput } from './binding.js';
 import { toChallenge } from './challenge.js';
-import { checkToken } from './check.js';
+import { createChecker } from './check.js';
 import type { AuthContext } from './context.js';
 import { createDecider } from './decider.js';
-import { createRevocationFeed, type RevocationFeed } from './feed.js';
-import { createKeySource } from './keys.js';
-import { createLifetimes, type Lifetime, type Lifetimes } from './lifetimes.js';
+import { createLifetimes, type Lifetime } from './lifetimes.js';
 import { toMcpAuthInfo } from './mcp-auth-info.js';
 import { checkOptions, type VerifierOptions, type VerifierSettings } from './options.js';
-import { createRecorder, type Recorder } from './recorder.js';
+import { createRecorder } from './recorder.js';
 import { parseRequirement } from './requirement.js';
 import {
   buildResourceMetadata,
@@ -23,7 +21,7 @@ import {
 } from './resource-metadata.js';
 
 /**
- * Creates a verifier of one issuer's access tokens for one resource.
+ * Creates a verifier of access tokens for one resource, of one issuer or several.
  *
  * Fetches nothing before its first use. Reads no body, no cookie, and no forwarded header.
  *
@@ -31,18 +29,18 @@ import {
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const settings = checkOptions(options);
-  const { now, issuer, resource } = settings;
+  const { now, resource } = settings;
   const ended = new AbortController();
   const recorder = createRecorder(settings);
-  const lifetimes = createLifetimes(now, () => feed);
-  const feed = createFeed(settings, ended.signal, lifetimes, recorder);
-  const keys = createKeySource({ ...settings, signal: ended.signal });
+  const lifetimes = createLifetimes(now, (issuer) => authorities.get(issuer)?.feed);
+  const { signal } = ended;
+  const authorities = createAuthorities({ settings, lifetimes, recorder, signal });
+  const checkToken = createChecker({ settings, authorities, lifetimes });
   const contexts = new WeakMap<object, Lifetime>();
 
   async function check(token: string, proof: ProofInput = {}): Promise<AuthContext> {
-    if (ended.signal.aborted) throw new AuthError('verifier_closed');
-    const deps = { settings, keyFor: keys.keyFor, feed, lifetimes };
-    const { context, lifetime } = await checkToken(token, proof, deps);
+    if (signal.aborted) throw new AuthError('verifier_closed');
+    const { context, lifetime } = await checkToken(token, proof);
     contexts.set(context, lifetime);
     return context;
   }
@@ -50,12 +48,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   const { decide, decideCall } = createDecider({
     settings,
-    feed,
+    feedOf: (issuer) => authorities.get(issuer)?.feed,
     lifetimeOf: (context) => contexts.get(context),
   });
 
   return Object.freeze<Verifier>({
-    issuer,
     resource,
     ...describe(settings),
     verify,
@@ -68,7 +65,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     },
     verifyAccessToken: async (token) => toMcpAuthInfo(await verify(token)),
     async ready() {
-      await Promise.all([keys.ready(), feed?.start()]);
+      await Promise.all([...authorities.values()].map((authority) => authority.ready()));
     },
     async close() {
       ended.abort();
@@ -84,32 +81,26 @@ export function createVerifier(options: VerifierOptions): Verifier {
     decide,
     decideCall,
     record: recorder.record,
-    askBroker: createAskBroker(settings),
+    askBroker: createAskBroker({ ...settings, ...settings.registrar }),
     emit: recorder.emit,
     now,
   });
 }
 
-function createFeed(
-  settings: VerifierSettings,
-  signal: AbortSignal,
-  { onFact }: Lifetimes,
-  { emit }: Recorder,
-): RevocationFeed | undefined {
-  if (settings.revocation === 'off') return undefined;
-  const onError = (error: unknown) => emit({ type: 'feed_error', atMs: settings.now(), error });
-  const onApplied = createAcknowledger({ ...settings, signal, onError });
-  return createRevocationFeed({ ...settings, signal, onFact, onApplied, onError });
-}
-
 /** What the verifier says about itself (RFC 9728), and about errors. */
 function describe(
   settings: VerifierSettings,
-): Pick<Verifier, 'metadataPaths' | 'challenge' | 'protectedResourceMetadata'> {
-  const { resource, issuer, resourceName: name, dpop, clientCertificate } = settings;
+): Pick<
+  Verifier,
+  'issuer' | 'issuers' | 'metadataPaths' | 'challenge' | 'protectedResourceMetadata'
+> {
+  const { resource, resourceName: name, dpop, clientCertificate } = settings;
+  const issuers = Object.freeze(settings.issuers.map(({ issuer }) => issuer));
   const metadataUrl = resourceMetadataUrl(resource);
   const bindings = { dpopAlgorithms: dpop.algorithms, dpopRequired: dpop.required };
   return {
+    issuer: issuers[0] ?? '',
+    issuers,
     metadataPaths: resourceMetadataPaths(resource),
     challenge: (error, hints) => {
       const facts = { metadataUrl, ...bindings };
@@ -118,7 +109,7 @@ function describe(
     protectedResourceMetadata(hints) {
       const scopes = [...settings.scopes, ...(hints?.scope ?? [])];
       const certificates = clientCertificate !== undefined;
-      return buildResourceMetadata({ resource, issuer, scopes, name, ...bindings, certificates });
+      return buildResourceMetadata({ resource, issuers, scopes, name, ...bindings, certificates });
     },
   };
 }

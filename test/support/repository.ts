@@ -48,6 +48,7 @@ export function compilerPath(): string {
 export function compileUnchecked(): string {
   const out = scratchFolder('built');
   const args = ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', out];
-  execFileSync(process.execPath, [compilerPath(), ...args, '--noCheck', '--declaration', 'false']);
+  const asBuilt = ['--noCheck', '--declaration', 'false', '--removeComments'];
+  execFileSync(process.execPath, [compilerPath(), ...args, ...asBuilt]);
   return out;
 }
