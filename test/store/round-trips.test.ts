@@ -49,6 +49,8 @@ const MOST = {
   codeWithActor: 7,
   refresh: 6,
   introspection: 1,
+  /** Reading the registration, and publishing the tools that were published before. */
+  tools: [0, 2],
   silentAuthorization: 6,
   signInAndConsent: 20, // goal 16
 };
@@ -160,6 +162,23 @@ describe('DESIGN §13 database statements per request on PostgreSQL, caches warm
     };
     const run = async (token: string) => expect((await introspect(token)).body.active).toBe(true);
     expectAtMost(await spent(prepare, run), MOST.introspection);
+  });
+
+  it('tells a resource server what its tools need, and hears again which there are', async () => {
+    const headers = { ...authFor(t, FILES_CLIENT), 'content-type': 'application/json' };
+    const url = `${t.issuer}/tools`;
+    const read = async () => {
+      const response = await fetch(`${url}?resource=${encodeURIComponent(FILES)}`, { headers });
+      expect(await response.json()).toMatchObject({ resource: FILES });
+    };
+    const body = JSON.stringify({ resource: FILES, tools: { read_file: 'h'.repeat(43) } });
+    const publish = async () => {
+      expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(200);
+    };
+    const [reading, publishing] = MOST.tools as [number, number];
+    await publish();
+    expectAtMost(await spent(read, read), reading);
+    expectAtMost(await spent(publish, publish), publishing);
   });
 
   it('authorizes in silence under a covering consent', async () => {

@@ -45,16 +45,20 @@ async function requireLive(db: Executor, identifier: string): Promise<ResourceRo
   return row;
 }
 
-/** @throws Refusal when there is no such resource in use */
+/**
+ * @param known the resource as it was a moment ago: enough to see that nothing new is said
+ * @throws Refusal when there is no such resource in use
+ */
 export async function publishInventory(
   { db, now: clock }: { readonly db: Database; readonly now: () => number },
   by: string,
-  resource: string,
+  known: Pick<ResourceRow, 'identifier' | 'tools'>,
   hashes: ToolHashes,
 ): Promise<void> {
-  const [row, said] = [await requireLive(db.orm, resource), await findInventory(db.orm, resource)];
+  const { identifier: resource } = known;
+  const said = await findInventory(db.orm, resource);
   const now = new Date(clock()).toISOString();
-  const again = said && isSame(afterPublication(said.tools, hashes, row.tools, now), said.tools);
+  const again = said && isSame(afterPublication(said.tools, hashes, known.tools, now), said.tools);
   if (again === true) return touchInventory(db.orm, resource, by);
   await widening(db, by, async (change) => {
     const { tx } = change;

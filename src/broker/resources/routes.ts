@@ -40,7 +40,7 @@ export function createToolRouter(deps: ToolRouterDeps): Router {
     const server = await authenticateResourceServer(deps.facts, ctx);
     const asked = resource.safeParse(ctx.query.resource);
     if (!asked.success) throw new OAuthError('invalid_request', 'resource must be given once');
-    await answer(deps, ctx, server, asked.data);
+    answer(ctx, await ownResource(deps, server, asked.data));
   });
   router.post('/tools', async (ctx) => {
     const server = await authenticateResourceServer(deps.facts, ctx);
@@ -51,35 +51,33 @@ export function createToolRouter(deps: ToolRouterDeps): Router {
       throw new OAuthError('invalid_request', `${issue?.path.join('.')}: ${issue?.message}`);
     }
     const { resource: identifier, tools } = said.data;
-    await requireOwn(server, identifier);
-    await publishInventory(deps, server.clientId, identifier, tools);
-    await answer(deps, ctx, server, identifier);
+    const known = await ownResource(deps, server, identifier);
+    await publishInventory(deps, server.clientId, known, tools);
+    answer(ctx, await ownResource(deps, server, identifier));
   });
   return router;
 }
 
 type Server = Awaited<ReturnType<typeof authenticateResourceServer>>;
 
-/** The same for another's resource, a retired one and none: who asks learns nothing of them. */
-async function requireOwn(server: Server, identifier: string): Promise<void> {
-  if (await server.speaksFor(identifier)) return;
+/**
+ * @throws OAuthError, the same for another's resource, a retired one and none: who asks learns nothing
+ *   of them
+ */
+async function ownResource(
+  { facts }: ToolRouterDeps,
+  server: Server,
+  identifier: string,
+): Promise<ResourceFacts> {
+  const known = await (await facts.current()).resource(identifier);
+  if (known !== undefined && (await server.speaksFor(identifier))) return known;
   throw new OAuthError('access_denied', 'this client speaks for its own resources only');
 }
 
-async function answer(
-  { facts }: ToolRouterDeps,
-  ctx: Context,
-  server: Server,
-  identifier: string,
-): Promise<void> {
-  await requireOwn(server, identifier);
-  const row = (await (await facts.current()).resource(identifier)) as ResourceFacts;
+function answer(ctx: Context, { identifier, tools, scopes }: ResourceFacts): void {
   ctx.set('Cache-Control', 'no-store');
-  ctx.body = {
-    resource: identifier,
-    tools: row.tools,
-    base: Object.keys(row.scopes).filter((name) => row.scopes[name]?.base === true),
-  };
+  const base = Object.keys(scopes).filter((name) => scopes[name]?.base === true);
+  ctx.body = { resource: identifier, tools, base };
 }
 
 function parseJson(text: string): unknown {

@@ -31,12 +31,13 @@ const bigs: readonly Attack[] = [
     '/revoke',
     '/interaction/x/decision',
     '/decisions',
+    '/tools',
     '/logout/confirm',
   ].map(
     (path): Attack => ({
       id: 'P1',
       name: `a body of a megabyte at ${path}`,
-      ...(path === '/decisions' ? { unaudited: NEVER_ARRIVED } : {}),
+      ...(['/decisions', '/tools'].includes(path) ? { unaudited: NEVER_ARRIVED } : {}),
       run: async (w) => {
         try {
           const answer = await body(w, path, `token=${'x'.repeat(1024 * 1024)}`);
