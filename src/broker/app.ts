@@ -12,6 +12,7 @@ import type { Registry } from './admin/registry.js';
 import { applyWorldOrThrow, createAdminServices } from './admin/services.js';
 import { startCheckpoints } from './audit/checkpoint-timer.js';
 import { createDecisionRouter } from './audit/decisions.js';
+import { notingRefusals } from './audit/note-refusals.js';
 import { underRequest } from './audit/store.js';
 import { createExpiryWarnings } from './clients/expiry.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
@@ -149,12 +150,11 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   };
 }
 
-/** What resource servers follow, report and publish. */
-const resourceServerRouters = (parts: Parts, feed: Feed): readonly Router[] => [
-  createFeedRouter(feed, parts),
-  createDecisionRouter(parts),
-  createToolRouter(parts),
-];
+/** What resource servers follow, report and publish; what they are not let say is noted. */
+function resourceServerRouters(parts: Parts, feed: Feed): readonly Router[] {
+  const deps = { ...parts, noteRefusals: notingRefusals(parts.refusals) };
+  return [createFeedRouter(feed, deps), createDecisionRouter(deps), createToolRouter(deps)];
+}
 
 /** Somebody changed something, here or in another process. */
 const followChanges = ({ db, facts }: Parts, followKeys: () => Promise<void>): Promise<void> =>

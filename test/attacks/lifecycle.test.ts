@@ -1,4 +1,5 @@
 import { runAttacks } from './support/attack.js';
+import { sharedEnds } from './tables/epochs.js';
 import { lifecycle } from './tables/lifecycle.js';
 
-runAttacks('L whoever is stopped', lifecycle);
+runAttacks('L whoever is stopped', [...lifecycle, ...sharedEnds]);

@@ -6,6 +6,7 @@ import Router from '@koa/router';
 import type { Context, Next } from 'koa';
 import { type AuditEvent, record, underRequest } from '../audit/store.js';
 import type { Database } from '../db/database.js';
+import { masked } from '../http/masked.js';
 import { addressOf, requestState } from '../http/request.js';
 import type { Admission } from '../users/throttle.js';
 import { type AuthenticationDeps, authenticate, type Caller, type Denied } from './authenticate.js';
@@ -134,7 +135,7 @@ const refusal = (
   by,
   resource: adminResource.identifier,
   requestId: requestState(ctx).id,
-  detail: { method: ctx.method, path: ctx.path.slice(0, PATH_CHARS_MAX), code, reason },
+  detail: { method: ctx.method, path: masked(ctx.path).slice(0, PATH_CHARS_MAX), code, reason },
 });
 const PATH_CHARS_MAX = 200;
 

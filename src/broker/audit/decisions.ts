@@ -3,6 +3,7 @@
  * own client and may report only for resources that name that client as theirs.
  */
 import Router from '@koa/router';
+import type { Middleware } from 'koa';
 import { z } from 'zod';
 import { lineageOf, OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
@@ -39,8 +40,10 @@ const reportSchema = z.strictObject({ decisions: z.array(decisionSchema).min(1).
 export function createDecisionRouter(deps: {
   readonly db: Database;
   readonly facts: FactsCache;
+  readonly noteRefusals: Middleware;
 }): Router {
   const router = new Router();
+  router.use(deps.noteRefusals);
   router.post('/decisions', async (ctx) => {
     const reporter = await authenticateResourceServer(deps.facts, ctx);
     const body = (await readBody(ctx.req, BODY_MAX_BYTES)).toString('utf8');

@@ -6,6 +6,7 @@ import type { Context, Middleware, Next } from 'koa';
 import type { Logger } from 'pino';
 import { OAuthError } from '../../protocol/index.js';
 import { isUnavailable } from '../db/database.js';
+import { masked } from './masked.js';
 import { refusal } from './refusals.js';
 import { beginRequest, rememberAddress, requestState } from './request.js';
 
@@ -119,7 +120,7 @@ function told(error: unknown): object {
   };
 }
 
-/** No query, no body, no header: nothing secret can be in a log line. */
+/** No query, no body, no header, no long run of characters: nothing secret can be in a log line. */
 function log(deps: BoundaryDeps, ctx: Context): void {
   const { id, arrivedAtMs, refusal, failure } = requestState(ctx);
   const status = ctx.respond === false ? ctx.res.statusCode : ctx.status;
@@ -127,9 +128,9 @@ function log(deps: BoundaryDeps, ctx: Context): void {
   deps.log.info({
     request_id: id,
     method: ctx.method,
-    path: ctx.path.replace(/^\/(interaction|authorize)\/[^/]+/, '/$1/:uid'),
+    path: masked(ctx.path.replace(/^\/(interaction|authorize)\/[^/]+/, '/$1/:uid')),
     status,
     ms: deps.now() - arrivedAtMs,
-    ...(refusal === undefined ? {} : { refused: refusal.code, reason: refusal.reason }),
+    ...(refusal === undefined ? {} : { refused: refusal.code, reason: masked(refusal.reason) }),
   });
 }

@@ -10,7 +10,7 @@ export type RequestContext = Pick<ParameterizedContext, 'req'>;
 export interface RequestStory {
   readonly sub?: string | undefined;
   readonly agentId?: string | undefined;
-  /** Where nobody authenticated: on pages. */
+  /** Of a resource server; or where nobody authenticated, on pages. */
   readonly clientId?: string | undefined;
   readonly grantId?: string | undefined;
   readonly jti?: string | undefined;

@@ -8,6 +8,7 @@ import type { RefusalLog } from '../audit/refusals.js';
 import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, isUnavailable } from '../db/database.js';
 import type { Why } from '../delegation/denials.js';
+import { masked, maskedAll } from '../http/masked.js';
 import { refusal } from '../http/refusals.js';
 import { addressOf, type RequestState, requestState } from '../http/request.js';
 import { LANGUAGES } from '../http/texts/index.js';
@@ -144,8 +145,9 @@ function refusalEvent(
   const params = ctx.oidc.params ?? {};
   const { id, story = {} } = requestState(ctx);
   const word = (value: unknown): string | undefined =>
-    typeof value === 'string' ? value.slice(0, 200) : undefined;
+    typeof value === 'string' ? masked(value).slice(0, 200) : undefined;
   const actor = type === 'request.refused' ? word(params.requested_actor) : undefined;
+  const { asked = params.scope, ...told } = story.detail ?? {};
   return {
     type,
     by: ctx.oidc.client?.clientId,
@@ -159,9 +161,9 @@ function refusalEvent(
     detail: {
       grant_type: word(params.grant_type),
       requested_actor: word(params.requested_actor),
-      asked: word(params.scope),
-      ...story.detail,
-      ...refusal,
+      asked: word(asked),
+      ...told,
+      ...maskedAll(refusal),
     },
   };
 }

@@ -4,7 +4,7 @@
  * client, as reports and acknowledgements are.
  */
 import Router from '@koa/router';
-import type { Context } from 'koa';
+import type { Context, Middleware } from 'koa';
 import { z } from 'zod';
 import { OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
@@ -32,10 +32,12 @@ export interface ToolRouterDeps {
   readonly db: Database;
   readonly facts: FactsCache;
   readonly now: () => number;
+  readonly noteRefusals: Middleware;
 }
 
 export function createToolRouter(deps: ToolRouterDeps): Router {
   const router = new Router();
+  router.use(deps.noteRefusals);
   router.get('/tools', async (ctx) => {
     const server = await authenticateResourceServer(deps.facts, ctx);
     const asked = resource.safeParse(ctx.query.resource);

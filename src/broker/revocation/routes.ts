@@ -3,7 +3,7 @@
  * a resource server says how far it has applied them, for its own resource.
  */
 import Router from '@koa/router';
-import type { Context } from 'koa';
+import type { Context, Middleware } from 'koa';
 import { z } from 'zod';
 import { OAuthError } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
@@ -16,6 +16,7 @@ import { acknowledge } from './followers.js';
 interface AckDeps {
   readonly db: Database;
   readonly facts: FactsCache;
+  readonly noteRefusals: Middleware;
 }
 
 const ACK_MAX_BYTES = 8 * 1024;
@@ -27,7 +28,7 @@ const ackSchema = z.strictObject({
 
 export function createFeedRouter(feed: Feed, deps: AckDeps): Router {
   const router = new Router();
-  router.post('/revocations/ack', (ctx) => takeAck(deps, ctx));
+  router.post('/revocations/ack', deps.noteRefusals, (ctx) => takeAck(deps, ctx));
   router.get('/revocations', async (ctx) => {
     ctx.set('Access-Control-Allow-Origin', '*');
     ctx.body = await feed.snapshot();

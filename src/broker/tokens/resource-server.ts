@@ -28,6 +28,7 @@ export async function authenticateResourceServer(
     throw new OAuthError('invalid_client', 'client authentication failed');
   }
   requestState(ctx).credentialId = credential.id;
+  requestState(ctx).story = { clientId: basic.id };
   return {
     clientId: basic.id,
     speaksFor: async (resource) => (await current.resource(resource))?.client === basic.id,

@@ -11,8 +11,9 @@ import {
 import { type Attack, SERVED, seen, tallied } from '../support/attack.js';
 import type { AttackWorld } from '../support/world.js';
 
-const team = administrators();
-const call = adminCalls(team);
+/** One team a world: their ids are taken once. */
+export const team = administrators();
+export const call = adminCalls(team);
 const at = encodeURIComponent;
 const FAULT = 'an administrator’s mistake: nothing was decided about who may what';
 
