@@ -16,6 +16,7 @@ const TRANSACTION_TTL_MS = 3_600_000;
 /** How long the URL itself may be kept, unless the server says less. */
 const URL_TTL_MS = 600_000;
 
+/** What to ask the user for: scopes at one resource (RFC 8707), space-separated. */
 export interface DelegationRequest {
   readonly resource: string;
   readonly scope: string;
@@ -24,6 +25,7 @@ export interface DelegationRequest {
   readonly prompt?: string | undefined;
 }
 
+/** A delegation the user has not decided about yet. */
 export interface BegunDelegation {
   /** Where to send the user's browser. */
   readonly url: URL;

@@ -13,6 +13,10 @@ import {
 } from './token-set.js';
 import { passingOn, type Work } from './work.js';
 
+/**
+ * An agent acting for a user, until it is revoked, ends at the server, or can no longer be
+ * renewed.
+ */
 export interface Delegation extends Work {
   /** Names the delegation in the store; a secret of this host, unknown to the server. */
   readonly id: string;

@@ -12,6 +12,10 @@ export type AgentLocalCode =
   | 'actor_mismatch'
   | 'delegation_ended';
 
+/**
+ * The one error of an agent host or service host. Names codes and endpoints, never a credential
+ * or token.
+ */
 export interface AgentError extends Error {
   readonly name: 'AgentError';
   /** The `error` of an OAuth answer (`invalid_grant`, `access_denied`, …) or a local code. */
@@ -38,6 +42,6 @@ export function agentError(
   return Object.assign(error, { name: 'AgentError' as const, code, ...details });
 }
 
-/** Whether an error came from the agent host. */
+/** Whether an error came from an agent or service host. Throws nothing. */
 export const isAgentError = (error: unknown): error is AgentError =>
   error instanceof Error && error.name === 'AgentError' && 'code' in error;

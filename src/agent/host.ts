@@ -16,6 +16,7 @@ import { createMemoryStore, type TokenStore } from './store.js';
 import { type TokenSet, toTokenSet } from './token-set.js';
 import { openWork, type Work } from './work.js';
 
+/** Who the agent is, where its broker is, and what it keeps where. */
 export interface AgentHostOptions {
   /** The exact issuer identifier of the authorization server. */
   readonly issuer: string;
@@ -35,6 +36,10 @@ export interface AgentHostOptions {
   readonly now?: (() => number) | undefined;
 }
 
+/**
+ * One agent’s side of every flow: its own tokens, acting for users, passing work on and taking it
+ * up.
+ */
 export interface AgentHost {
   /** The agent's own token for a resource: kept, shared by callers, renewed early. */
   token(request: { readonly resource: string; readonly scope?: string }): Promise<TokenSet>;

@@ -9,6 +9,7 @@ import { createOwnTokens } from './own-tokens.js';
 import { createAuthorizationServer } from './server.js';
 import { type TokenSet, toTokenSet } from './token-set.js';
 
+/** Who the service is, and where its broker is. */
 export interface ServiceHostOptions {
   /** The exact issuer identifier of the authorization server. */
   readonly issuer: string;
@@ -19,6 +20,7 @@ export interface ServiceHostOptions {
   readonly now?: (() => number) | undefined;
 }
 
+/** A service’s side: its own tokens, and tokens to go on for whoever called it. */
 export interface ServiceHost {
   /** The service's own token for a resource (RFC 6749 §4.4): kept, shared by callers, renewed early. */
   token(request: { readonly resource: string; readonly scope?: string }): Promise<TokenSet>;

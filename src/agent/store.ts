@@ -1,5 +1,9 @@
 /** Where transactions and delegations are kept between calls; in memory unless told otherwise. */
 
+/**
+ * Keeps begun transactions and delegations between calls; values are secrets. Share one between
+ * processes.
+ */
 export interface TokenStore {
   /** The value under a key, unless its time is over. */
   get(key: string): Promise<string | undefined>;
@@ -11,7 +15,11 @@ export interface TokenStore {
 
 const ENTRIES_MAX = 100_000;
 
-/** A store of this process. Begun transactions and delegations end with it. */
+/**
+ * A store of this process. Begun transactions and delegations end with it. Throws nothing.
+ *
+ * @param now milliseconds since the epoch
+ */
 export function createMemoryStore(now: () => number): TokenStore {
   const entries = new Map<string, { readonly value: string; readonly expiresAtMs: number }>();
   const live = (key: string): string | undefined => {

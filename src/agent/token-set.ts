@@ -2,6 +2,7 @@
 import { parseScope } from '../protocol/index.js';
 import { agentError } from './errors.js';
 
+/** An access token and what is known of it. To its holder the token is opaque (RFC 9068 §6). */
 export interface TokenSet {
   readonly accessToken: string;
   readonly tokenType: 'Bearer';
@@ -63,5 +64,8 @@ export const toTokenSet = (token: TokenResponse): TokenSet =>
     resource: token.resource,
   });
 
-/** The value of an `Authorization` header for this token (RFC 6750 §2.1). */
+/**
+ * The value of an `Authorization` header for this token (RFC 6750 §2.1). Does not look at the clock, nor at
+ * whom it is sent to. Throws nothing.
+ */
 export const authorizationHeader = ({ accessToken }: TokenSet): string => `Bearer ${accessToken}`;

@@ -6,11 +6,13 @@ import { agentError, isAgentError } from './errors.js';
 import { type ExchangeDeps, type Exchanged, exchangeToken } from './exchange.js';
 import { isUsable, type TokenSet, toTokenSet } from './token-set.js';
 
+/** What to go on with. */
 export interface NarrowRequest {
   /** What is to be left, space-separated. */
   readonly scope: string;
 }
 
+/** What to hand to which agent. */
 export interface HandOffRequest {
   /** The agent that is to take it up. */
   readonly to: string;
@@ -28,6 +30,7 @@ export interface HandOff {
   readonly expiresAt: Date;
 }
 
+/** Ways to go on with less, or by somebody else (RFC 8693). */
 export interface PassingOn {
   /**
    * The same work with less (RFC 8693, the same actor). Renewed from this work while that lives;
@@ -51,6 +54,7 @@ export interface PassingOn {
   handOff(request: HandOffRequest): Promise<HandOff>;
 }
 
+/** Something an agent does for somebody, with a token of its own for it. */
 export interface Work extends PassingOn {
   /** Whom it is done for; absent when no human stands at the root. */
   readonly user: { readonly sub: string } | undefined;

@@ -60,6 +60,7 @@ import { renderSignOut } from './users/sign-in-views.js';
 
 export type { BrokerDeps };
 
+/** A running broker: its own issuer, keys, database and timers. One process can hold several. */
 export interface Broker {
   readonly config: Config;
   readonly db: Database;
@@ -79,7 +80,11 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-/** @throws Error when the database, the secret or the engine are not fit to start with */
+/**
+ * Puts a broker together: opens the database, loads the keys. Takes no request before `listen` or `handle`.
+ *
+ * @throws Error when the database, the secret or the engine are not fit to start with
+ */
 export async function createBroker(config: Config, given: BrokerDeps = {}): Promise<Broker> {
   const db = given.db ?? (await openDatabase(config));
   try {

@@ -64,6 +64,7 @@ const environmentSchema = z.object({
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
+/** What a broker is made of, checked and complete. Times are in the unit their name says. */
 export interface Config {
   /** Exact issuer identifier, no trailing slash. */
   readonly issuer: string;
@@ -104,7 +105,11 @@ export interface Config {
 export const configError = (problems: readonly string[]): Error =>
   new Error(`Behalf cannot start:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
 
-/** @throws Error naming every problem at once */
+/**
+ * The settings in an environment. Development fills in what is missing; production refuses to. Opens nothing.
+ *
+ * @throws Error naming every problem at once
+ */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const parsed = environmentSchema.safeParse(environment);
   if (!parsed.success) {

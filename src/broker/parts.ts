@@ -11,6 +11,7 @@ import { secretsOf } from './keys/settings.js';
 import { createTokenReader } from './tokens/access-tokens.js';
 import { networkOf } from './users/throttle.js';
 
+/** What a broker may be handed instead of making it itself; for tests and for hosts of several. */
 export interface BrokerDeps {
   /** Milliseconds. */
   readonly now?: () => number;

@@ -10,6 +10,7 @@ const JWKS_PATH = '/.well-known/jwks.json';
 const TTL_SECONDS = 300;
 const HEARTBEAT_MS = 500;
 
+/** What a test issuer is called, and its clock. */
 export interface TestIssuerOptions {
   readonly issuer?: string;
   /** The default audience. */
@@ -19,8 +20,10 @@ export interface TestIssuerOptions {
   readonly heartbeatMs?: number;
 }
 
+/** Claims or header members by name; `undefined` leaves one out. */
 export type TestClaims = Readonly<Record<string, unknown>>;
 
+/** Whom a delegated token is for, who acts, and what is left (DESIGN §3). */
 export interface DelegatedTokenOptions {
   readonly user?: string;
   readonly agent?: string;
@@ -35,6 +38,10 @@ export interface DelegatedTokenOptions {
   readonly claims?: TestClaims;
 }
 
+/**
+ * An issuer without a network: tokens of every kind, keys that rotate, a revocation feed, and
+ * ways to fail.
+ */
 export interface TestIssuer {
   readonly issuer: string;
   readonly resource: string;
@@ -131,6 +138,8 @@ function defaultClaims(issuer: string, resource: string, nowMs: number): TestCla
  * Creates a test issuer. Give its `fetch` (and `now`) to `createVerifier`.
  *
  * It signs whatever it is asked to: it is no authorization server and decides nothing.
+ *
+ * Throws nothing; its `fetch` rejects for any other origin, as without a network.
  */
 export async function createTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
   const { issuer = DEFAULT_ISSUER, resource = DEFAULT_RESOURCE, now = Date.now } = options;

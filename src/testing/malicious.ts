@@ -32,6 +32,7 @@ export interface MaliciousToken {
  * Holds nothing that is wrong only at one time (revoked, replayed) or for one operation.
  *
  * @param now milliseconds since the epoch; the verifier's clock
+ * @throws TypeError when the resource of the issuer is no URL
  */
 export async function maliciousTokens(
   issuer: TestIssuer,

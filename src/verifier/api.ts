@@ -11,6 +11,10 @@ import type { McpAuthInfo } from './mcp-auth-info.js';
 import type { ParsedRequirement, Requirement } from './requirement.js';
 import type { ProtectedResourceMetadata } from './resource-metadata.js';
 
+/**
+ * Checks callers of one resource, and decides what they may do. Holds no session and no token; it follows
+ * the revocation feed until it is closed.
+ */
 export interface Verifier {
   /** The first of the issuers. */
   readonly issuer: string;

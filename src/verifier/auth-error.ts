@@ -103,6 +103,10 @@ const REASONS = {
 /** Why, as a stable slug. New ones may be added; none is renamed. */
 export type AuthReason = keyof typeof REASONS;
 
+/**
+ * What an {@link AuthError} says beside its reason. Anyone may read it: no token, no claim’s
+ * value.
+ */
 export interface AuthErrorDetails {
   /** The claim or header member at fault; never its value. */
   readonly claim?: string | undefined;

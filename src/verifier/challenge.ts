@@ -2,6 +2,10 @@
 import { formatChallenge, formatScope } from '../protocol/index.js';
 import type { AuthError } from './auth-error.js';
 
+/**
+ * The JSON body of a refusal: the members of RFC 6749 §5.2, and `scope` where asking again could
+ * help.
+ */
 export interface AuthErrorBody {
   readonly error: string;
   readonly error_description: string;
@@ -15,6 +19,7 @@ export interface ChallengeResponse {
   readonly body: AuthErrorBody;
 }
 
+/** What a server adds to challenges of its own. */
 export interface ChallengeHints {
   /** Scopes a client should ask for to begin with; put into 401 challenges. */
   readonly scope?: readonly string[] | undefined;

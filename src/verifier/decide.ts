@@ -14,6 +14,9 @@ export interface Missing {
   readonly agent: readonly string[];
 }
 
+/**
+ * Whether a call may go on; if not, the error to answer with, and what was missing on whose side.
+ */
 export type Decision =
   | { readonly ok: true }
   | {

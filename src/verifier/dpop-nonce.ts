@@ -4,6 +4,7 @@
  */
 import { base64url } from 'jose';
 
+/** Nonces a server gives out and takes back (RFC 9449 §9), with nothing kept between the two. */
 export interface DpopNonces {
   /** Longest time for which an issued nonce is accepted. */
   readonly acceptedSeconds: number;
@@ -11,6 +12,7 @@ export interface DpopNonces {
   accepts(nonce: string): Promise<boolean>;
 }
 
+/** How nonces of a server are made. */
 export interface DpopNonceOptions {
   /** At least 32 bytes, the same in every process of the server; default random, for one process. */
   readonly secret?: Uint8Array | string;

@@ -5,8 +5,10 @@ import type { HttpInput } from './http-input.js';
 import { createReplayStore, type ReplayStore } from './replay.js';
 
 export const DPOP_ALGS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'] as const;
+/** Algorithms of DPoP proofs (RFC 9449 §4.2): asymmetric ones only. */
 export type DpopAlg = (typeof DPOP_ALGS)[number];
 
+/** How proofs of possession are checked (RFC 9449 §4.3). */
 export interface DpopOptions {
   /** Accept only tokens bound to a key by DPoP; default false: whatever is bound needs its proof. */
   readonly required?: boolean | undefined;

@@ -50,6 +50,7 @@ export type AuthEvent =
   | { readonly type: 'inventory_error'; readonly atMs: number; readonly error: unknown }
   | { readonly type: 'handler_error'; readonly atMs: number; readonly error: unknown };
 
+/** Hears every decision, after it was made. What it throws is ignored; it never sees a token. */
 export type OnAuthEvent = (event: AuthEvent) => void;
 
 const callerOf = (context: AuthContext): EventCaller => ({
@@ -84,6 +85,7 @@ export function authenticationEvent(
   };
 }
 
+/** What is about to be done, for whoever decides or records it. */
 export interface Operation {
   /** The tool or operation decided about; named in events and reports. */
   readonly tool?: string | undefined;

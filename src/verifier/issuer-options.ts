@@ -16,6 +16,7 @@ export interface IssuerParts {
   readonly report?: ReportCredentials | undefined;
 }
 
+/** One issuer of several, and what belongs to it alone. */
 export interface IssuerOptions extends IssuerParts {
   /** The exact `iss` of its tokens. https, or http on loopback. */
   readonly issuer: string;

@@ -11,6 +11,10 @@ import type { HttpInput } from './http-input.js';
 import { checkIssuers, type IssuerOptions, type IssuerParts } from './issuer-options.js';
 import { detectPlatform } from './platform.js';
 
+/**
+ * What a verifier is told. `issuer` and `resource` are all it needs; every default is the strict
+ * one.
+ */
 export interface VerifierOptions extends IssuerParts {
   /**
    * The authorization server: the exact `iss` of its tokens. Of several, each has its own keys, feed

@@ -4,6 +4,9 @@
  * proof may be used once at each of them.
  */
 
+/**
+ * Remembers which proofs were used (RFC 9449 §11.1). Share one between the processes of a server.
+ */
 export interface ReplayStore {
   /**
    * Remembers a key until then, atomically: of two simultaneous callers one is told `true`. May
@@ -15,6 +18,7 @@ export interface ReplayStore {
   remember(key: string, untilMs: number): boolean | Promise<boolean>;
 }
 
+/** Bounds of a store in memory. */
 export interface ReplayStoreOptions {
   /** Most proofs remembered at a time; default 200,000. More are refused, none is forgotten early. */
   readonly max?: number;

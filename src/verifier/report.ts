@@ -35,6 +35,7 @@ export interface ReportedDecision {
   readonly reason?: string;
 }
 
+/** The resource’s own client at the broker; sent to the issuer’s origin alone, as HTTP Basic. */
 export interface ReportCredentials {
   readonly clientId: string;
   readonly clientSecret: string;

@@ -7,7 +7,10 @@ import type { FetchMcpHandler } from './fetch.js';
 import type { McpGuard } from './guard.js';
 import { type NodeMcpHandler, pathnameOf } from './node.js';
 
-/** `app.use(expressMcp(guard, handler))`; also for Connect, and with or without `express.json()`. */
+/**
+ * `app.use(expressMcp(guard, handler))`; also for Connect, and with or without `express.json()`. Throws
+ * nothing; what the handler throws is answered by the guard.
+ */
 export function expressMcp(guard: McpGuard, handler: NodeMcpHandler) {
   const listener = guard.node(handler);
   return (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void): void => {
@@ -25,7 +28,10 @@ export interface KoaContextLike {
   respond?: boolean | undefined;
 }
 
-/** `app.use(koaMcp(guard, handler))`; with or without a body parser before it. */
+/**
+ * `app.use(koaMcp(guard, handler))`; with or without a body parser before it. Throws nothing; what the
+ * handler throws is answered by the guard.
+ */
 export function koaMcp(guard: McpGuard, handler: NodeMcpHandler) {
   const listener = guard.node(handler);
   return async (ctx: KoaContextLike, next: () => Promise<unknown>): Promise<void> => {
@@ -41,7 +47,7 @@ export interface HonoContextLike {
   readonly req: { readonly raw: Request; readonly path: string };
 }
 
-/** `app.use(honoMcp(guard, handler))`. */
+/** `app.use(honoMcp(guard, handler))`. Throws nothing; what the handler throws is answered by the guard. */
 export function honoMcp(guard: McpGuard, handler: FetchMcpHandler) {
   const serve = guard.fetch(handler);
   return async (c: HonoContextLike, next: () => Promise<void>): Promise<Response | undefined> => {

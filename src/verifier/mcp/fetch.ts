@@ -12,11 +12,13 @@ export interface AdmittedRequest {
   readonly parsedBody?: unknown;
 }
 
+/** A server behind the guard, for runtimes of Web APIs. Called for admitted requests only. */
 export type FetchMcpHandler = (
   request: Request,
   admitted: AdmittedRequest,
 ) => Response | Promise<Response>;
 
+/** What `guard.fetch` makes: every answer is decided before the server behind it is asked. */
 export type FetchHandler = (request: Request) => Promise<Response>;
 
 export interface FetchDeps {

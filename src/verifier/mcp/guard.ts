@@ -20,6 +20,7 @@ import {
 /** What the MCP SDKs accept themselves. */
 const BODY_MAX_BYTES = 4 * 1024 * 1024;
 
+/** Bounds of a guard. */
 export interface ProtectOptions {
   /** Longest request body; default 4 MiB. */
   readonly maxBodyBytes?: number | undefined;
@@ -27,6 +28,7 @@ export interface ProtectOptions {
   readonly origins?: readonly string[] | undefined;
 }
 
+/** Who calls, where the transport does not know. */
 export interface TransportOptions {
   /** The caller, for a transport that authenticates nobody itself (stdio, in memory). */
   readonly context?: AuthContext | undefined;
@@ -41,6 +43,10 @@ export interface ConnectableServer {
 /** How to make a server, as v2's `createMcpHandler` and `serveStdio` take it. */
 export type ServerFactory<Context, Server> = (context: Context) => Server | Promise<Server>;
 
+/**
+ * A policy at work: at the HTTP edge, in process, or both. Answers, decides, filters lists, binds
+ * sessions.
+ */
 export interface McpGuard<Tool extends string = string> {
   /**
    * A request listener that answers metadata and preflights, authenticates, decides every message
@@ -168,7 +174,8 @@ function edges(
  * Protects an MCP server by a policy. Nothing is allowed that the policy does not name.
  *
  * Does not look at tool arguments, nor at the `Host` of requests: a token is needed wherever they
- * come from. `Mcp-Method` and `Mcp-Name` decide nothing; what contradicts the body is refused.
+ * come from. `Mcp-Method` and `Mcp-Name` decide nothing; what contradicts the body is refused. Throws
+ * nothing itself: a server whose tools and policy differ is refused when it connects.
  */
 export function protectMcpServer<Tool extends string>(
   verifier: Verifier,

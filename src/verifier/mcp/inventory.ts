@@ -62,7 +62,11 @@ const canonical = (value: unknown): string =>
       : part,
   );
 
-/** SHA-256 of what a tool says of itself, as base64url. */
+/**
+ * SHA-256 of what a tool says of itself, as base64url. Says nothing of what the tool does.
+ *
+ * @throws TypeError for a schema that is no JSON
+ */
 export async function toolHash(tool: ToolDefinition): Promise<string> {
   const said = HASHED.map((member) => [member, tool[member]]).filter(([, value]) => value != null);
   const bytes = new TextEncoder().encode(canonical(Object.fromEntries(said)));

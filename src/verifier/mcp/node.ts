@@ -14,6 +14,7 @@ export type NodeMcpHandler = (
   parsedBody: unknown,
 ) => unknown;
 
+/** A request listener of `node:http`. A handler that throws is answered, and not passed on. */
 export type NodeListener = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
 
 export interface NodeDeps {

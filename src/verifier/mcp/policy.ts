@@ -15,6 +15,7 @@ export type ListMode =
 
 type Requirements = Readonly<Record<string, Requirement>>;
 
+/** What each tool, prompt, resource and method demands of its caller. */
 export interface ToolPolicyInput<Tool extends string> {
   /** Every tool of the server. One that is not named here cannot be called or seen. */
   readonly tools: Readonly<Record<Tool, Requirement>>;

@@ -9,6 +9,7 @@ import { AuthError } from '../auth-error.js';
 import { type ParsedRequirement, parseRequirement } from '../requirement.js';
 import { buildPolicy, type PolicyFrame, type ToolPolicy } from './policy.js';
 
+/** Where a policy is read, and by whom. */
 export interface RegisteredPolicyOptions extends PolicyFrame {
   /** The registration is read again after this time; default 30. */
   readonly refreshSeconds?: number | undefined;

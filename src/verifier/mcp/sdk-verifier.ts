@@ -9,7 +9,8 @@ import type { McpAuthInfo } from '../mcp-auth-info.js';
  * `InvalidTokenError` only, and makes a 500 of anything else. Hand that class over.
  *
  * Does not decide about tools, and loses the difference between the agent's side and the user's;
- * `protectMcpServer` does better.
+ * `protectMcpServer` does better. Throws nothing; what it makes rejects with the class
+ * given, or with an {@link AuthError} of status 503.
  */
 export function sdkTokenVerifier(
   verifier: Verifier,
