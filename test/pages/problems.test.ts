@@ -1,10 +1,20 @@
 // What goes wrong over HTTP is a page that says what to do for people, and JSON for programs.
+import { Agent, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless, formsOf } from '../../examples/demo/walk-pages.js';
 import { FORM_MAX_BYTES } from '../../src/broker/http/body.js';
 import { type Problem, problemOf } from '../../src/broker/http/refusals.js';
 import { LANGUAGES } from '../../src/broker/http/texts/index.js';
-import { authorizeUrl, pkce, startTestBroker, type TestBroker } from '../support/broker.js';
+import {
+  ADMIN_TOKEN,
+  authFor,
+  authorizeUrl,
+  pkce,
+  startTestBroker,
+  type TestBroker,
+} from '../support/broker.js';
+import { FILES_CLIENT } from '../support/world.js';
 import { linesOf } from './text.js';
 
 let t: TestBroker;
@@ -193,5 +203,46 @@ describe('signing out without a session', () => {
     const [form] = formsOf(page);
     if (form === undefined) throw new Error('no form');
     expect(linesOf((await browser.submit(form)).html)[0]).toBe('You are signed out');
+  });
+});
+
+describe('P1, P4: a body that is too long', () => {
+  it.each([
+    ['a decision', '/decisions', FORM, () => authFor(t, FILES_CLIENT)],
+    ['an acknowledgement', '/revocations/ack', FORM, () => authFor(t, FILES_CLIENT)],
+    ['a form of an interaction', '/interaction/gone/sign-in', FORM, () => ({})],
+    ['a sign-in', '/me/sign-in', FORM, () => ({})],
+    ['a token request', '/token', FORM, () => authFor(t, FILES_CLIENT)],
+    [
+      'an administrator’s',
+      '/admin/v1/agents',
+      'application/json',
+      () => ({ authorization: `Bearer ${ADMIN_TOKEN}` }),
+    ],
+  ])('of %s leaves the connection to the next request, whose it may be behind a proxy', async (_name, path, type, auth) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (method: string, at: string, headers: object, body = '') =>
+      new Promise<readonly [number | undefined, Socket]>((resolve, reject) => {
+        const outgoing = request(`${t.issuer}${at}`, {
+          agent,
+          method,
+          headers: { ...headers, 'content-length': body.length },
+        });
+        outgoing.once('response', (answer) => {
+          const { socket } = answer;
+          answer.resume().once('end', () => resolve([answer.statusCode, socket]));
+        });
+        outgoing.once('error', reject);
+        outgoing.end(body);
+      });
+    const headers = { ...own(), ...auth(), 'content-type': type };
+    const [tooLong, first] = await ask('POST', path, headers, 'x'.repeat(1024 * 1024));
+    const [next, second] = await ask('GET', '/livez', {});
+    expect([tooLong === 413 || path === '/token', next, first === second]).toEqual([
+      true,
+      200,
+      true,
+    ]);
+    agent.destroy();
   });
 });

@@ -1,21 +1,33 @@
 /** Reads small request bodies; everything about them is bounded. */
 import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream';
 import { OAuthError } from '../../protocol/index.js';
 import { refusal } from './refusals.js';
 
 export const FORM_MAX_BYTES = 64 * 1024;
 const FIELDS_MAX = 500;
 
-/** @throws OAuthError 413 when the body is longer than the limit */
-export async function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) throw refusal('tooLong');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/**
+ * What is too long is read on and thrown away: left unread, whatever comes next on this connection,
+ * which a proxy may share among many, would wait for ever (P4). The server's limits end it.
+ *
+ * @throws OAuthError 413 when the body is longer than the limit
+ */
+export function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    req.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxBytes) chunks.push(chunk);
+      else reject(refusal('tooLong'));
+    });
+    // Also when whoever sent it has gone before anybody read.
+    finished(req, { writable: false }, (error) => {
+      if (error) reject(error);
+      else resolve(Buffer.concat(chunks));
+    });
+  });
 }
 
 /** @throws OAuthError `invalid_request` unless it is a form of reasonable size */
