@@ -23,6 +23,8 @@ export default defineConfig({
     maxWorkers: 2,
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
     testTimeout: 30_000,
+    // What a notice or the next second brings about may take a busy machine as long as it likes.
+    expect: { poll: { timeout: 20_000 } },
     hookTimeout: 60_000,
     // Long enough for PostgreSQL and a browser to be stopped and their folders removed.
     teardownTimeout: 20_000,

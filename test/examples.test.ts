@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startIndexServer } from '../examples/demo/servers.js';
 import { createBrowserless, type Visitor, walkPages } from '../examples/demo/walk-pages.js';
 import { startToolServer } from '../examples/tool-server.js';
@@ -11,6 +11,7 @@ import { createAgentHost } from '../src/agent/index.js';
 import { type Broker, createBroker } from '../src/broker/app.js';
 import { freePort, testConfig } from './support/broker.js';
 import { type OpenedDatabase, openTestPostgres } from './support/databases.js';
+import { eventually } from './support/eventually.js';
 import { ROOT } from './support/repository.js';
 
 const VISITOR = { email: 'ana@example.com', password: 'correct horse battery staple' };
@@ -216,7 +217,7 @@ describe('examples/', () => {
     await new Promise<void>((resolve) => {
       program.onSaid((said) => said.includes('protecting') && resolve());
     });
-    const answer = await vi.waitFor(() => fetch(resource, { method: 'POST', body: '{}' }));
+    const answer = await eventually(() => fetch(resource, { method: 'POST', body: '{}' }));
     expect(answer.status).toBe(401);
     expect(answer.headers.get('www-authenticate')).toBe(
       `Bearer scope="files:read", resource_metadata="http://127.0.0.1:${port}/.well-known/oauth-protected-resource/mcp"`,

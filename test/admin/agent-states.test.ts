@@ -168,7 +168,7 @@ describe('paused', () => {
     await become('active');
     expect(error(await refresh(had.refreshToken))).toEqual([400, 'invalid_grant']);
     expect([await active(had.delegated), await active(had.own)]).toEqual([false, false]);
-    await expect.poll(async () => (await alone()).status, { timeout: 3000 }).toBe(200);
+    await expect.poll(async () => (await alone()).status).toBe(200);
     expect(error(await redeem(t, had.code))).toEqual([400, 'invalid_grant']);
   });
 });

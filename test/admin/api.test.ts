@@ -1,6 +1,6 @@
 // The admin API over HTTP (DESIGN §12): one broker, its table of operations, and the bearer.
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADMIN_OPERATIONS } from '../../src/broker/admin/operations.js';
 import { endGrant } from '../../src/broker/delegation/ends.js';
 import { feedKey } from '../../src/broker/revocation/feed.js';
@@ -16,6 +16,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { eventually } from '../support/eventually.js';
 import { AGENT, ANA, FILES, FILES_CLIENT, HOST, SERVICE } from '../support/world.js';
 
 let t: TestBroker;
@@ -462,7 +463,7 @@ describe('RFC 9457: what is refused says which field, and nothing of our insides
     // The request is being served.
     await new Promise((resolve) => socket.once('data', resolve));
     socket.destroy();
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(t.logged.slice(mark).join('')).toContain('"path":"/admin/v1/roles","status":400'),
     );
   });
@@ -672,7 +673,7 @@ describe('DESIGN §6: blocking an agent over the API', () => {
     expect((await factsAbout(AGENT)).at(-1)).toBe(false);
     // Tokens count whole seconds: what is asked for in the second of the unblocking is still older.
     const ask = { grant_type: 'client_credentials', resource: t.issuer };
-    await vi.waitFor(async () => expect((await postToken(t, AGENT, ask)).status).toBe(200), 3000);
+    await eventually(async () => expect((await postToken(t, AGENT, ask)).status).toBe(200));
     expect(await introspect(token)).toEqual({ active: false });
     expect(told(await status({ status: 'draft' }))[0]).toBe(400);
   });

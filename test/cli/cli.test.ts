@@ -26,7 +26,11 @@ beforeAll(async () => {
 });
 
 function start(args: readonly string[], more: Record<string, string> = {}): ChildProcess {
-  const program = [join(ROOT, 'node_modules/tsx/dist/cli.mjs'), join(ROOT, 'src/broker/main.ts')];
+  const program = [
+    '--import',
+    join(ROOT, 'node_modules/tsx/dist/loader.mjs'),
+    join(ROOT, 'src/broker/main.ts'),
+  ];
   return spawn(process.execPath, [...program, ...args], {
     cwd,
     env: { ...environment, ...more },

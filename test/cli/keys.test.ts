@@ -22,7 +22,11 @@ beforeAll(async () => {
 afterAll(() => opened.close());
 
 function behalf(args: readonly string[], more: Record<string, string> = {}) {
-  const program = [join(ROOT, 'node_modules/tsx/dist/cli.mjs'), join(ROOT, 'src/broker/main.ts')];
+  const program = [
+    '--import',
+    join(ROOT, 'node_modules/tsx/dist/loader.mjs'),
+    join(ROOT, 'src/broker/main.ts'),
+  ];
   const child = spawn(process.execPath, [...program, '--json', 'keys', ...args], {
     cwd: scratchFolder('cli-keys'),
     env: {

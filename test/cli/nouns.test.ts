@@ -11,7 +11,11 @@ let environment: Record<string, string | undefined>;
 let server: ChildProcess;
 
 function start(args: readonly string[]): ChildProcess {
-  const program = [join(ROOT, 'node_modules/tsx/dist/cli.mjs'), join(ROOT, 'src/broker/main.ts')];
+  const program = [
+    '--import',
+    join(ROOT, 'node_modules/tsx/dist/loader.mjs'),
+    join(ROOT, 'src/broker/main.ts'),
+  ];
   return spawn(process.execPath, [...program, ...args], { cwd, env: environment, stdio: 'pipe' });
 }
 

@@ -14,7 +14,11 @@ beforeAll(() => {
 });
 
 function apply(file: string, ...more: string[]): Promise<{ code: number | null; said: string }> {
-  const program = [join(ROOT, 'node_modules/tsx/dist/cli.mjs'), join(ROOT, 'src/broker/main.ts')];
+  const program = [
+    '--import',
+    join(ROOT, 'node_modules/tsx/dist/loader.mjs'),
+    join(ROOT, 'src/broker/main.ts'),
+  ];
   const args = [...program, 'apply', world, '--secrets', file, ...more];
   const env = { PATH: process.env.PATH, BEHALF_DATA_DIR: join(cwd, 'data') };
   const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -7,7 +7,7 @@ import {
   decodeProtectedHeader,
   jwtVerify,
 } from 'jose';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless } from '../../examples/demo/walk-pages.js';
 import { createBroker } from '../../src/broker/app.js';
 import { createSecrets } from '../../src/broker/keys/secrets.js';
@@ -26,6 +26,7 @@ import {
   testConfig,
 } from '../support/broker.js';
 import { openTestPostgres } from '../support/databases.js';
+import { eventually } from '../support/eventually.js';
 import {
   activeKey,
   admin,
@@ -81,7 +82,7 @@ const introspect = async (token: string) =>
 const settle = async (): Promise<string[]> => {
   const wanted = (await listKeys(t)).filter(({ state }) => state !== 'retired');
   const kids = wanted.map(({ kid }) => kid).sort();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await publishedKids(t)).toEqual(kids);
     expect(await publishedKids(other)).toEqual(kids);
   });
@@ -274,7 +275,7 @@ describe('a compromised key (DESIGN §4: revocation keys include kid)', () => {
     expect(await introspect(stolen)).toEqual({ active: false });
     const fresh = await ask();
     expect([fresh.status, kidOf(fresh.body.access_token)]).toEqual([200, nextKey(before).kid]);
-    await vi.waitFor(() => expect(verifier.verify(stolen)).rejects.toThrow());
+    await eventually(() => expect(verifier.verify(stolen)).rejects.toThrow());
     expect((await verifier.verify(fresh.body.access_token)).subject.id).toBe(AGENT);
     await settle();
     expect(kidOf((await ask(other)).body.access_token)).toBe(nextKey(before).kid);

@@ -4,10 +4,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Agent, get, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createBroker } from '../../src/broker/app.js';
 import { ADMIN_TOKEN, basic, freePort, ROOT_SECRET, testConfig } from '../support/broker.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+import { eventually } from '../support/eventually.js';
 import { ROOT, scratchFolder } from '../support/repository.js';
 import { AGENT, FILES, type Secrets, seedWorld } from '../support/world.js';
 
@@ -128,10 +129,10 @@ describe('a broker in a process of its own', () => {
       }
     };
     const workers = Array.from({ length: 16 }, worker);
-    await vi.waitFor(() => expect(outcomes.get('200')).toBeGreaterThan(200), { timeout: 20_000 });
+    await eventually(() => expect(outcomes.get('200')).toBeGreaterThan(200));
     child.kill('SIGTERM');
     // Still served, each answer ending its connection, while whoever asks is told to go elsewhere.
-    const draining = await vi.waitFor(async () => {
+    const draining = await eventually(async () => {
       const answer = await fetchFrom(port, '/readyz');
       expect(answer.status).toBe(503);
       return answer;
@@ -186,7 +187,7 @@ describe('a broker in a process of its own', () => {
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     await fetchFrom(port, '/livez');
     child.kill('SIGTERM');
-    await vi.waitFor(async () => expect((await fetchFrom(port, '/readyz')).status).toBe(503));
+    await eventually(async () => expect((await fetchFrom(port, '/readyz')).status).toBe(503));
     child.kill('SIGTERM');
     expect(await ended).toBe(1);
     await closed;

@@ -1,7 +1,7 @@
 // DESIGN §9.8: keys change by building a new provider and putting it in the old one's place, under
 // load, and nobody notices (G16).
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless, formsOf } from '../../examples/demo/walk-pages.js';
 import {
   actorToken,
@@ -15,6 +15,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { eventually } from '../support/eventually.js';
 import { activeKey, admin } from '../support/keys.js';
 import { AGENT, ANA, FILES, FILES_CLIENT, HOST } from '../support/world.js';
 
@@ -93,7 +94,7 @@ describe('a new signing key', () => {
       kids.push(await rotate());
       // More than the workers had under way: the last of them are signed with the new key.
       const enough = tokens.length + 20;
-      await vi.waitFor(() => expect(tokens.length).toBeGreaterThan(enough), { timeout: 20_000 });
+      await eventually(() => expect(tokens.length).toBeGreaterThan(enough));
     }
     await browser;
     running = false;

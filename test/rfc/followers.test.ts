@@ -1,6 +1,6 @@
 // DESIGN §6: followers that authenticate acknowledge, and receipts show who has confirmed a stop and
 // since when; with a real verifier, and by hand.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forgetFollowers } from '../../src/broker/revocation/followers.js';
 import { createVerifier } from '../../src/verifier/index.js';
 import {
@@ -11,6 +11,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { eventually } from '../support/eventually.js';
 import { admin } from '../support/keys.js';
 import { FILES, FILES_CLIENT, HOST, NOTES, SERVICE } from '../support/world.js';
 
@@ -47,17 +48,17 @@ describe('a verifier with its own client', () => {
     const verifier = createVerifier({ issuer: t.issuer, resource: FILES, client: credentials() });
     try {
       await verifier.ready();
-      await vi.waitFor(async () =>
+      await eventually(async () =>
         expect(await t.opened.db.run('select 1 from feed_followers')).toHaveLength(1),
       );
       const token = await delegate();
       await verifier.verify(token);
       const { revocation } = await withdraw(token);
-      const body = await vi.waitFor(async () => {
+      const body = await eventually(async () => {
         const answer = await shown(revocation);
         expect(answer.waiting_for).toEqual([]);
         return answer;
-      }, 10_000);
+      });
       expect(body.confirmed_by).toEqual([
         {
           client_id: FILES_CLIENT,
@@ -86,7 +87,7 @@ describe('a verifier with its own client', () => {
       onEvent: (event) => void (event.type === 'feed_error' && errors.push(event.error)),
     });
     await verifier.ready();
-    await vi.waitFor(() => expect(errors).toHaveLength(1), 10_000);
+    await eventually(() => expect(errors).toHaveLength(1));
     expect(String(errors[0])).toContain('acknowledgement of revocations was answered 401');
     const token = await delegate();
     expect((await verifier.verify(token)).kind).toBe('delegated');

@@ -1,26 +1,16 @@
 // A broker on a free port of 127.0.0.1, with the world of world.ts, and short ways to use it.
 import { createHash, randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { createBrowserless, type Visitor, walkPages } from '../../examples/demo/walk-pages.js';
 import { type Broker, type BrokerDeps, createBroker } from '../../src/broker/app.js';
 import type { Config } from '../../src/broker/config.js';
 import { type OpenedDatabase, openTestPostgres } from './databases.js';
+import { freePort } from './port.js';
 import { AGENT, ANA, CALLBACK, FILES, HOST, type Secrets, seedWorld } from './world.js';
+
+export { freePort };
 
 export const ADMIN_TOKEN = 'admin-token-for-tests-0123456789abcdef';
 export const ROOT_SECRET = 'root-secret-for-tests-0123456789abcdef';
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 export const testConfig = (port: number, more: Partial<Config> = {}): Config => ({
   issuer: `http://127.0.0.1:${port}`,

@@ -19,11 +19,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type AddressInfo, createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
+import { freePort } from './port.js';
 import { createScratch, type Scratch } from './scratch.js';
 
 export interface Postgres {
@@ -273,17 +273,6 @@ function dataDirOf(server: Server): string {
 
 function binary(server: Server, name: string): string {
   return join(server.scratch.dir, 'native', 'bin', name);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 function messageOf(error: unknown): string {

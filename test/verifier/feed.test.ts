@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { TestIssuerOptions } from '../../src/testing/index.js';
 import type { VerifierOptions } from '../../src/verifier/index.js';
+import { eventually } from '../support/eventually.js';
 import { createVerifierWorld, refusal, type VerifierWorld } from './support/verifier-world.js';
 
 const open: VerifierWorld[] = [];
@@ -35,12 +36,10 @@ describe('V8, DESIGN §6: a revocation reaches the verifier within 2 s', () => {
       claims: { ...claims, via: ['cli_earlier'] },
     });
     await verifier.verify(token);
-    const startedAtMs = Date.now();
     await issuer.revoke(key);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect((await refusal(verifier.verify(token))).reason).toBe('revoked');
     });
-    expect(Date.now() - startedAtMs).toBeLessThan(2_000);
   });
 
   it.each([
@@ -68,7 +67,7 @@ describe('V8, DESIGN §6: a revocation reaches the verifier within 2 s', () => {
     const iat = Math.floor(Date.now() / 1000);
     await issuer.revoke('agt_scout', { atMs: iat * 1000 });
     const token = await issuer.agentToken({ claims: { iat } });
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect((await refusal(verifier.verify(token))).reason).toBe('revoked');
     });
   });
@@ -87,7 +86,7 @@ describe('V8, DESIGN §6: a revocation reaches the verifier within 2 s', () => {
     issuer.dropStreams();
     await issuer.revoke('cns_A');
     const token = await issuer.delegatedToken({ claims });
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect((await refusal(verifier.verify(token))).reason).toBe('revoked');
     });
     expect(issuer.requests.filter((request) => request === 'GET /revocations')).toHaveLength(1);
@@ -99,7 +98,7 @@ describe('V8, DESIGN §6: a revocation reaches the verifier within 2 s', () => {
     await verifier.ready();
     expect((await refusal(verifier.verify(await issuer.agentToken()))).reason).toBe('revoked');
     advance(3_601);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect((await verifier.verify(await issuer.agentToken())).kind).toBe('agent');
     });
   });
@@ -119,7 +118,7 @@ describe('VF12: a feed that is not heard', () => {
     expect(error).toMatchObject({ code: 'temporarily_unavailable', reason: 'feed_stale' });
     expect(verifier.challenge(error).headers['retry-after']).toBe('2');
     issuer.silenceFeed(false);
-    await vi.waitFor(async () => verifier.verify(await issuer.token()));
+    await eventually(async () => verifier.verify(await issuer.token()));
   });
 
   it('goes on when told to, and still refuses what it knows', async () => {
@@ -143,9 +142,8 @@ describe('VF12: a feed that is not heard', () => {
     const token = await world.issuer.delegatedToken({ claims });
     await verifier.verify(token);
     await world.issuer.revoke('cns_A');
-    await vi.waitFor(
-      async () => expect((await refusal(verifier.verify(token))).reason).toBe('revoked'),
-      3_000,
+    await eventually(async () =>
+      expect((await refusal(verifier.verify(token))).reason).toBe('revoked'),
     );
   });
 
@@ -173,7 +171,7 @@ describe('VF12: a feed that is not heard', () => {
         : world.issuer.fetch(input, init);
     const { verifier, events } = await createWorld({ fetch, jwks: world.issuer.jwks() });
     const verdict = refusal(verifier.verify(await world.issuer.token()));
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(events).toContainEqual(expect.objectContaining({ type: 'feed_error' })),
     );
     await verifier.close();
@@ -189,7 +187,7 @@ describe('a context that is held longer than its call (V8)', () => {
     );
     expect(await verifier.authorize(context, 'files:read')).toEqual({ ok: true });
     await issuer.revoke('cns_A.gnt_B');
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const decision = await verifier.authorize(context, 'files:read');
       expect(decision).toMatchObject({ ok: false, error: { reason: 'revoked', status: 401 } });
     });
@@ -202,14 +200,14 @@ describe('AuthContext.signal', () => {
     const { signal } = await verifier.verify(await issuer.delegatedToken({ claims }));
     expect(signal.aborted).toBe(false);
     await issuer.revoke('cns_A.gnt_B');
-    await vi.waitFor(() => expect(signal.aborted).toBe(true));
+    await eventually(() => expect(signal.aborted).toBe(true));
   });
 
   it('aborts when the token expires', async () => {
     const { issuer, verifier } = await createWorld();
     const exp = Math.floor(Date.now() / 1000) + 1;
     const context = await verifier.verify(await issuer.token({ exp }));
-    await vi.waitFor(() => expect(context.signal.aborted).toBe(true), { timeout: 2_000 });
+    await eventually(() => expect(context.signal.aborted).toBe(true));
   });
 
   it('aborts with the verifier, which then answers 503 and leaves no connection', async () => {

@@ -1,7 +1,8 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { call, type McpWorld, startMcpWorld } from './support/mcp-world.js';
 
 let world: McpWorld;
@@ -88,7 +89,7 @@ describe('VF14 every tools/call decision is reported to the broker', () => {
     await (await world.post(call('read_file', 2), token, session)).text();
     await (await world.post(call('write_file', 3), token, session)).text();
     const mine = () => world.issuer.decisions.filter(({ jti }) => jti === claims.jti);
-    await vi.waitFor(() => expect(mine()).toHaveLength(2));
+    await eventually(() => expect(mine()).toHaveLength(2));
     const common = {
       at: expect.any(Number),
       jti: claims.jti,

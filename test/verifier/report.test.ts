@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { createVerifierWorld } from './support/verifier-world.js';
 
 const report = { clientId: 'cli_files', clientSecret: 'a secret/with+signs' };
@@ -30,7 +31,7 @@ describe('the decision reporter', () => {
   it('sends a hundred at once without waiting, the rest within 250 ms, as Basic (RFC 6749 §2.3.1)', async () => {
     const { verifier, sent, decide } = await createWorld();
     await decide(130);
-    await vi.waitFor(() => expect(sent.map(({ count }) => count)).toEqual([100, 30]));
+    await eventually(() => expect(sent.map(({ count }) => count)).toEqual([100, 30]));
     expect(sent[0]?.authorization).toBe(
       `Basic ${btoa(`cli_files:${encodeURIComponent(report.clientSecret)}`)}`,
     );
@@ -77,7 +78,7 @@ describe('the decision reporter', () => {
       () => new Response(null, { status: 500 }),
     );
     await decide(2);
-    await vi.waitFor(() => expect(sent.length).toBeGreaterThanOrEqual(2), { timeout: 3_000 });
+    await eventually(() => expect(sent.length).toBeGreaterThanOrEqual(2));
     await verifier.close();
     expect(events.filter(({ type }) => type === 'reports_dropped')).toEqual([
       expect.objectContaining({ count: 2, why: 'undeliverable' }),
@@ -89,7 +90,7 @@ describe('the decision reporter', () => {
       () => new Response(null, { status: 400 }),
     );
     await decide(100);
-    await vi.waitFor(() => expect(events.at(-1)).toMatchObject({ type: 'reports_dropped' }));
+    await eventually(() => expect(events.at(-1)).toMatchObject({ type: 'reports_dropped' }));
     expect(sent).toHaveLength(1);
     await verifier.close();
   });

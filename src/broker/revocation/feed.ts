@@ -30,7 +30,7 @@ export interface WireFact {
 }
 
 /** Also the longest a follower waits for news without a notice. */
-export const HEARTBEAT_MS = 2000;
+const HEARTBEAT_MS = 2000;
 /** Each follower is one open connection. */
 const FOLLOWERS_MAX = 1000;
 const PAGE = 1000;

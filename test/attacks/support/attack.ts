@@ -1,9 +1,10 @@
 // One attack, and the oracle that judges it: not only what the attacker was told, but what is alive
 // afterwards, what the audit knows, what the logs and pages give away, and that nothing broke.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.js';
 import type { Answer } from './http.js';
 import type { Tally } from './journal.js';
-import { dump, eventsSince, type Kind, kindOf, living } from './ledger.js';
+import { dump, type Event, eventsSince, type Kind, kindOf, living } from './ledger.js';
 import { type AttackWorld, startAttackWorld } from './world.js';
 
 export interface Attack {
@@ -127,7 +128,12 @@ const isAnswer = (value: unknown): value is Answer =>
   typeof value === 'object' && value !== null && 'status' in value && 'setCookies' in value;
 
 /** Everything the catalogue asks for after every attack (the global oracle). */
-export async function judge(w: AttackWorld, attack: Attack, tally: Tally): Promise<string[]> {
+export async function judge(
+  w: AttackWorld,
+  attack: Attack,
+  tally: Tally,
+  wait: typeof eventually = eventually,
+): Promise<string[]> {
   const findings: string[] = [];
   const { exchanges } = tally;
   for (const { method, path, answer } of exchanges) {
@@ -136,10 +142,11 @@ export async function judge(w: AttackWorld, attack: Attack, tally: Tally): Promi
   }
   findings.push(...(await unearned(w, attack, tally)));
   if (attack.repeats === undefined) findings.push(...leaksOf(w, tally));
-  const events = await eventsSince(w.db, tally.since);
   const honest = (id: number) =>
     tally.spoken.some(([from, to]) => Number(id) > from && Number(id) <= to);
-  const refused = events.some(({ id, type }) => REFUSALS.has(type) && !honest(id));
+  const tellsRefusal = ({ id, type }: Event) => REFUSALS.has(type) && !honest(id);
+  const events = await eventsOf(w, attack, tally, tellsRefusal, wait);
+  const refused = events.some(tellsRefusal);
   if (!refused && attack.unaudited === undefined)
     findings.push('no audit event says it was refused');
   if (refused && attack.unaudited !== undefined) findings.push('an audit event exists after all');
@@ -147,6 +154,24 @@ export async function judge(w: AttackWorld, attack: Attack, tally: Tally): Promi
     for (const what of w.canaries.found(text)) findings.push(`audit ${type} holds ${what}`);
   }
   return [...new Set(findings)];
+}
+
+/** A refusal may be written down after its connection is gone: where there must be one, it is waited for. */
+async function eventsOf(
+  { db }: AttackWorld,
+  { unaudited }: Attack,
+  { since }: Tally,
+  isAwaited: (event: Event) => boolean,
+  wait: typeof eventually,
+): Promise<Event[]> {
+  const look = () => eventsSince(db, since);
+  if (unaudited !== undefined) return look();
+  const found = async () => {
+    const events = await look();
+    if (!events.some(isAwaited)) throw new Error('nothing is written yet');
+    return events;
+  };
+  return wait(found).catch(look);
 }
 
 function problemsOf(

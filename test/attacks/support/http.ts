@@ -89,7 +89,7 @@ export function createHttp(issuer: string, onExchange: (exchange: Exchange) => v
     });
 
   /** Bytes as they are; what came back within the time, as text. */
-  const raw = (bytes: string | Buffer, waitMs = 1500): Promise<string> =>
+  const raw = (bytes: string | Buffer, waitMs = 10_000): Promise<string> =>
     new Promise((resolve) => {
       const socket = connect(Number(port), hostname);
       let text = '';
