@@ -14,7 +14,7 @@ import {
   SERVICE,
   STRANGER,
 } from '../../support/world.js';
-import { ANSWERED, type Attack, SERVED, seen, seenAll, tallied } from '../support/attack.js';
+import { type Attack, SERVED, seen, seenAll, tallied } from '../support/attack.js';
 import { decodePart, macced, resigned, selfSigned } from '../support/forge.js';
 import type { AttackWorld } from '../support/world.js';
 
@@ -802,7 +802,6 @@ const smuggled: readonly Attack[] = [
     ([name, as]): Attack => ({
       id: 'D3',
       name: `an actor token introspected by ${name}`,
-      unaudited: ANSWERED,
       run: async (w) => (await w.introspect(await w.actorToken(AGENT), as)).body,
       expected: { active: false },
     }),

@@ -2,7 +2,7 @@
 // chain of actors is the broker's to write; whoever is stopped, everything made from them stops.
 import { endConsent, endGrant } from '../../../src/broker/delegation/ends.js';
 import { DESKTOP, FILES, FILES_CLIENT, HOST, NOTES, SERVICE } from '../../support/world.js';
-import { ANSWERED, type Attack, SERVED, seen, tallied } from '../support/attack.js';
+import { type Attack, SERVED, seen, tallied } from '../support/attack.js';
 import {
   decodePart,
   encodePart,
@@ -315,7 +315,6 @@ const stops: readonly Attack[] = [
   {
     id: 'L6',
     name: 'a helper’s token is revoked by whom it was not given to: it lives',
-    unaudited: ANSWERED,
     run: async (w) => {
       const team = await teamOf(w);
       const taken = await exchanged(w, team.helper, { subject_token: await team.hers() });

@@ -346,7 +346,6 @@ const revocations: readonly Attack[] = [
       id: 'L6',
       name: `${as} revokes Ana’s ${kind}: 200, and nothing happens`,
       refs: ['60'],
-      unaudited: ANSWERED,
       run: async (w) => {
         const tokens = await w.ana.tokens();
         const { status } = await w.post('/revoke', { token: tokens[kind] }, as);
@@ -363,7 +362,6 @@ const revocations: readonly Attack[] = [
     id: 'L6',
     name: 'an agent revokes another agent’s actor token: nothing happens',
     refs: ['60'],
-    unaudited: ANSWERED,
     run: async (w) => {
       const party = await w.cast();
       const actor_token = await party.actorToken();

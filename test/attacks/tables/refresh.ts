@@ -12,7 +12,7 @@ import {
   OTHER_AGENT,
   SERVICE,
 } from '../../support/world.js';
-import { ANSWERED, type Attack, SERVED, seen } from '../support/attack.js';
+import { type Attack, SERVED, seen } from '../support/attack.js';
 import { decodePart } from '../support/forge.js';
 import type { Fields } from '../support/http.js';
 import { codeIn, type Party, type Tokens } from '../support/party.js';
@@ -536,7 +536,6 @@ const elsewhere: readonly Attack[] = [
     (as): Attack => ({
       id: 'R9',
       name: `a refresh token introspected by ${as}`,
-      unaudited: ANSWERED,
       run: async (w) => (await w.introspect((await w.ana.tokens()).refresh_token, as)).body,
       expected: { active: false },
     }),
