@@ -94,6 +94,32 @@ describe('v2 servers behind an edge that let everything through', () => {
   });
 });
 
+describe('one connection, one principal (V13)', () => {
+  it('refuses a second caller on the connection of the first', async () => {
+    const sent: object[] = [];
+    const inner = {
+      start: async () => {},
+      close: async () => {},
+      send: async (message: object) => void sent.push(message),
+      onmessage: undefined as ((message: object, extra?: object) => void) | undefined,
+    };
+    await guard.connect(make(), inner);
+    const call = async (id: number, user: string) => {
+      const token = await issuer.delegatedToken({ user });
+      const authInfo = await verifier.verifyAccessToken(token);
+      const params = { name: 'read_file', arguments: {} };
+      inner.onmessage?.({ jsonrpc: '2.0', id, method: 'tools/call', params }, { authInfo });
+    };
+    await call(1, 'usr_alice');
+    await expect.poll(() => sent).toHaveLength(1);
+    await call(2, 'usr_eve');
+    await expect.poll(() => sent).toHaveLength(2);
+    expect(sent[0]).toMatchObject({ id: 1, result: {} });
+    expect(sent[1]).toMatchObject({ id: 2, error: { data: { error: 'access_denied' } } });
+    expect(executed).toEqual(['read_file']);
+  });
+});
+
 describe('drift between policy and server stops the start', () => {
   const withTools = (names: readonly string[], Server: typeof McpServer) => () => {
     const server = new Server({ name: 'files', version: '1.0.0' });

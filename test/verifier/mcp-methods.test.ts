@@ -208,6 +208,8 @@ describe('MCP tasks belong to (issuer, subject, agent, client)', () => {
     await transport.start();
     const get = { method: 'tasks/get', params: { taskId: 'task-1' } };
     expect((await send(get)).status).toBe(403);
+    expect((await send({ method: 'tasks/get', params: { taskId: 7 } })).status).toBe(403);
+    expect((await send({ method: 'tasks/list' })).status).toBe(200);
     inner.onmessage?.({
       jsonrpc: '2.0',
       id: 1,

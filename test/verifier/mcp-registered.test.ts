@@ -248,6 +248,19 @@ describe('a guard whose policy is the registration', () => {
     await verifier.close();
   });
 
+  it('asks for the base scopes of the registration, from the first request on (RFC 9728 §2)', async () => {
+    const { guard, verifier } = await startGuard();
+    const serve = guard.fetch(() => Response.json({}));
+    const [, { base }] = await tools('GET', FILES);
+    const refused = await serve(new Request(FILES, { method: 'POST', body: '{}' }));
+    expect(base).not.toEqual([]);
+    expect(refused.headers.get('www-authenticate')).toContain(`scope="${base.join(' ')}"`);
+    const metadata = new URL('/.well-known/oauth-protected-resource', FILES);
+    const shown = await (await serve(new Request(metadata))).json();
+    expect(shown.scopes_supported).toEqual(base);
+    await verifier.close();
+  });
+
   it('shows a tool whose description was changed behind the operator’s back', async () => {
     const first = await startGuard();
     await first.guard.start(makeServer('Reads a file.'));
@@ -279,6 +292,21 @@ describe('a guard whose policy is the registration', () => {
     expect(await status('read_file')).toBe(503);
     expect(told.map(({ type }) => type)).toContain('policy_error');
     expect(told.map(({ type }) => type)).toContain('inventory_error');
+    await verifier.close();
+  });
+
+  it.each([
+    ['another resource’s', { resource: 'https://other.example', tools: {}, base: [] }],
+    ['with scopes that are none', { resource: FILES, tools: { read_file: ['a b'] }, base: [] }],
+    ['with tools that are a word', { resource: FILES, tools: 'all', base: [] }],
+    ['without a base', { resource: FILES, tools: { read_file: [] } }],
+    ['nothing', null],
+  ])('takes no registration that is %s', async (_what, answer) => {
+    const broken: typeof fetch = async (input, init) =>
+      String(input).includes('/tools?') ? Response.json(answer) : fetch(input, init);
+    const { status, told, verifier } = await startGuard({ fetch: broken });
+    expect(await status('read_file')).toBe(503);
+    expect(told).toContainEqual(expect.objectContaining({ type: 'policy_error' }));
     await verifier.close();
   });
 

@@ -3,6 +3,7 @@
  * operators. What changes is one transaction with one audit event; the same said again costs a read
  * and a write.
  */
+import { record } from '../audit/store.js';
 import type { Database, Executor } from '../db/database.js';
 import { type Change, isSame, widening } from '../registry/change.js';
 import { conflict, invalid, notFound } from '../registry/refusal.js';
@@ -20,6 +21,8 @@ import {
   findInventory,
   type InventoryRow,
   keepInventory,
+  lockInventory,
+  openInventory,
   saveInventory,
   touchInventory,
 } from './inventory-store.js';
@@ -60,14 +63,16 @@ export async function publishInventory(
   const now = new Date(clock()).toISOString();
   const again = said && isSame(afterPublication(said.tools, hashes, known.tools, now), said.tools);
   if (again === true) return touchInventory(db.orm, resource, by);
-  await widening(db, by, async (change) => {
-    const { tx } = change;
+  // No change of the registry: nothing that decides is touched, and no cache has to start anew.
+  await db.transaction(async (tx) => {
+    await openInventory(tx, resource, by);
+    const before = (await lockInventory(tx, resource))?.tools ?? {};
     const { tools: mapped, name } = await requireLive(tx, resource);
-    const before = (await findInventory(tx, resource))?.tools ?? {};
     const after = afterPublication(before, hashes, mapped, now);
     await saveInventory(tx, resource, after, by);
     const changes = inventoryChanges(before, after);
-    await recordChange(change, { resource, name, field: 'tool_inventory', ...changes });
+    const event = eventOf({ resource, name, field: 'tool_inventory', ...changes });
+    await record(tx, { ...event, by });
   });
 }
 
@@ -77,16 +82,15 @@ interface InventoryEvent extends Partial<ReturnType<typeof inventoryChanges>> {
   readonly field: string;
 }
 
-function recordChange(change: Change, event: InventoryEvent): Promise<void> {
-  const { resource, name, field, ...changes } = event;
+function eventOf({ resource, name, field, ...changes }: InventoryEvent) {
   const named = Object.entries(changes).filter(([, tools]) => tools.length > 0);
   const lists = named.map(([what, tools]) => [what, tools.slice(0, NAMED_MAX)]);
   const detail = { noun: 'resource', id: resource, name, fields: [field] };
-  return change.record({
+  return {
     type: 'registry.changed',
     resource,
     detail: { ...detail, ...Object.fromEntries(lists) },
-  });
+  } as const;
 }
 
 /** For a change of what tools need: the tools it maps are seen as they are published now. */
@@ -96,7 +100,7 @@ export async function noteMapping(
   before: MappedTools,
   after: MappedTools,
 ): Promise<void> {
-  const said = await findInventory(change.tx, resource);
+  const said = await lockInventory(change.tx, resource);
   if (said === undefined) return;
   const tools = afterMapping(said.tools, before, after);
   if (!isSame(tools, said.tools)) await keepInventory(change.tx, resource, tools);
@@ -136,7 +140,7 @@ export const acceptTool = (
 ): Promise<ToolsReport> =>
   widening(db, by, async (change) => {
     const { tools: mapped, name } = await requireLive(change.tx, identifier);
-    const inventory = (await findInventory(change.tx, identifier))?.tools ?? {};
+    const inventory = (await lockInventory(change.tx, identifier))?.tools ?? {};
     const was = Object.hasOwn(inventory, tool) ? inventory[tool] : undefined;
     if (!Object.hasOwn(mapped, tool))
       throw invalid({ path: ['tool'], message: `is not mapped: "${tool}"` });
@@ -145,12 +149,8 @@ export const acceptTool = (
     if (was.accepted !== schemaHash) {
       const tools = { ...inventory, [tool]: { ...was, accepted: schemaHash } };
       await keepInventory(change.tx, identifier, tools);
-      await recordChange(change, {
-        resource: identifier,
-        name,
-        field: 'accepted_tools',
-        added: [tool],
-      });
+      const field = 'accepted_tools';
+      await change.record(eventOf({ resource: identifier, name, field, added: [tool] }));
     }
     return reportTools(change.tx, identifier);
   });

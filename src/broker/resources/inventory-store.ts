@@ -18,6 +18,29 @@ export async function findInventory(
   return row;
 }
 
+/** The same, held until the transaction ends: whoever changes it waits for the other. */
+export async function lockInventory(
+  tx: Executor,
+  resource: string,
+): Promise<InventoryRow | undefined> {
+  const [row] = await tx
+    .select()
+    .from(toolInventories)
+    .where(eq(toolInventories.resource, resource))
+    .for('update');
+  return row;
+}
+
+/** Makes room for the first publication, so that a second at the same time waits for it. */
+export async function openInventory(
+  tx: Executor,
+  resource: string,
+  publishedBy: string,
+): Promise<void> {
+  const values = { resource, tools: {}, publishedBy, publishedAt: databaseNow };
+  await tx.insert(toolInventories).values(values).onConflictDoNothing();
+}
+
 /** As just published. */
 export async function saveInventory(
   db: Executor,
@@ -26,10 +49,7 @@ export async function saveInventory(
   publishedBy: string,
 ): Promise<void> {
   const values = { tools, publishedBy, publishedAt: databaseNow };
-  await db
-    .insert(toolInventories)
-    .values({ resource, ...values })
-    .onConflictDoUpdate({ target: toolInventories.resource, set: values });
+  await db.update(toolInventories).set(values).where(eq(toolInventories.resource, resource));
 }
 
 /** What operators have seen of it, without a new publication. */

@@ -140,6 +140,8 @@ export function createEdge(deps: EdgeDeps): Edge {
     headers: deps.cors.headers,
     admit: async (request) => {
       try {
+        // What is advertised, and asked for at first, is part of a policy that is kept elsewhere.
+        await policy.load?.().catch(() => undefined);
         return openAnswer(deps, request) ?? (await guarded(request));
       } catch (error) {
         return { answer: failure(error) };

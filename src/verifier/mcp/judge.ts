@@ -78,9 +78,9 @@ function demandOf(
     return demandOfNoun(policy, rule, message);
   const requirement = policy.methods.get(method);
   if (requirement === undefined) return METHOD_REFUSED;
-  const task = rule.kind === 'task' ? textParam(message, 'taskId') : undefined;
+  const namesTask = rule.kind === 'task' && method !== 'tasks/list';
   // A task is whose call it is: of somebody else's not even the existence is told (MCP tasks).
-  if (task !== undefined && !tasks.owns(task, context))
+  if (namesTask && !tasks.owns(textParam(message, 'taskId') ?? '', context))
     return { refused: refuseUnknown('task_unknown') };
   return { requirement };
 }

@@ -97,6 +97,24 @@ function inKoa(guard: McpGuard, handler: NodeMcpHandler): RequestListener {
   return (req, res) => void listener(req, res);
 }
 
+/** Behind a body parser, as many applications have one. */
+function inParsedKoa(guard: McpGuard, handler: NodeMcpHandler): RequestListener {
+  const app = new Koa();
+  app.use(async (ctx, next) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of ctx.req) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString('utf8');
+    if (text !== '') Object.assign(ctx.request, { body: JSON.parse(text) });
+    await next();
+  });
+  app.use(koaMcp(guard, handler));
+  app.use((ctx) => {
+    ctx.body = elsewhere;
+  });
+  const listener = app.callback();
+  return (req, res) => void listener(req, res);
+}
+
 function inHono(guard: McpGuard, handler: FetchMcpHandler): RequestListener {
   const app = new Hono();
   app.use(honoMcp(guard, handler));
@@ -114,6 +132,7 @@ export const FRAMEWORKS: Readonly<Record<string, (served: Served) => RequestList
   'Express, SDK v2': (served) => inExpress(served.guard, nodeV2(served)),
   'Koa, SDK v1': (served) => inKoa(served.guard, nodeV1(served)),
   'Koa, SDK v2': (served) => inKoa(served.guard, nodeV2(served)),
+  'Koa with a parser, SDK v1': (served) => inParsedKoa(served.guard, nodeV1(served)),
   'Hono, SDK v1': (served) => inHono(served.guard, fetchV1(served)),
   'Hono, SDK v2': (served) => inHono(served.guard, fetchV2(served)),
 };
