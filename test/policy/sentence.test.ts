@@ -91,3 +91,32 @@ describe('sentences about changes of the registry', () => {
     );
   });
 });
+
+describe('sentences about stops', () => {
+  const receipt = { access_tokens: 2, helper_chains: 1, refresh_tokens: 1, exchanged_tokens: 1 };
+  const blocked = (detail: object) =>
+    say({
+      type: 'agent.blocked',
+      by: 'admin',
+      sub: undefined,
+      agentId: 'agt_scribe',
+      detail: { reason: 'lost', ...detail },
+    });
+
+  it('say what ended with them, and nothing where nothing did', () => {
+    expect(blocked({ receipt: { ...receipt, grants: 1, consents: 0 } })).toBe(
+      'Scribe was blocked by admin: lost; the stop ended 1 authorization, 2 access tokens, 1 helper chain and 1 refresh token',
+    );
+    expect(blocked({ receipt: { access_tokens: 1 } })).toBe(
+      'Scribe was blocked by admin: lost; the stop ended 1 access token',
+    );
+    for (const none of [
+      {},
+      { receipt: { access_tokens: 0 } },
+      { receipt: 'x' },
+      { receipt: null },
+    ]) {
+      expect(blocked(none)).toBe('Scribe was blocked by admin: lost');
+    }
+  });
+});

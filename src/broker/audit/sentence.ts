@@ -2,6 +2,7 @@
  * Audit events as sentences people can read aloud: who, for whom, through what, was allowed or
  * refused what, by which rule. Names come from the registry; control characters never get through.
  */
+import { whatEnded } from './ended.js';
 import { safeText } from './safe-text.js';
 import type { NamesOf, RecordedEvent } from './store.js';
 import { whyRefused } from './why.js';
@@ -11,8 +12,12 @@ export type NameOf = (id: string) => string;
 
 const list = (value: unknown): string => (Array.isArray(value) ? value.map(String).join(', ') : '');
 
-/** One line, no secrets. Unknown kinds are told by their type. */
-export function sentence(event: RecordedEvent, nameOf: NameOf): string {
+/** One line, no secrets. Of a stop, also what it ended. */
+export const sentence = (event: RecordedEvent, nameOf: NameOf): string =>
+  told(event, nameOf) + whatEnded(event.detail ?? {});
+
+/** Unknown kinds are told by their type. */
+function told(event: RecordedEvent, nameOf: NameOf): string {
   const name = (id: string | undefined | null): string => (id ? safeText(nameOf(id)) : 'nobody');
   const detail = event.detail ?? {};
   const text = (key: string): string => safeText(String(detail[key] ?? ''));
