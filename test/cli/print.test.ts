@@ -25,3 +25,21 @@ it('tells what is in a list, whatever it is: edges of a resource, findings in th
     'agent_id           –',
   ]);
 });
+
+it('tells a receipt count by count, and who has confirmed it server by server', () => {
+  const receipt = { access_tokens: 2, revocation: 7 };
+  const confirmed = [
+    { client_id: 'cli_files', at: '2026-01-01T00:00:00.000Z' },
+    { client_id: 'cli_notes', at: '2026-01-01T00:00:01.000Z' },
+  ];
+  expect(linesOf({ id: 7, receipt, terms: {}, confirmed_by: confirmed, waiting_for: [] })).toEqual([
+    'id                 7',
+    'receipt',
+    '  access_tokens      2',
+    '  revocation         7',
+    'terms              –',
+    'confirmed_by       {"client_id":"cli_files","at":"2026-01-01T00:00:00.000Z"}',
+    'confirmed_by       {"client_id":"cli_notes","at":"2026-01-01T00:00:01.000Z"}',
+    'waiting_for        –',
+  ]);
+});

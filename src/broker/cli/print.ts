@@ -32,10 +32,7 @@ export function linesOf(answer: unknown, wanted?: readonly string[]): string[] {
     items?: Record<string, unknown>[];
     next_cursor?: string | null;
   };
-  if (items === undefined) {
-    const entries = Object.entries(answer as Record<string, unknown>);
-    return entries.map(([name, value]) => `${name.padEnd(18)} ${text(value)}`);
-  }
+  if (items === undefined) return Object.entries(answer as object).flatMap(linesOfEntry);
   if (items.length === 0) return ['none'];
   const columns = wanted ?? Object.keys(items[0] ?? {});
   const rows = [columns, ...items.map((item) => columns.map((name) => text(item[name])))];
@@ -44,6 +41,20 @@ export function linesOf(answer: unknown, wanted?: readonly string[]): string[] {
   const more = typeof next === 'string' ? [`more: --cursor ${next}`] : [];
   return [...rows.map((row) => padded(row).join('  ').trimEnd()), ...more];
 }
+
+/** What is in a value stands under its name, and each thing of a list in a line of its own. */
+function linesOfEntry([name, value]: readonly [string, unknown]): string[] {
+  if (isThing(value)) {
+    const parts = Object.entries(value).flatMap(linesOfEntry);
+    return parts.length === 0 ? [line(name, '–')] : [name, ...parts.map((part) => `  ${part}`)];
+  }
+  if (!Array.isArray(value) || !value.some(isThing)) return [line(name, text(value))];
+  return value.map((one) => line(name, text(one)));
+}
+
+const line = (name: string, value: string): string => `${name.padEnd(18)} ${value}`;
+const isThing = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** One value, one line. */
 export const printLine = (value: unknown): void => {
