@@ -115,6 +115,7 @@ const receiptOf = (accessTokens: number, refreshTokens = 0, grants = 0, consents
     ended_at: instant,
     access_tokens: accessTokens,
     exchanged_tokens: 0,
+    helper_chains: 0,
     refresh_tokens: refreshTokens,
     grants,
     consents,
@@ -284,7 +285,8 @@ describe('DESIGN §12: each noun is created, shown, listed, changed and retired'
     expect(told(await call('delete', permission))).toEqual(
       missing(`there is no permission "${AGENT} at ${identifier}"`),
     );
-    expect(told(await call('delete', at))).toEqual([204, undefined]);
+    const retired = { ...receiptOf(0).receipt, revocation: null };
+    expect(told(await call('delete', at))).toEqual([200, { receipt: retired }]);
     expect(told(await call('post', '/resources', { body }))).toEqual(
       taken('identifier', `"${identifier}" is taken; identifiers are never used again`),
     );
@@ -651,6 +653,7 @@ describe('DESIGN §6: blocking an agent over the API', () => {
           ended_at: instant,
           access_tokens: expect.any(Number),
           exchanged_tokens: 0,
+          helper_chains: 0,
           refresh_tokens: expect.any(Number),
           grants: expect.any(Number),
           consents: 0,
@@ -813,7 +816,13 @@ describe('consents, grants and the audit over the API', () => {
           ...event,
           id: expect.any(Number),
           type: 'agent.blocked',
-          detail: { noun: 'agent', id: 'agt_told', name: 'Told', reason: 'why not' },
+          detail: {
+            noun: 'agent',
+            id: 'agt_told',
+            name: 'Told',
+            reason: 'why not',
+            receipt: { ...receiptOf(0).receipt, facts: 1 },
+          },
           sentence: 'Told was blocked by admin: why not',
         },
         {

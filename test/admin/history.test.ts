@@ -40,10 +40,11 @@ describe('POST /consents/end: bulk stop, force re-consent', () => {
   const counts = ({
     ended_at: at,
     exchanged_tokens: exchanged,
+    helper_chains: chains,
     revocation: _fact,
     ...rest
   }: Record<string, unknown>) => {
-    expect(exchanged).toBe(0);
+    expect([exchanged, chains]).toEqual([0, 0]);
     expect(at).toMatch(/^\d{4}-.*Z$/);
     return rest;
   };

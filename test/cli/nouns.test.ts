@@ -45,6 +45,7 @@ const NOTHING_ENDED = {
     ended_at: expect.any(String),
     access_tokens: 0,
     exchanged_tokens: 0,
+    helper_chains: 0,
     refresh_tokens: 0,
     grants: 0,
     consents: 0,
@@ -288,6 +289,7 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect(await json(`revocation show ${id}`)).toEqual({
       id,
       ...fact,
+      receipt: { ...NOTHING_ENDED.receipt, revocation: id },
       confirmed_by: [],
       waiting_for: [],
     });

@@ -262,6 +262,16 @@ describe('a compromised key (DESIGN §4: revocation keys include kid)', () => {
     const before = await listKeys(t);
     const kid = activeKey(before).kid;
     const answer = await retire(kid, compromised);
+    const receipt = {
+      ended_at: expect.any(String),
+      access_tokens: 1,
+      exchanged_tokens: 0,
+      helper_chains: 0,
+      refresh_tokens: 0,
+      grants: 0,
+      consents: 0,
+      revocation: expect.any(Number),
+    };
     expect([answer.status, answer.body]).toEqual([
       200,
       {
@@ -269,6 +279,7 @@ describe('a compromised key (DESIGN §4: revocation keys include kid)', () => {
         state: 'retired',
         retires_at: expect.any(String),
         retired_reason: 'its backup was stolen',
+        receipt,
       },
     ]);
     expect(await publishedKids(t)).not.toContain(kid);
@@ -279,12 +290,23 @@ describe('a compromised key (DESIGN §4: revocation keys include kid)', () => {
     expect((await verifier.verify(fresh.body.access_token)).subject.id).toBe(AGENT);
     await settle();
     expect(kidOf((await ask(other)).body.access_token)).toBe(nextKey(before).kid);
-    const [published, activated, retired] = await keyEvents();
+    const [retired, published, activated] = await keyEvents();
     expect([published?.type, activated?.type]).toEqual(['key.published', 'key.activated']);
     expect(retired).toEqual({
       type: 'key.retired',
       by: 'admin',
-      detail: { kid, alg: 'ES256', reason: 'its backup was stolen', compromised: true },
+      detail: {
+        kid,
+        alg: 'ES256',
+        reason: 'its backup was stolen',
+        compromised: true,
+        receipt: { ...receipt, facts: 1 },
+      },
+    });
+    const { revocation } = answer.body.receipt;
+    expect((await admin(t, 'GET', `/revocations/${revocation}`)).body).toMatchObject({
+      key: `kid:${kid}`,
+      receipt: answer.body.receipt,
     });
     const [row] = await t.opened.db.run('select private_sealed from signing_keys where kid = $1', [
       kid,

@@ -2,7 +2,6 @@ import { generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless, formsOf } from '../../examples/demo/walk-pages.js';
 import { endConsent, endGrant } from '../../src/broker/delegation/ends.js';
-import { narrow } from '../../src/broker/revocation/store.js';
 import {
   actorToken,
   authFor,
@@ -16,6 +15,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { narrow } from '../support/narrow.js';
 import {
   AGENT,
   ANA,

@@ -3,7 +3,6 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { endGrant } from '../../src/broker/delegation/ends.js';
 import { createFeed, feedKey } from '../../src/broker/revocation/feed.js';
-import { narrow } from '../../src/broker/revocation/store.js';
 import {
   ADMIN_TOKEN,
   authFor,
@@ -15,6 +14,7 @@ import {
   type TestBroker,
 } from '../support/broker.js';
 import { eventually } from '../support/eventually.js';
+import { narrow } from '../support/narrow.js';
 import { AGENT, FILES, FILES_CLIENT, HOST, OTHER_AGENT, SERVICE } from '../support/world.js';
 
 let t: TestBroker;

@@ -1,6 +1,8 @@
 // DESIGN §6, class L: every source of a stop ends exactly what hangs on it, by the next request:
-// tokens of chains up to four actors deep, and whatever was in flight. Siblings live.
+// tokens of chains up to four actors deep, and whatever was in flight. Siblings live. Its receipt says
+// how many that were, and stays with the stop's own event.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AccessTokenClaims, revocationKeys } from '../../src/protocol/index.js';
 import {
   type Answer,
   authFor,
@@ -149,11 +151,77 @@ const STOPS: readonly Stop[] = [
   },
 ];
 
+interface Issued {
+  readonly jti: string;
+  readonly sub: string;
+  readonly agent_id: string | null;
+  readonly client_id: string;
+  readonly detail: {
+    readonly kid: string;
+    readonly iat: number;
+    readonly exp: number;
+    readonly parent?: string;
+    readonly earlier_actors?: readonly string[];
+    readonly via?: string[];
+  };
+}
+
+/** Every token that was issued and is neither over nor stopped, by what each of them says. */
+async function standing(): Promise<Map<string, Issued>> {
+  const rows = await t.opened.db.run<Issued>(
+    "select jti, sub, agent_id, client_id, detail from audit_events where type = 'token.issued'",
+  );
+  const facts = await t.opened.db.run<{ key: string; always: boolean; at: number }>(
+    'select key, always, floor(extract(epoch from revoked_at))::float8 as at from revocations',
+  );
+  const nowSeconds = Date.now() / 1000;
+  const stopped = ({ detail, ...row }: Issued): boolean => {
+    const actors = [...(detail.earlier_actors ?? []), row.agent_id ?? row.sub];
+    const act = actors.reduceRight<object | undefined>(
+      (inner, sub) => ({ sub, act: inner }),
+      undefined,
+    );
+    const claims = { ...row, via: detail.via, act } as unknown as AccessTokenClaims;
+    const keys = revocationKeys(claims, detail.kid);
+    return facts.some(({ key, always, at }) => keys.includes(key) && (always || at >= detail.iat));
+  };
+  const alive = rows.filter((row) => row.detail.exp > nowSeconds && !stopped(row));
+  return new Map(alive.map((row) => [row.jti, row]));
+}
+
+/** What the newest receipt in the audit says, which its fact also tells; null: there is none. */
+async function newestReceipt() {
+  const [row] = await t.opened.db.run<{ id: number; receipt: Record<string, number> }>(
+    `select id, detail -> 'receipt' as receipt from audit_events
+     where detail -> 'receipt' is not null order by id desc limit 1`,
+  );
+  if (row === undefined) return { event: 0, tokens: null };
+  const { facts: _facts, ...receipt } = row.receipt;
+  const fact = (await admin(t, 'GET', `/revocations/${receipt.revocation}`)).body;
+  expect(fact.receipt).toEqual(receipt);
+  const { access_tokens, exchanged_tokens, helper_chains } = receipt;
+  return { event: row.id, tokens: [access_tokens, exchanged_tokens, helper_chains] };
+}
+
+/** Runs a stop: what its receipt says is what stood before and does not any more. */
+async function receipted<T>(stop: () => Promise<T>): Promise<T> {
+  const [before, earlier] = [await standing(), await newestReceipt()];
+  const answer = await stop();
+  const [after, newest] = [await standing(), await newestReceipt()];
+  const gone = [...before.values()].filter(({ jti }) => !after.has(jti));
+  const parents = new Set(gone.map(({ detail }) => detail.parent));
+  const ends = gone.filter(({ jti, detail }) => detail.earlier_actors && !parents.has(jti));
+  const exchanged = gone.filter(({ detail }) => detail.parent !== undefined);
+  if (gone.length === 0) expect(newest).toEqual(earlier);
+  else expect(newest.tokens).toEqual([gone.length, exchanged.length, ends.length]);
+  return answer;
+}
+
 describe('DESIGN §6 a stop ends what hangs on it by the next request, and nothing else', () => {
   it.each(STOPS)('$what', { timeout: 60_000 }, async ({ by, dies, refused }) => {
     const forest = await growForest(t);
     expect(await forest.alive()).toEqual(TOKENS);
-    expect((await by(forest)).status).toBe(200);
+    expect((await receipted(() => by(forest))).status).toBe(200);
     const alive = TOKENS.filter((name) => !dies.includes(name));
     expect(await forest.alive()).toEqual(alive);
     expect(await forest.lands()).toEqual(FLIGHTS.filter((flight) => !refused.includes(flight)));
@@ -171,7 +239,7 @@ describe('DESIGN §6 a stop ends what hangs on it by the next request, and nothi
     timeout: 60_000,
   }, async () => {
     const forest = await growForest(t);
-    const again = await redeem(t, forest.usedCode, {}, forest.cast.host);
+    const again = await receipted(() => redeem(t, forest.usedCode, {}, forest.cast.host));
     expect([again.status, again.body.error]).toEqual([400, 'invalid_grant']);
     const dead = [...below('ana1'), 'ana1.helper2'];
     expect(await forest.alive()).toEqual(TOKENS.filter((name) => !dead.includes(name)));
@@ -186,7 +254,8 @@ describe('DESIGN §6 a stop ends what hangs on it by the next request, and nothi
       postToken(t, cast.host, { grant_type: 'refresh_token', refresh_token: token });
     const first = await refresh(refreshToken);
     expect((await refresh(first.body.refresh_token)).status).toBe(200);
-    expect((await refresh(refreshToken)).body.error).toBe('invalid_grant');
+    const replayed = await receipted(() => refresh(refreshToken));
+    expect(replayed.body.error).toBe('invalid_grant');
     const dead = [...below('ana1'), 'ana1.helper2'];
     expect(await forest.alive()).toEqual(TOKENS.filter((name) => !dead.includes(name)));
   });
@@ -197,7 +266,8 @@ describe('DESIGN §6 a stop ends what hangs on it by the next request, and nothi
     const forest = await growForest(t);
     const { kid } = activeKey((await admin(t, 'GET', '/keys')).body.items);
     const body = { compromised: true, reason: 'test' };
-    expect((await admin(t, 'POST', `/keys/${kid}/retire`, body)).status).toBe(200);
+    const retired = await receipted(() => admin(t, 'POST', `/keys/${kid}/retire`, body));
+    expect(retired.status).toBe(200);
     expect(await forest.alive()).toEqual([]);
     // What is no token of ours goes on: consents and codes are not the key's.
     expect(await forest.lands()).toEqual([

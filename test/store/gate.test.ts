@@ -6,9 +6,9 @@ import { openPostgres } from '../../src/broker/db/postgres.js';
 import { newTokenSegment } from '../../src/broker/ids.js';
 import { narrowing, stoppingAtOnce, widening } from '../../src/broker/registry/change.js';
 import { stopLive } from '../../src/broker/registry/live-tokens.js';
-import { narrow } from '../../src/broker/revocation/store.js';
 import { createGate, type WouldBeToken } from '../../src/broker/tokens/gate.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+import { narrow } from '../support/narrow.js';
 
 const token = (jti: string, more: Partial<WouldBeToken> = {}): WouldBeToken => ({
   epoch: 1,

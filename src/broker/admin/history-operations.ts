@@ -46,14 +46,19 @@ const revocation: Operation = {
   method: 'get',
   path: '/revocations/:id',
   scope: 'admin:read',
-  summary: 'Show a fact, which followers of the feed have confirmed it, and which have not',
+  summary:
+    'Show a fact, what its stop ended, which followers of the feed have confirmed it since when, and which have not',
   view: views.confirmedRevocationViewSchema,
   status: 200,
   run: async ({ params, services }) => {
     const id = params.id as string;
     const fact = /^[1-9]\d{0,14}$/.test(id) ? await services.findRevocation(Number(id)) : undefined;
     if (fact === undefined) throw notFound('revocation', id);
-    return views.confirmedRevocationView(fact, await services.confirmationsOf(fact.id));
+    const [receipt, followers] = await Promise.all([
+      services.receiptOf(fact),
+      services.confirmationsOf(fact.id),
+    ]);
+    return views.confirmedRevocationView(fact, receipt, followers);
   },
 };
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { keyViewSchema, retireKeySchema, rotateKeysSchema } from '../keys/schema.js';
 import { type Operation, toWire } from './operation.js';
-import { pageSchema } from './views.js';
+import { pageSchema, stoppedSchema, stoppedView } from './views.js';
 
 const keyView = (row: object) =>
   toWire(row as Record<string, unknown>, Object.keys(keyViewSchema.shape));
@@ -38,11 +38,11 @@ export const KEY_OPERATIONS: readonly Operation[] = [
     scope: 'admin:security',
     summary: 'Stop everything a compromised signing key signed; another takes over at once',
     body: retireKeySchema,
-    view: keyViewSchema,
+    view: stoppedSchema(keyViewSchema),
     status: 200,
     run: async ({ services, by, params, body }) => {
       const { reason } = body as z.infer<typeof retireKeySchema>;
-      return keyView(await services.keys.retire(by, params.kid as string, reason));
+      return stoppedView(await services.keys.retire(by, params.kid as string, reason), keyView);
     },
   },
   {

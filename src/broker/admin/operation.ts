@@ -20,7 +20,7 @@ import {
 } from '../registry/refusal.js';
 import type { Confirmation } from '../revocation/followers.js';
 import type { RevocationFilter, RevocationRow } from '../revocation/queries.js';
-import type { Receipt } from '../revocation/receipt.js';
+import type { KeptReceipt, Receipt } from '../revocation/receipt.js';
 import type { Applied, Broken, Rehearsed } from '../world/service.js';
 import type { Registry } from './registry.js';
 import { type AdminScope, forbidden } from './scopes.js';
@@ -51,6 +51,8 @@ export interface AdminServices {
   readonly endConsents: (of: ConsentsOf, reason: string, by: string) => Promise<Receipt>;
   readonly listRevocations: (filter: RevocationFilter) => Promise<readonly RevocationRow[]>;
   readonly findRevocation: (id: number) => Promise<RevocationRow | undefined>;
+  /** Of the stop that a fact is part of. */
+  readonly receiptOf: (fact: RevocationRow) => Promise<KeptReceipt | undefined>;
   readonly confirmationsOf: (id: number) => Promise<readonly Confirmation[]>;
   readonly keys: KeyService;
   readonly planWorld: (text: string) => Promise<Broken | Rehearsed>;

@@ -74,9 +74,13 @@ const resources: readonly Operation[] = [
     method: 'delete',
     path: '/resources/:identifier',
     scope: 'admin:write',
-    summary: 'Retire a resource; no more tokens are issued for it',
-    status: 204,
-    run: (call) => call.services.registry.resources.retire(call.by, named(call, 'identifier')),
+    summary: 'Retire a resource; no more tokens are issued for it, and those that are out stop',
+    view: views.receiptAnswerSchema,
+    status: 200,
+    run: async (call) =>
+      views.receiptAnswer(
+        await call.services.registry.resources.retire(call.by, named(call, 'identifier')),
+      ),
   },
 ];
 

@@ -14,6 +14,7 @@ import { KEY_LEAD_SECONDS } from '../limits.js';
 import { rolesHavePermission } from '../permissions/store.js';
 import { confirmationsOf } from '../revocation/followers.js';
 import { findRevocation, listRevocations } from '../revocation/queries.js';
+import { receiptOf } from '../revocation/receipt.js';
 import { hashPassword, verifyPassword } from '../users/password.js';
 import { applyWorld, planWorld } from '../world/service.js';
 import type { AdminServices } from './operation.js';
@@ -53,6 +54,7 @@ export function createAdminServices(
     endConsents: (of, reason, by) => endConsents(db, of, reason, by),
     listRevocations: (filter) => listRevocations(db.orm, filter),
     findRevocation: (id) => findRevocation(db.orm, id),
+    receiptOf: (fact) => receiptOf(db.orm, fact),
     confirmationsOf: (id) => confirmationsOf(db, id),
     keys: createKeyService({ db, ...keys }),
     planWorld: (text) => planWorld(world, text),

@@ -11,7 +11,7 @@ import type { Stopped } from '../registry/change.js';
 import type { Page } from '../registry/page.js';
 import { resourceViewSchema, scopeViewSchema, toolsViewSchema } from '../resources/schema.js';
 import type { Confirmation } from '../revocation/followers.js';
-import type { Receipt } from '../revocation/receipt.js';
+import type { KeptReceipt, Receipt } from '../revocation/receipt.js';
 import { userViewSchema } from '../users/schema.js';
 import { toWire } from './operation.js';
 
@@ -99,6 +99,8 @@ export const receiptViewSchema = z.object({
   access_tokens: z.number().int(),
   /** Of these, what helpers and services further down held. */
   exchanged_tokens: z.number().int(),
+  /** Ways that work had gone on from one actor to others. */
+  helper_chains: z.number().int(),
   refresh_tokens: z.number().int(),
   grants: z.number().int(),
   consents: z.number().int(),
@@ -120,8 +122,10 @@ const followerSchema = z.object({
   resource: z.string(),
   instance: z.string(),
 });
-/** A fact, and which followers of the feed have applied it since when. */
+/** A fact, what the stop it is part of ended, and which followers have applied it since when. */
 export const confirmedRevocationViewSchema = revocationViewSchema.extend({
+  /** Null: it ended nothing, as when a block is lifted. */
+  receipt: receiptViewSchema.nullable(),
   confirmed_by: z.array(followerSchema.extend({ at: z.string() })),
   waiting_for: z.array(followerSchema.extend({ seen_at: z.string() })),
 });
@@ -145,8 +149,13 @@ export const consentView = view(consentViewSchema);
 export const wholeConsentView = view(wholeConsentViewSchema);
 export const grantView = view(grantViewSchema);
 export const revocationView = view(revocationViewSchema);
-export const confirmedRevocationView = (fact: object, followers: readonly Confirmation[]) => ({
+export const confirmedRevocationView = (
+  fact: object,
+  receipt: KeptReceipt | undefined,
+  followers: readonly Confirmation[],
+) => ({
   ...revocationView(fact),
+  receipt: receipt === undefined ? null : keptReceiptView(receipt),
   confirmed_by: followers
     .filter(({ at }) => at !== undefined)
     .map((one) => toWire({ ...one }, ['client_id', 'resource', 'instance', 'at'])),
@@ -154,6 +163,11 @@ export const confirmedRevocationView = (fact: object, followers: readonly Confir
     .filter(({ at }) => at === undefined)
     .map((one) => toWire({ ...one }, ['client_id', 'resource', 'instance', 'seen_at'])),
 });
+/** As it stands in the audit. */
+const keptReceiptView = (receipt: KeptReceipt) =>
+  Object.fromEntries(
+    Object.keys(receiptViewSchema.shape).map((name) => [name, receipt[name as keyof KeptReceipt]]),
+  );
 export const receiptView = (receipt: Receipt) => ({
   ...view(receiptViewSchema)(receipt),
   revocation: receipt.revocation ?? null,

@@ -224,7 +224,7 @@ async function patchAgent(
   const agent = await updateAgent(change.tx, id, values as Partial<AgentValues>);
   stopWhatWasTaken(change, row, agent);
   const detail = { noun: 'agent', id, name: agent.name, fields };
-  await change.record({ type: 'registry.changed', agentId: id, detail });
+  await change.recordStop({ type: 'registry.changed', agentId: id, detail });
   return { before: row, agent, fields };
 }
 

@@ -67,7 +67,7 @@ async function step(
   }
   if (to === 'retired') await deps.credentials.removeAll(change, { noun: 'agent', id: row.id });
   await tell(change, row, to, step.fact, reason ?? `agent ${to}`);
-  await change.record({
+  await change.recordStop({
     type: step.event,
     agentId: row.id,
     detail: {

@@ -75,7 +75,7 @@ const revocation: Noun = {
     },
     {
       ...show('/revocations'),
-      summary: 'show one, and which servers have confirmed it since when',
+      summary: 'show one, what its stop ended, and which servers have confirmed it since when',
     },
   ],
 };

@@ -112,7 +112,7 @@ async function remove(change: Change, owner: CredentialOwner, id: string): Promi
   if (removed === undefined) throw notFound('credential', id);
   const ends = { kind: 'credential', id, principal: owner.id } as const;
   change.stop({ key: id, always: true, reason: 'credential removed', ends });
-  await change.record({
+  await change.recordStop({
     type: 'credential.removed',
     ...auditColumn(owner),
     detail: { noun: owner.noun, id: owner.id, credential: id, kind: removed.kind },

@@ -229,10 +229,11 @@ async function patchClient(
     });
     const reason = `${id} acts as ${row.agentId} no more`;
     stopLive(change, { clientId: id, agentId: row.agentId }, reason);
+    change.end({ kind: 'grants', client: id, since: row.notBefore });
   }
   stopExchanged(change, row, client);
   const detail = { noun: 'client', id, name: client.name, fields };
-  await change.record({ type: 'registry.changed', clientId: id, detail });
+  await change.recordStop({ type: 'registry.changed', clientId: id, detail });
   return { before: row, client, fields };
 }
 
@@ -242,7 +243,7 @@ async function retire(deps: ClientDeps, change: Change, id: string): Promise<voi
   await deps.credentials.removeAll(change, { noun: 'client', id });
   const ends = { kind: 'client', id, reach: 'consents', since: row.notBefore } as const;
   change.stop({ key: id, always: true, reason: 'client retired', ends });
-  await change.record({
+  await change.recordStop({
     type: 'registry.retired',
     clientId: id,
     detail: { noun: 'client', id, name: row.name },

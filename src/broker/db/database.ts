@@ -69,3 +69,7 @@ export function isDuplicate(error: unknown): boolean {
   }
   return false;
 }
+
+/** The rows of a raw statement: one driver answers with them, the other with an object that has them. */
+export const rowsOf = <Row>(answer: unknown): readonly Row[] =>
+  (Array.isArray(answer) ? answer : (answer as { rows: Row[] }).rows) as readonly Row[];

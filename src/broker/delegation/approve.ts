@@ -1,15 +1,15 @@
 /**
  * Writes what a user decided: the consent, the grant for this authorization and their audit events,
- * all or nothing. What only adds is one statement; what takes something back goes through `narrow`,
+ * all or nothing. What only adds is one statement; what takes something back closes the gate first,
  * so that no token in flight slips past it.
  */
 import { type SQL, sql } from 'drizzle-orm';
 import { underRequest } from '../audit/store.js';
-import type { Database, Executor } from '../db/database.js';
+import { type Database, type Executor, rowsOf } from '../db/database.js';
 import { newId } from '../ids.js';
-import { narrow } from '../revocation/store.js';
+import { narrowTold, receiptFor } from '../revocation/receipt.js';
 import { type DecisionFacts, onlyAdds } from './coverage.js';
-import { markConsentEnded } from './ends.js';
+import { consentEnded, markConsentEnded } from './ends.js';
 import type { TakenAway } from './policy.js';
 import {
   type ConsentRow,
@@ -86,16 +86,19 @@ async function replace(
   origin: Origin,
 ): Promise<NewGrant | Stale | undefined> {
   try {
-    return await narrow(underRequest(db, origin.requestId), async (tx) => {
+    const { result } = await narrowTold(underRequest(db, origin.requestId), async (tx) => {
       const live = await findLiveConsent(tx, approval);
       // What only adds meanwhile ends nothing.
       if (live === undefined || onlyAdds(factsOf(live), factsOf(approval))) throw OVERTAKEN;
       const stops = [await markConsentEnded(tx, live, 'replaced', approval.userId)];
+      const receipt = await receiptFor(tx, [{ kind: 'consents', ids: [live.id] }]);
       const grant = await writeConsent(tx, inserted(approval, origin), approval, origin);
       if (grant === undefined) throw OVERTAKEN;
       if (grant === STALE) throw STALE;
-      return { stops, result: grant };
+      const events = [consentEnded(live, 'replaced', approval.userId)];
+      return { stops, receipt, events, result: grant };
     });
+    return result;
   } catch (error) {
     if (error === OVERTAKEN) return undefined;
     if (error === STALE) return STALE;
@@ -244,7 +247,3 @@ async function writeGrant(
   };
   return { isGood: true, grant };
 }
-
-/** One driver answers with the rows, the other with an object that has them. */
-const rowsOf = <Row>(answer: unknown): readonly Row[] =>
-  (Array.isArray(answer) ? answer : (answer as { rows: Row[] }).rows) as readonly Row[];

@@ -6,7 +6,6 @@
  */
 import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
 import { consents } from '../../../schema/index.js';
-import { record } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import { addReceipts, narrowCounted, type Receipt, receiptFor } from '../revocation/receipt.js';
 import { consentEnded } from './ends.js';
@@ -23,16 +22,21 @@ const BATCH = 500;
 
 /** What ending them would end now. Changes nothing. */
 export const foresee = (db: Database, of: ConsentsOf): Promise<Receipt> =>
-  inBatches(db, of, (ids) => receiptFor(db.orm, [{ kind: 'consents', ids }]));
+  inBatches(db, of, async (ids, before) =>
+    added(before, await receiptFor(db.orm, [{ kind: 'consents', ids }])),
+  );
 
-/** Ends them all; each is an event of its own. */
+/**
+ * Ends them all; each is an event of its own, which tells the receipt up to its batch: that of the
+ * last is the receipt of the whole.
+ */
 export const endConsents = (
   db: Database,
   of: ConsentsOf,
   reason: string,
   by: string,
 ): Promise<Receipt> =>
-  inBatches(db, of, (ids) =>
+  inBatches(db, of, (ids, before) =>
     narrowCounted(db, async (tx) => {
       const endedAt = sql`clock_timestamp()` as unknown as Date;
       const ended = await tx
@@ -40,24 +44,28 @@ export const endConsents = (
         .set({ endedAt, endedReason: reason, endedBy: by })
         .where(and(inArray(consents.id, [...ids]), isNull(consents.endedAt)))
         .returning();
-      await record(tx, ...ended.map((consent) => consentEnded(consent, reason, by)));
       const gone = ended.map(({ id }) => id);
       return {
         stops: gone.map((key) => ({ key, always: true, reason, by })),
-        result: await receiptFor(tx, [{ kind: 'consents', ids: gone }]),
+        receipt: added(before, await receiptFor(tx, [{ kind: 'consents', ids: gone }])),
+        events: ended.map((consent) => consentEnded(consent, reason, by)),
       };
     }),
   );
 
+const added = (before: Receipt | undefined, receipt: Receipt): Receipt =>
+  before === undefined ? receipt : addReceipts(before, receipt);
+
+/** @param work answers with the receipt of its batch and of what came before */
 async function inBatches(
   db: Database,
   of: ConsentsOf,
-  work: (ids: readonly string[]) => Promise<Receipt>,
+  work: (ids: readonly string[], before: Receipt | undefined) => Promise<Receipt>,
 ): Promise<Receipt> {
   const ids = await liveIds(db, of);
-  let receipt = await work(ids.slice(0, BATCH));
+  let receipt = await work(ids.slice(0, BATCH), undefined);
   for (let at = BATCH; at < ids.length; at += BATCH) {
-    receipt = addReceipts(receipt, await work(ids.slice(at, at + BATCH)));
+    receipt = await work(ids.slice(at, at + BATCH), receipt);
   }
   return receipt;
 }

@@ -6,16 +6,17 @@ import { and, eq, gt, isNull, sql } from 'drizzle-orm';
 import { consents, grants } from '../../../schema/index.js';
 import { type AuditEvent, record } from '../audit/store.js';
 import type { Database, Executor } from '../db/database.js';
-import { narrowCounted, type Receipt, receiptFor } from '../revocation/receipt.js';
+import { narrowCounted, type Receipt, receiptFor, type Told } from '../revocation/receipt.js';
 import type { Stop } from '../revocation/store.js';
 import type { ConsentRow, GrantRow } from './store.js';
 
+/** The end itself; its event is `consentEnded`, once it is known what it ended. */
 export async function markConsentEnded(
   tx: Executor,
   consent: ConsentRow,
   reason: string,
   by: string,
-) {
+): Promise<Stop> {
   await tx
     .update(consents)
     .set({
@@ -24,7 +25,6 @@ export async function markConsentEnded(
       endedBy: by,
     })
     .where(eq(consents.id, consent.id));
-  await record(tx, consentEnded(consent, reason, by));
   return { key: consent.id, always: true, reason, by };
 }
 
@@ -50,11 +50,13 @@ export const endConsent = (
       .select()
       .from(consents)
       .where(and(eq(consents.id, id), isNull(consents.endedAt)));
-    if (consent === undefined) return { stops: [], result: undefined };
-    const stop = await markConsentEnded(tx, consent, reason, by);
-    const result = await receiptFor(tx, [{ kind: 'consents', ids: [id] }]);
-    return { stops: [stop], result };
+    if (consent === undefined) return NOT_LIVE;
+    const stops = [await markConsentEnded(tx, consent, reason, by)];
+    const receipt = await receiptFor(tx, [{ kind: 'consents', ids: [id] }]);
+    return { stops, receipt, events: [consentEnded(consent, reason, by)] };
   });
+
+const NOT_LIVE: Told<undefined> = { stops: [], receipt: undefined, events: [] };
 
 /** Which of a user's live consents. */
 export interface ConsentPick {
@@ -70,7 +72,7 @@ export async function endConsentsOf(
   pick: ConsentPick,
   reason: string,
   by: string,
-): Promise<{ readonly stops: readonly Stop[]; readonly result: Receipt }> {
+): Promise<Told> {
   const { userId, id, actor } = pick;
   const ended = await tx
     .update(consents)
@@ -87,32 +89,30 @@ export async function endConsentsOf(
       ),
     )
     .returning();
-  await record(tx, ...ended.map((consent) => consentEnded(consent, reason, by)));
   const ids = ended.map((consent) => consent.id);
   return {
     stops: ids.map((key) => ({ key, always: true, reason, by })),
-    result: await receiptFor(tx, [{ kind: 'consents', ids }]),
+    receipt: await receiptFor(tx, [{ kind: 'consents', ids }]),
+    events: ended.map((consent) => consentEnded(consent, reason, by)),
   };
 }
 
-const recordGrantEnded = (
-  tx: Executor,
+const grantEnded = (
   grant: GrantRow,
   reason: string,
   by: string,
   requestId?: string,
-): Promise<void> =>
-  record(tx, {
-    type: 'grant.ended',
-    by,
-    sub: grant.userId,
-    clientId: grant.clientId,
-    agentId: grant.agentId || undefined,
-    resource: grant.resource || undefined,
-    grantId: grant.id,
-    requestId,
-    detail: { reason, consent: grant.consentId },
-  });
+): AuditEvent => ({
+  type: 'grant.ended',
+  by,
+  sub: grant.userId,
+  clientId: grant.clientId,
+  agentId: grant.agentId || undefined,
+  resource: grant.resource || undefined,
+  grantId: grant.id,
+  requestId,
+  detail: { reason, consent: grant.consentId },
+});
 
 /** Ends one authorization and all it gave; undefined when it was not live. */
 export const endGrant = (
@@ -131,11 +131,11 @@ export const endGrant = (
       })
       .where(and(eq(grants.id, id), isNull(grants.endedAt)))
       .returning();
-    if (grant === undefined) return { stops: [], result: undefined };
-    await recordGrantEnded(tx, grant, reason, by);
+    if (grant === undefined) return NOT_LIVE;
     return {
       stops: [{ key: `${grant.consentId}.${grant.id}`, always: true, reason, by }],
-      result: await receiptFor(tx, [{ kind: 'grant', id }]),
+      receipt: await receiptFor(tx, [{ kind: 'grant', id }]),
+      events: [grantEnded(grant, reason, by)],
     };
   });
 
@@ -148,5 +148,5 @@ export const abandonGrant = (db: Database, id: string, requestId: string): Promi
       .set({ endedAt: sql`clock_timestamp()` as unknown as Date, endedReason, endedBy: 'system' })
       .where(and(eq(grants.id, id), isNull(grants.endedAt)))
       .returning();
-    if (grant !== undefined) await recordGrantEnded(tx, grant, endedReason, 'system', requestId);
+    if (grant !== undefined) await record(tx, grantEnded(grant, endedReason, 'system', requestId));
   });

@@ -5,8 +5,9 @@
  */
 import { kidKey, type SigningAlg } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
+import type { Stopped } from '../registry/change.js';
 import { conflict, notFound } from '../registry/refusal.js';
-import { narrow } from '../revocation/store.js';
+import { addReceipts, narrowTold, receiptFor } from '../revocation/receipt.js';
 import {
   dueSteps,
   type KeyFacts,
@@ -43,7 +44,7 @@ export interface KeyService {
   /** @throws Refusal when a next key has not been published for long enough */
   rotate(by: string, alg?: SigningAlg): Promise<readonly KeyRow[]>;
   /** Emergency: nothing this key signed is good any more, and another signs from now on. */
-  retire(by: string, kid: string, reason: string): Promise<KeyRow>;
+  retire(by: string, kid: string, reason: string): Promise<Stopped<KeyRow>>;
   /** Seals under the current root what the previous one sealed; how many keys that were. */
   reseal(by: string): Promise<number>;
 }
@@ -106,23 +107,36 @@ async function change(
 async function retire(
   { db, secrets }: KeyDeps,
   { by, kid, reason }: { readonly by: string; readonly kid: string; readonly reason: string },
-): Promise<KeyRow> {
+): Promise<Stopped<KeyRow>> {
   const found = (keys: readonly KeyRow[]): KeyRow => {
     const key = keys.find((one) => one.kid === kid);
     if (key === undefined) throw notFound('signing key', kid);
     if (key.state === 'retired') throw conflict(['kid'], 'is retired already');
     return key;
   };
-  const { keys: before } = await readKeys(db.orm);
+  const { keys: before, nowMs } = await readKeys(db.orm);
   const spares = await makeSpares(replacementSteps(before, found(before)));
   const opened = await secrets();
-  return narrow(db, async (tx) => {
+  // No index finds what a key signed: an hour of everything is looked through while tokens are still
+  // issued, and only what was under way then when they are not.
+  const at = new Date(nowMs - UNDER_WAY_MS);
+  const settled = await receiptFor(db.orm, [{ kind: 'key', kid, until: at }]);
+  return narrowTold(db, async (tx) => {
     const { keys } = await lockKeys(tx);
     const key = found(keys);
-    await retireCompromised(tx, key, reason, by);
+    const latest = await receiptFor(tx, [{ kind: 'key', kid, after: at }]);
+    const retired = await retireCompromised(tx, key, reason, by);
     const steps = replacementSteps(keys, key);
     await takeSteps(tx, { secrets: opened, steps, spares, by });
     const result = (await readKeys(tx)).keys.find((one) => one.kid === kid) as KeyRow;
-    return { stops: [{ key: kidKey(kid), always: true, reason, by }], result };
+    return {
+      stops: [{ key: kidKey(kid), always: true, reason, by }],
+      receipt: addReceipts(settled, latest),
+      events: [retired],
+      result,
+    };
   });
 }
+
+/** Longer than the gate takes to record a batch by far. */
+const UNDER_WAY_MS = 10_000;

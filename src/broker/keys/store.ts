@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { asc, eq, getTableColumns, sql } from 'drizzle-orm';
 import { signingKeys } from '../../../schema/index.js';
 import { SIGNING_ALGS, type SigningAlg } from '../../protocol/index.js';
-import { record } from '../audit/store.js';
+import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, type Executor, NOTICE_CHANNEL } from '../db/database.js';
 import { newTokenSegment } from '../ids.js';
 import { SESSION_TTL_SECONDS, TOKEN_TTL_MAX_SECONDS } from '../limits.js';
@@ -201,28 +201,33 @@ const beginRetiring = (tx: Executor, { kid }: KeyFacts) =>
 const activate = (tx: Executor, { kid }: KeyFacts) =>
   setKey(tx, kid, { state: 'active', activatedAt: databaseTime });
 
-/** Not verified any more, and its private part is gone. */
+/** Not verified any more, and its private part is gone. @returns the event, still to be recorded */
 export async function retireCompromised(
   tx: Executor,
   key: KeyFacts,
   reason: string,
   by: string,
-): Promise<void> {
+): Promise<AuditEvent> {
   await setKey(tx, key.kid, {
     state: 'retired',
     retiresAt: databaseTime,
     retiredReason: reason,
     privateSealed: ERASED,
   });
-  await recordKey(tx, 'key.retired', by, { ...key, detail: { reason, compromised: true } });
+  return keyEvent('key.retired', by, { ...key, detail: { reason, compromised: true } });
 }
 
-const recordKey = (
-  tx: Executor,
-  type: 'key.published' | 'key.activated' | 'key.retired' | 'key.resealed',
-  by: string,
-  key: Pick<KeyFacts, 'kid' | 'alg'> & { readonly detail?: Readonly<Record<string, unknown>> },
-): Promise<void> => record(tx, { type, by, detail: { kid: key.kid, alg: key.alg, ...key.detail } });
+type KeyEvent = 'key.published' | 'key.activated' | 'key.retired' | 'key.resealed';
+type Told = Pick<KeyFacts, 'kid' | 'alg'> & { readonly detail?: Readonly<Record<string, unknown>> };
+
+const keyEvent = (type: KeyEvent, by: string, { kid, alg, detail }: Told): AuditEvent => ({
+  type,
+  by,
+  detail: { kid, alg, ...detail },
+});
+
+const recordKey = (tx: Executor, type: KeyEvent, by: string, key: Told): Promise<void> =>
+  record(tx, keyEvent(type, by, key));
 
 /** Seals anew what the previous root sealed; how many keys that were. Processes wait for each other. */
 export const resealKeys = (db: Database, secrets: Secrets, by: string): Promise<number> =>

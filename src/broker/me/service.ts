@@ -4,7 +4,7 @@
  */
 import type { Database } from '../db/database.js';
 import { endConsentsOf } from '../delegation/ends.js';
-import { concludeCounted, narrowCounted, type Receipt } from '../revocation/receipt.js';
+import { concludeTold, narrowCounted, type Receipt } from '../revocation/receipt.js';
 import { closeGate } from '../revocation/store.js';
 import { endSessions } from '../sessions/store.js';
 
@@ -43,5 +43,5 @@ export const signOutEverywhere = (
     if (!stopAgents) return { browsers, receipt: undefined };
     await closeGate(tx);
     const ended = await endConsentsOf(tx, { userId }, SIGNED_OUT, userId);
-    return { browsers, receipt: await concludeCounted(tx, ended) };
+    return { browsers, receipt: await concludeTold(tx, ended) };
   });

@@ -115,7 +115,7 @@ async function recordChange(
   const { principal, resource } = row;
   const added = after.filter((scope) => !before.includes(scope));
   const removed = before.filter((scope) => !after.includes(scope));
-  await change.record({
+  await change.recordStop({
     type,
     ...auditColumn(principal),
     resource,

@@ -8,8 +8,9 @@
 import { sql } from 'drizzle-orm';
 import { type AuditEvent, record } from '../audit/store.js';
 import { type Database, type Executor, isDuplicate } from '../db/database.js';
-import { concludeCounted, type Ended, type Receipt, receiptFor } from '../revocation/receipt.js';
-import { bumpEpoch, closeGate, conclude, type Stop } from '../revocation/store.js';
+import { concludeTold, type Ended, type Receipt, receiptFor } from '../revocation/receipt.js';
+import { bumpEpoch, closeGate, type Stop } from '../revocation/store.js';
+import { collectStops } from './collected.js';
 
 export interface Change {
   readonly tx: Executor;
@@ -18,10 +19,17 @@ export interface Change {
   /** Appends one audit event on this transaction. */
   record(event: Omit<AuditEvent, 'by'>): Promise<void>;
   /**
+   * The same for an event that may be a stop's: appended when the change is over, with the receipt of
+   * the change, if anything was stopped since the last such event; `of` the change, if anything was.
+   */
+  recordStop(event: Omit<AuditEvent, 'by'>, of?: 'step' | 'change'): Promise<void>;
+  /**
    * Stops what hangs on a key when the change commits. Only in a change that may narrow. `ends` is
    * for the receipt: whose end it is.
    */
   stop(stop: Omit<Stop, 'by'> & { readonly ends?: Ended | undefined }): void;
+  /** For the receipt: what ends with this change and needs no fact. */
+  end(ended: Ended): void;
   /**
    * Work for the end of a change that may narrow, when nothing is issued and nothing decided before is
    * written any more: looking for live tokens misses none then, and `notBefore` is newer than all of
@@ -38,7 +46,7 @@ export type RunStep = <T>(db: Database, by: string, step: Step<T>) => Promise<T>
 const changeOn = (
   tx: Executor,
   by: string,
-  stops: Pick<Change, 'stop' | 'whenClosed'>,
+  stops: Pick<Change, 'stop' | 'end' | 'whenClosed' | 'recordStop'>,
 ): Change => ({
   tx,
   by,
@@ -60,7 +68,9 @@ export const widening: RunStep = (db, by, step) =>
     const refuse = (): never => {
       throw new Error('a change that stops something must be narrowing');
     };
-    const result = await step(changeOn(tx, by, { stop: refuse, whenClosed: refuse }));
+    const recordStop: Change['recordStop'] = (event) => record(tx, { ...event, by });
+    const stops = { stop: refuse, end: refuse, whenClosed: refuse, recordStop };
+    const result = await step(changeOn(tx, by, stops));
     await bumpEpoch(tx);
     return result;
   });
@@ -73,8 +83,9 @@ export const widening: RunStep = (db, by, step) =>
 export const narrowing: RunStep = (db, by, step) =>
   db.transaction(async (tx) => {
     await lockRegistry(tx);
-    const { stops, result } = await runThenClose(tx, by, step);
-    await conclude(tx, stops);
+    const { result, ended, ...told } = await runThenClose(tx, by, step);
+    const receipt = ended.length === 0 ? undefined : await receiptFor(tx, ended);
+    await concludeTold(tx, { ...told, receipt });
     return result;
   });
 
@@ -99,25 +110,17 @@ export const stoppingAtOnce = <T>(db: Database, by: string, step: Step<T>): Prom
   db.transaction((tx) => counted(tx, by, step));
 
 async function counted<T>(tx: Executor, by: string, step: Step<T>): Promise<Stopped<T>> {
-  const { stops, ended, result } = await runThenClose(tx, by, step);
-  const counted = { stops, result: await receiptFor(tx, ended) };
-  return { result, receipt: await concludeCounted(tx, counted) };
+  const { result, ended, ...told } = await runThenClose(tx, by, step);
+  const receipt = await receiptFor(tx, ended);
+  return { result, receipt: await concludeTold(tx, { ...told, receipt }) };
 }
 
 /** Runs a step, closes the gate, and does what had to wait for that. */
 async function runThenClose<T>(tx: Executor, by: string, step: Step<T>) {
-  const stops: Stop[] = [];
-  const ended: Ended[] = [];
-  const waiting: (() => Promise<void>)[] = [];
-  const stop: Change['stop'] = ({ ends, ...fact }) => {
-    stops.push({ ...fact, by });
-    if (ends !== undefined) ended.push(ends);
-  };
-  const whenClosed: Change['whenClosed'] = (work) => void waiting.push(work);
-  const result = await step(changeOn(tx, by, { stop, whenClosed }));
+  const collected = collectStops(by);
+  const result = await step(changeOn(tx, by, collected.stops));
   await closeGate(tx);
-  for (const work of waiting) await work();
-  return { result, stops, ended };
+  return { result, ...(await collected.whenClosed()) };
 }
 
 /** First half of the advisory lock of long changes; the second is the schema's hash. */
@@ -161,7 +164,9 @@ async function takenBack<T>(db: Database, by: string, step: Step<T>): Promise<T>
         tx,
         by,
         record: async () => {},
+        recordStop: async () => {},
         stop: () => {},
+        end: () => {},
         whenClosed: () => {},
       });
       throw takeBack;

@@ -45,13 +45,14 @@ export function stopLive(change: Change, which: LiveTokens, reason: string): voi
       .from(auditEvents)
       .where(and(isAlive, ...conditions(which)));
     const tokens = rows.flatMap(({ jti }) => (jti === null ? [] : [jti]));
-    if (tokens.length <= SINGLE_STOPS_MAX) {
-      for (const key of tokens) change.stop({ key, always: true, reason });
-      return;
-    }
+    const isFew = tokens.length <= SINGLE_STOPS_MAX;
     // What each began with: a consent, or a credential (DESIGN §4). What is newer goes on.
     const roots = new Set(tokens.map((jti) => jti.slice(0, jti.indexOf('.'))));
-    for (const key of roots) change.stop({ key, always: false, reason });
+    const keys = isFew ? tokens : [...roots];
+    const ends = { kind: isFew ? 'tokens' : 'roots', ids: keys } as const;
+    for (const [n, key] of keys.entries()) {
+      change.stop({ key, always: isFew, reason, ...(n === 0 ? { ends } : {}) });
+    }
   });
 }
 

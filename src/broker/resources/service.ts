@@ -5,10 +5,18 @@
  */
 
 import type { Database, Executor } from '../db/database.js';
-import { type Change, changedFields, narrowing, sortedSet, widening } from '../registry/change.js';
+import {
+  type Change,
+  changedFields,
+  narrowing,
+  sortedSet,
+  stopping,
+  widening,
+} from '../registry/change.js';
 import { stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
+import type { Receipt } from '../revocation/receipt.js';
 import { problemsOfEdges, refuseWhileDownstream } from './edges.js';
 import { acceptTool, noteMapping, reportTools } from './inventory-service.js';
 import {
@@ -74,8 +82,8 @@ export function createResources(deps: ResourceDeps) {
     },
     patch: (by: string, identifier: string, patch: ResourcePatch) =>
       narrowing(db, by, async (change) => (await steps.patch(change, identifier, patch)).resource),
-    retire: (by: string, identifier: string) =>
-      narrowing(db, by, (change) => steps.retire(change, identifier)),
+    retire: async (by: string, identifier: string): Promise<Receipt> =>
+      (await stopping(db, by, (change) => steps.retire(change, identifier))).receipt,
     /** Its tools as they are mapped, beside what its server says it has. */
     tools: (identifier: string) => reportTools(db.orm, identifier),
     acceptTool: (by: string, identifier: string, seen: AcceptedTool) =>
@@ -198,7 +206,7 @@ async function patchResource(
     fields,
     ...(gone.length === 0 ? {} : { scopes_removed: gone }),
   };
-  await change.record({ type: 'registry.changed', resource: identifier, detail });
+  await change.recordStop({ type: 'registry.changed', resource: identifier, detail });
   return { resource, fields };
 }
 
@@ -229,5 +237,5 @@ async function retire(change: Change, identifier: string): Promise<void> {
   await updateResource(change.tx, identifier, { status: 'retired' });
   stopLive(change, { resource: identifier }, `${identifier} retired`);
   const detail = { noun: 'resource', id: identifier, name: row.name };
-  await change.record({ type: 'registry.retired', resource: identifier, detail });
+  await change.recordStop({ type: 'registry.retired', resource: identifier, detail });
 }

@@ -5,13 +5,12 @@
  */
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { AccessTokenClaims } from '../../protocol/index.js';
-import { record } from '../audit/store.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { TokenReader } from '../tokens/access-tokens.js';
 import { aboutToken, type ForeignDeps, noteForeign } from './foreign.js';
-import { narrow } from './store.js';
+import { narrowCounted, receiptFor } from './receipt.js';
 
 export interface JwtEndpointDeps extends ForeignDeps {
   readonly db: Database;
@@ -78,7 +77,10 @@ async function mayIntrospect(
   return resource?.client === caller && caller !== undefined;
 }
 
-/** Owner only; anyone else is told 200 and nothing happens (RFC 7009 §2.1, L6). */
+/**
+ * Owner only; anyone else is told 200 and nothing happens (RFC 7009 §2.1, L6). The answer is empty
+ * (§2.2): what it ended, the operator can ask for.
+ */
 async function revoke(
   deps: JwtEndpointDeps,
   ctx: KoaContextWithOIDC,
@@ -96,12 +98,10 @@ async function revoke(
   if (!(await deps.reader.isAlive(verified))) return '';
   const { jti } = verified.claims;
   const { id: requestId } = requestState(ctx);
-  await narrow(deps.db, async (tx) => {
-    await record(tx, { type: 'token.revoked', by: caller, clientId: caller, requestId, ...about });
-    return {
-      stops: [{ key: jti, always: true, reason: 'revoked by its client', by: caller }],
-      result: '',
-    };
-  });
+  await narrowCounted(deps.db, async (tx) => ({
+    stops: [{ key: jti, always: true, reason: 'revoked by its client', by: caller }],
+    receipt: await receiptFor(tx, [{ kind: 'tokens', ids: [jti] }]),
+    events: [{ type: 'token.revoked', by: caller, clientId: caller, requestId, ...about }],
+  }));
   return '';
 }

@@ -5,8 +5,7 @@
  */
 import { and, asc, eq, gt, inArray, lt, sql } from 'drizzle-orm';
 import { policyEpoch, revocations } from '../../../schema/index.js';
-import type { Database, Executor } from '../db/database.js';
-import { NOTICE_CHANNEL } from '../db/database.js';
+import { type Executor, NOTICE_CHANNEL } from '../db/database.js';
 import { FACT_LIFE_SECONDS, GATE_LOCK } from '../limits.js';
 
 export interface Stop {
@@ -27,42 +26,23 @@ export async function closeGate(tx: Executor): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${GATE_LOCK}, hashtext(current_schema()))`);
 }
 
-/**
- * Stamps and writes facts, and counts the epoch up. The gate must be closed.
- * @returns the newest fact's id
- */
-export async function conclude(tx: Executor, stops: readonly Stop[]): Promise<number | undefined> {
-  const lastFact = await insertFacts(tx, stops);
-  await bumpEpoch(tx, lastFact);
-  return lastFact;
+/** Facts that were written together: the number of the newest, and how many they are. */
+export interface Written {
+  readonly newest: number | undefined;
+  readonly count: number;
 }
 
-/**
- * Runs a short change that narrows: `work` finds the gate closed, makes its durable changes and
- * returns the facts they amount to. All of it commits together; the policy epoch counts up, so no
- * decision made under older facts is issued afterwards. What `work` writes (consents, grants, what
- * hangs on them) must be nothing that somebody holds who waits for the gate: see `registry/change.ts`
- * for the others.
- */
-export async function narrow<T>(
-  db: Database,
-  work: (tx: Executor) => Promise<{ readonly stops: readonly Stop[]; readonly result: T }>,
-): Promise<T> {
-  return db.transaction(async (tx) => {
-    await closeGate(tx);
-    const { stops, result } = await work(tx);
-    await conclude(tx, stops);
-    return result;
-  });
+/** Stamps and writes facts, and counts the epoch up. The gate must be closed. */
+export async function conclude(tx: Executor, stops: readonly Stop[]): Promise<Written> {
+  const written = await insertFacts(tx, stops);
+  await bumpEpoch(tx, written.newest);
+  return written;
 }
 
-/**
- * The newest fact about a key is the one that counts: lifting a block leaves "only what is older".
- * @returns the newest fact's id
- */
-async function insertFacts(tx: Executor, stops: readonly Stop[]): Promise<number | undefined> {
+/** The newest fact about a key is the one that counts: lifting a block leaves "only what is older". */
+async function insertFacts(tx: Executor, stops: readonly Stop[]): Promise<Written> {
   const newest = [...new Map(stops.map((stop) => [stop.key, stop])).values()];
-  if (newest.length === 0) return undefined;
+  if (newest.length === 0) return { newest: undefined, count: 0 };
   await tx.delete(revocations).where(
     inArray(
       revocations.key,
@@ -80,7 +60,7 @@ async function insertFacts(tx: Executor, stops: readonly Stop[]): Promise<number
       })),
     )
     .returning({ id: revocations.id });
-  return Math.max(...facts.map(({ id }) => id));
+  return { newest: Math.max(...facts.map(({ id }) => id)), count: facts.length };
 }
 
 /** Tells every process that decisions made so far must be made again. Cheap; on every change. */

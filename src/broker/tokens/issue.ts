@@ -123,7 +123,7 @@ async function passGate(
     resource: claims.aud,
     grantId: issuance.grantId,
     requestId,
-    detail: { ...issuance.detail, scope: claims.scope ?? '' },
+    detail: { ...issuance.detail, scope: claims.scope ?? '', kid },
   });
   if (outcome.outcome === 'stale') return 'stale';
   if (outcome.outcome === 'issued') return { ...outcome, kid };

@@ -164,13 +164,15 @@ async function patchUser(
   if (newPassword) {
     endWhatIsOlder(change, id);
     // The newest fact about a key counts: a disabled user must stay stopped.
-    change.stop({ key: id, always: row.status === 'disabled', reason: 'password changed' });
+    const always = row.status === 'disabled';
+    const ends = { kind: 'user', id, reach: 'grants', since: row.notBefore } as const;
+    change.stop({ key: id, always, reason: 'password changed', ends });
   }
   for (const role of row.roles.filter((one) => !user.roles.includes(one))) {
     await deps.roleTaken(change, id, role);
   }
   const detail = { noun: 'user', id, name: user.name, fields };
-  await change.record({ type: 'registry.changed', sub: id, detail });
+  await change.recordStop({ type: 'registry.changed', sub: id, detail });
   return { before: row, user, fields };
 }
 
@@ -203,7 +205,7 @@ async function setStatus(
     reason: reason ?? `user ${status}`,
     ...(disabling ? { ends: { kind: 'user', id, reach: 'grants', since: row.notBefore } } : {}),
   });
-  await change.record({
+  await change.recordStop({
     type: disabling ? 'user.disabled' : 'user.enabled',
     sub: id,
     detail: { noun: 'user', id, name: user.name, ...(reason === undefined ? {} : { reason }) },
@@ -223,7 +225,7 @@ async function retire(change: Change, id: string): Promise<void> {
   });
   const ends = { kind: 'user', id, reach: 'consents', since: row.notBefore } as const;
   change.stop({ key: id, always: true, reason: 'user retired', ends });
-  await change.record({
+  await change.recordStop({
     type: 'registry.retired',
     sub: id,
     detail: { noun: 'user', id, name: row.name },

@@ -107,7 +107,7 @@ export async function applyWorld(
       const count = (action: string) => result.plan.filter((item) => item.action === action).length;
       const detail = { noun: 'world', created: count('create'), changed: count('change') };
       if (detail.created + detail.changed > 0)
-        await change.record({ type: 'world.applied', detail });
+        await change.recordStop({ type: 'world.applied', detail }, 'change');
       return result;
     });
   } catch (error) {

@@ -557,7 +557,7 @@ const introspections: readonly Attack[] = [
     name: 'a token of a key that was declared compromised, and what it would sign next',
     run: async (w) => {
       const { access_token } = await w.ana.tokens();
-      const { narrow } = await import('../../../src/broker/revocation/store.js');
+      const { narrow } = await import('../../support/narrow.js');
       const key = `kid:${decodePart(access_token, 0).kid}`;
       await narrow(w.db, async () => ({
         stops: [{ key, always: true, reason: 'test', by: 'admin' }],
