@@ -119,6 +119,7 @@ async function counted<T>(tx: Executor, by: string, step: Step<T>): Promise<Stop
 async function runThenClose<T>(tx: Executor, by: string, step: Step<T>) {
   const collected = collectStops(by);
   const result = await step(changeOn(tx, by, collected.stops));
+  await record(tx, ...collected.early());
   await closeGate(tx);
   return { result, ...(await collected.whenClosed()) };
 }

@@ -43,8 +43,13 @@ export function collectStops(by: string) {
     recordStop: async (event, of = 'step') =>
       void recorded.push({ event: { ...event, by }, ofAll: of === 'change' }),
   };
+  const mayTell = ({ ofAll }: Recorded, n: number): boolean =>
+    ofAll || tellers.has(n) || waiting.some((one) => one.place === n);
+  const eventsOf = (some: readonly Recorded[]) => some.map(({ event }) => event);
   return {
     stops: part,
+    /** Events that will have nothing to tell, whatever is found: they need not wait for the gate. */
+    early: (): AuditEvent[] => eventsOf(recorded.filter((one, n) => !mayTell(one, n))),
     /** Does what had to wait for the gate; nothing is gathered afterwards. */
     whenClosed: async (): Promise<Collected> => {
       for (const one of waiting) {
@@ -56,8 +61,8 @@ export function collectStops(by: string) {
       return {
         stops,
         ended,
-        events: recorded.filter(tells).map(({ event }) => event),
-        others: recorded.filter((one, n) => !tells(one, n)).map(({ event }) => event),
+        events: eventsOf(recorded.filter(tells)),
+        others: eventsOf(recorded.filter((one, n) => mayTell(one, n) && !tells(one, n))),
       };
     },
   };
