@@ -56,15 +56,16 @@ const link = (page: Page, name: string) => page.getByRole('link', { name, exact:
 const receiptOn = async (page: Page) =>
   Promise.all(
     (await page.locator('.facts-box dl > div').all())
-      .slice(0, 5)
+      .slice(0, 6)
       .map(async (row) => [
         await row.locator('dt').innerText(),
         await row.locator('dd').innerText(),
       ]),
   );
 const receiptOf = ({ texts }: Language, ...counts: readonly number[]) => {
-  const { consents, grants, accessTokens, exchangedTokens, refreshTokens } = texts.me.receipt;
-  const terms = [consents, grants, accessTokens, exchangedTokens, refreshTokens];
+  const { receipt: r } = texts.me;
+  const { consents, grants, accessTokens, exchangedTokens, helperChains, refreshTokens } = r;
+  const terms = [consents, grants, accessTokens, exchangedTokens, helperChains, refreshTokens];
   return terms.map((term, n) => [term, `${counts[n]}`]);
 };
 
@@ -101,7 +102,7 @@ async function stopOne(page: Page, language: Language): Promise<void> {
   expect(history.join('\n')).toMatch(/Helper, for .* Example, through Agent Host/);
   await button(page, phrase(me.consent.stopNamed, HELPER)).click();
   expect(await heading(page)).toBe(me.receipt.title);
-  expect(await receiptOn(page)).toEqual(receiptOf(language, 1, 1, 1, 0, 1));
+  expect(await receiptOn(page)).toEqual(receiptOf(language, 1, 1, 1, 0, 0, 1));
   await link(page, me.receipt.back).click();
   expect(await page.locator('.actor h2').allInnerTexts()).toEqual([
     OTHER.actor,

@@ -12,7 +12,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
-import { ANA, BEN, FILES_CLIENT, HOST } from '../support/world.js';
+import { ANA, BEN, FILES, FILES_CLIENT, HOST } from '../support/world.js';
 import { type Browserless, formTo, textOf, visit } from './support.js';
 
 let t: TestBroker;
@@ -168,7 +168,13 @@ describe('signing out everywhere', () => {
 
   it('stops agents too when the user says so, with a receipt', async () => {
     const { access_token: token, refresh_token } = await act();
+    await t.broker.db.run(
+      `insert into feed_followers (client_id, resource, instance, position)
+       values ($1, $2, 'one', 1000000000)`,
+      [FILES_CLIENT, FILES],
+    );
     const page = await everywhere('stop');
+    expect(textOf(page)).toMatch(/Which servers know of it File server : since \d/);
     expect(textOf(page)).toMatch(/has stopped, too\. Permissions you had given 1 .* 1 .* 1 .* 1 /);
     expect(await isActive(token)).toBe(false);
     const refused = await postToken(t, HOST, { grant_type: 'refresh_token', refresh_token });

@@ -15,7 +15,17 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
-import { AGENT, ANA, BEN, FILES, FILES_CLIENT, HOST, OTHER_AGENT } from '../support/world.js';
+import {
+  AGENT,
+  ANA,
+  BEN,
+  FILES,
+  FILES_CLIENT,
+  HOST,
+  NOTES,
+  OTHER_AGENT,
+  SERVICE,
+} from '../support/world.js';
 import { type Browserless, formTo, textOf, visit } from './support.js';
 
 let t: TestBroker;
@@ -282,14 +292,21 @@ describe('stopping', () => {
     const receipt = await browser.submit(formTo(page, '/stop'));
     expect(receipt.status).toBe(200);
     expect(textOf(receipt)).toMatch(
-      /Stopped.*you had given 1 Authorizations under them 1 Keys in use \(access tokens\) 2 Of these, with helpers they were handed on to 0 Keys to get new ones \(refresh tokens\) 1 Stopped at \d/,
+      /Stopped.*you had given 1 Authorizations under them 1 Keys in use \(access tokens\) 2 Of these, with helpers they were handed on to 0 Ways they were handed on \(helper chains\) 0 Keys to get new ones \(refresh tokens\) 1 Stopped at \d/,
     );
     expect(await isActive(tokens)).toBe(false);
     const refused = await refresh(tokens);
     expect([refused.status, refused.body.error]).toEqual([400, 'invalid_grant']);
     const [id] = await consentIds();
     expect(await endedOf('consent.ended')).toEqual([
-      { by: ANA.id, detail: { consent: id, reason: 'stopped by the user' } },
+      {
+        by: ANA.id,
+        detail: {
+          consent: id,
+          reason: 'stopped by the user',
+          receipt: expect.objectContaining({ consents: 1, access_tokens: 2, refresh_tokens: 1 }),
+        },
+      },
     ]);
     const after = textOf(await browser.open(`${t.issuer}/me`));
     expect(after).toContain('Nothing acts for you.');
@@ -329,6 +346,36 @@ describe('stopping', () => {
       true,
       true,
     ]);
+  });
+
+  it('the receipt says which servers know of it since when; servers one has nothing to do with stay unnamed', async () => {
+    const follow = (client: string, resource: string, instance: string, position: number) =>
+      t.broker.db.run(
+        `insert into feed_followers (client_id, resource, instance, position, at)
+         values ($1, $2, $3, $4, '2026-01-02T03:04:05Z')`,
+        [client, resource, instance, position],
+      );
+    const stop = async () => {
+      await act();
+      const { browser, page } = await visit(t);
+      return browser.submit(formTo(page, '/stop'));
+    };
+    const everything = 10 ** 9;
+    await follow(FILES_CLIENT, FILES, 'one', everything);
+    await follow(SERVICE, NOTES, 'one', everything);
+    const known = await stop();
+    expect(textOf(known)).toContain(
+      'Which servers know of it File server : since 2 Jan 2026, 03:04 UTC Other servers: 1 of 1 have confirmed it',
+    );
+    expect(known.html).toContain('<time datetime="2026-01-02T03:04:05.000Z">');
+    expect(known.html).not.toContain('Notes');
+    // One process of it that is behind: the server does not know yet.
+    await follow(FILES_CLIENT, FILES, 'two', 0);
+    expect(textOf(await stop())).toMatch(
+      /File server : not confirmed yet; last heard from on \d+ \w+ \d{4}, \d\d:\d\d UTC Other servers: 1 of 1/,
+    );
+    await t.broker.db.run('delete from feed_followers');
+    expect(textOf(await stop())).not.toContain('Which servers');
   });
 
   it('everything is everything of one’s own, in one go', async () => {

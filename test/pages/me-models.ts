@@ -1,7 +1,8 @@
 // The user's own pages, in every state, with the words of others where others' words go.
 import type { Language } from '../../src/broker/http/texts/index.js';
-import { renderMyConsent, renderReceipt, renderStop } from '../../src/broker/me/consent-views.js';
+import { renderMyConsent, renderStop } from '../../src/broker/me/consent-views.js';
 import { renderPassword, renderPasswordChanged } from '../../src/broker/me/password-views.js';
+import { renderReceipt } from '../../src/broker/me/receipt-views.js';
 import {
   renderSessions,
   renderSignedOutEverywhere,
@@ -106,8 +107,15 @@ export function mePagesIn(
     grants: 2,
     accessTokens: 3,
     exchangedTokens: 1,
+    helperChains: 1,
     refreshTokens: 2,
-    confirmed: { by: 2, of: 3 },
+    confirmed: {
+      servers: [
+        { name: others.place, since: at(21), seenAt: at(21) },
+        { name: 'Notes', since: undefined, seenAt: at(20) },
+      ],
+      others: { by: 2, of: 3 },
+    },
   };
   const nothing = {
     ...receipt,
@@ -115,6 +123,7 @@ export function mePagesIn(
     grants: 0,
     accessTokens: 0,
     exchangedTokens: 0,
+    helperChains: 0,
     refreshTokens: 0,
   };
   const session: LiveSession = {

@@ -26,6 +26,9 @@ export const ownPages = `
 a.button { color: inherit; text-decoration: none; }
 .facts-box { margin: 1.25rem 0; padding: 1rem; background: var(--sunken); border: 1px solid var(--line); border-radius: var(--radius); }
 .receipt .facts > div { grid-template-columns: minmax(0, 19rem) minmax(10.5rem, 1fr); }
+.receipt .servers { margin-top: 1rem; padding-top: 0.75rem; border-top: 1px solid var(--line); font-size: 0.9375rem; }
+.receipt .servers h2 { font-size: 0.9375rem; font-weight: 650; }
+.receipt .servers li { margin-top: 0.25rem; }
 .facts-box + form { margin-bottom: 1rem; }
 .history { margin: 0.75rem 0 0; padding: 0; }
 .history > li { display: grid; grid-template-columns: 12rem 1fr; gap: 0 1rem; padding: 0.5rem 0; border-block-start: 1px solid var(--line); font-size: 0.9375rem; }

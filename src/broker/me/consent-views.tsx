@@ -1,4 +1,4 @@
-/** One consent with its history, the question before many stops, and what a stop ended. */
+/** One consent with its history, and the question before many stops. */
 import { displayed } from '../http/display.js';
 import { useLanguage } from '../http/language.js';
 import { type Language, phrase } from '../http/texts/index.js';
@@ -138,74 +138,4 @@ export function renderStop(page: StopPage, language: Language): string {
       </>
     ),
   });
-}
-
-/** What a stop ended (`revocation/receipt.ts`). */
-export interface Stopped {
-  readonly endedAt: Date;
-  readonly consents: number;
-  readonly grants: number;
-  readonly accessTokens: number;
-  readonly exchangedTokens: number;
-  readonly refreshTokens: number;
-  /** Servers that follow the list of stops, and how many of them have confirmed this one. */
-  readonly confirmed?: { readonly by: number; readonly of: number } | undefined;
-}
-
-export interface ReceiptPage extends Page {
-  readonly receipt: Stopped;
-}
-
-export function renderReceipt({ signed, receipt }: ReceiptPage, language: Language): string {
-  const t = language.texts.me.receipt;
-  const title = receipt.consents === 0 ? t.titleNone : t.title;
-  return renderShell(language, {
-    title,
-    signed,
-    children: (
-      <>
-        <h1>{title}</h1>
-        {receipt.consents === 0 ? (
-          <p class="lead">{t.none}</p>
-        ) : (
-          <>
-            <p class="lead">{t.lead}</p>
-            <Receipt receipt={receipt} />
-            <p class="quiet">{t.note}</p>
-          </>
-        )}
-        <p>
-          <a href="/me">{t.back}</a>
-        </p>
-      </>
-    ),
-  });
-}
-
-export function Receipt({ receipt }: { readonly receipt: Stopped }) {
-  const { texts, number, dateTime } = useLanguage();
-  const t = texts.me.receipt;
-  const { confirmed } = receipt;
-  return (
-    <div class="facts-box receipt">
-      <Terms
-        rows={[
-          [t.consents, number(receipt.consents)],
-          [t.grants, number(receipt.grants)],
-          [t.accessTokens, number(receipt.accessTokens)],
-          [t.exchangedTokens, number(receipt.exchangedTokens)],
-          [t.refreshTokens, number(receipt.refreshTokens)],
-          [t.at, dateTime(receipt.endedAt.getTime())],
-          ...(confirmed === undefined || confirmed.of === 0
-            ? []
-            : [
-                [
-                  t.confirmed,
-                  phrase(t.confirmedBy, { by: number(confirmed.by), of: number(confirmed.of) }),
-                ] as const,
-              ]),
-        ]}
-      />
-    </div>
-  );
 }

@@ -43,6 +43,54 @@ export function byActor<C extends { readonly agentId: string; readonly clientId:
   return [...groups];
 }
 
+/** A process of a server that follows the list of stops. */
+interface Follower {
+  readonly resource: string;
+  /** When it had applied the stop; undefined: it has not said so. */
+  readonly at: Date | undefined;
+  readonly seenAt: Date;
+}
+
+/** A server as its user knows it. */
+export interface Server {
+  readonly name: string;
+  /** Since when all its processes have applied the stop; undefined: not all have. */
+  readonly since: Date | undefined;
+  /** When it was last heard from. */
+  readonly seenAt: Date;
+}
+
+/** Who has confirmed a stop: servers the user has to do with by their names, the others as numbers. */
+export interface Confirmed {
+  readonly servers: readonly Server[];
+  readonly others: { readonly by: number; readonly of: number };
+}
+
+/** @param names of the resources that may be named */
+export function confirmedOf(
+  followers: readonly Follower[],
+  names: ReadonlyMap<string, string>,
+): Confirmed {
+  const resources = [...new Set(followers.map(({ resource }) => resource))];
+  const servers = resources.map((resource) => {
+    const processes = followers.filter((one) => one.resource === resource);
+    const latest = (times: readonly Date[]): Date => new Date(Math.max(...times.map(Number)));
+    const confirmed = processes.flatMap(({ at }) => (at === undefined ? [] : [at]));
+    return {
+      name: names.get(resource),
+      since: confirmed.length < processes.length ? undefined : latest(confirmed),
+      seenAt: latest(processes.map(({ seenAt }) => seenAt)),
+    };
+  });
+  const others = servers.filter(({ name }) => name === undefined);
+  return {
+    servers: servers
+      .flatMap(({ name, ...server }) => (name === undefined ? [] : [{ ...server, name }]))
+      .sort((one, other) => (one.name < other.name ? -1 : 1)),
+    others: { by: others.filter(({ since }) => since !== undefined).length, of: others.length },
+  };
+}
+
 /** The first that fits: most browsers also claim to be others. */
 const BROWSERS: ReadonlyArray<readonly [RegExp, string]> = [
   [/\bEdg(e|A|iOS)?\//, 'Edge'],

@@ -7,10 +7,10 @@ import type { Context } from 'koa';
 import { OAuthError } from '../../protocol/index.js';
 import { underRequest } from '../audit/store.js';
 import { requestState } from '../http/request.js';
-import { awaitConfirmations } from '../revocation/followers.js';
-import { renderMyConsent, renderReceipt, renderStop } from './consent-views.js';
+import { renderMyConsent, renderStop } from './consent-views.js';
 import { actorOf } from './policy.js';
-import { stopActing } from './service.js';
+import { renderReceipt } from './receipt-views.js';
+import { confirmationOf, stopActing } from './service.js';
 import {
   endOne,
   handleEverywhere,
@@ -146,11 +146,7 @@ async function showReceipt(
   pick: { readonly id?: string; readonly actor?: string },
 ): Promise<void> {
   const receipt = await stopActing(underRequest(deps.db, requestState(ctx).id), userId, pick);
-  const { revocation, isFollowed } = receipt;
-  const confirmed =
-    isFollowed && revocation !== undefined
-      ? await awaitConfirmations(deps.db, revocation)
-      : undefined;
+  const confirmed = await confirmationOf(deps.db, userId, receipt);
   const page = { signed, nowMs: deps.now(), receipt: { ...receipt, confirmed } };
   showPage(ctx, (language) => renderReceipt(page, language));
 }

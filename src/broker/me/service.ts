@@ -4,9 +4,12 @@
  */
 import type { Database } from '../db/database.js';
 import { endConsentsOf } from '../delegation/ends.js';
+import { awaitConfirmations } from '../revocation/followers.js';
 import { concludeTold, narrowCounted, type Receipt } from '../revocation/receipt.js';
 import { closeGate } from '../revocation/store.js';
 import { endSessions } from '../sessions/store.js';
+import { type Confirmed, confirmedOf } from './policy.js';
+import { namesOfOwn } from './store.js';
 
 /** What the audit says of it. */
 const STOPPED = 'stopped by the user';
@@ -21,6 +24,18 @@ export interface StopPick {
 /** Ends what is picked of the user's live consents; a receipt of nothing when nothing was live. */
 export const stopActing = (db: Database, userId: string, pick: StopPick): Promise<Receipt> =>
   narrowCounted(db, (tx) => endConsentsOf(tx, { ...pick, userId }, STOPPED, userId));
+
+/** Who has confirmed a stop, a moment after it; undefined: nobody follows, or nothing was stopped. */
+export async function confirmationOf(
+  db: Database,
+  userId: string,
+  { revocation, isFollowed }: Receipt,
+): Promise<Confirmed | undefined> {
+  if (!isFollowed || revocation === undefined) return undefined;
+  const followers = await awaitConfirmations(db, revocation);
+  const resources = followers.map(({ resource }) => resource);
+  return confirmedOf(followers, await namesOfOwn(db, userId, [...new Set(resources)]));
+}
 
 export interface SignedOut {
   /** In how many browsers the user was signed in. */

@@ -4,7 +4,7 @@ import { underRequest } from '../audit/store.js';
 import { addressOf, requestState } from '../http/request.js';
 import { endSessions, listLiveSessions } from '../sessions/store.js';
 import { type PasswordProblem, renderPassword, renderPasswordChanged } from './password-views.js';
-import { signOutEverywhere } from './service.js';
+import { confirmationOf, signOutEverywhere } from './service.js';
 import {
   renderSessions,
   renderSignedOutEverywhere,
@@ -42,12 +42,16 @@ export async function handleEverywhere(
   { userId }: Visitor,
   form: URLSearchParams,
 ): Promise<void> {
-  const done = await signOutEverywhere(
+  const { browsers, receipt } = await signOutEverywhere(
     underRequest(deps.db, requestState(ctx).id),
     userId,
     form.get('agents') === 'stop',
   );
-  showPage(ctx, (language) => renderSignedOutEverywhere(done, language));
+  const stopped = receipt && {
+    ...receipt,
+    confirmed: await confirmationOf(deps.db, userId, receipt),
+  };
+  showPage(ctx, (language) => renderSignedOutEverywhere({ browsers, receipt: stopped }, language));
 }
 
 export async function showPassword(_: MeDeps, ctx: Context, { signed }: Visitor): Promise<void> {

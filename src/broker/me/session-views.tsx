@@ -4,8 +4,8 @@ import { useLanguage } from '../http/language.js';
 import { renderPage } from '../http/page.js';
 import { type Language, phrase } from '../http/texts/index.js';
 import type { LiveSession } from '../sessions/store.js';
-import { Receipt, type Stopped } from './consent-views.js';
 import { browserOf } from './policy.js';
+import { Receipt, type Stopped } from './receipt-views.js';
 import { OwnForm, renderShell, type Signed, Terms } from './shell.js';
 
 export interface SessionsPage {

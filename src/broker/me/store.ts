@@ -4,6 +4,7 @@
  */
 import type { RecordedEvent } from '../audit/store.js';
 import type { Database } from '../db/database.js';
+import { TOKEN_TTL_MAX_SECONDS } from '../limits.js';
 
 export interface MyConsent {
   readonly id: string;
@@ -87,6 +88,30 @@ export async function listMyConsents(
     db.run<Row>(`${SELECT} ${OVER}`, [userId]),
   ]);
   return { live: live.map(fromRow), over: over.map(fromRow) };
+}
+
+const OWN_SERVERS = `
+select r.identifier, r.name from resources r
+where r.identifier in (select jsonb_array_elements_text($2::text::jsonb))
+  and (exists (select from consents c where c.user_id = $1 and c.resource = r.identifier)
+    or exists (select from audit_events e where e.sub = $1 and e.type = 'token.issued'
+      and e.resource = r.identifier
+      and e.at > clock_timestamp() - make_interval(secs => ${TOKEN_TTL_MAX_SECONDS})))`;
+
+/**
+ * The names of those resources that a user has allowed something at, or that hold a token in the
+ * user's name: which others there are is nobody's business.
+ */
+export async function namesOfOwn(
+  db: Database,
+  userId: string,
+  resources: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await db.run<{ identifier: string; name: string }>(OWN_SERVERS, [
+    userId,
+    JSON.stringify(resources),
+  ]);
+  return new Map(rows.map(({ identifier, name }) => [identifier, name]));
 }
 
 /** One of the user's consents, live or not; somebody else's does not exist. */

@@ -71,20 +71,15 @@ export async function confirmationsOf(db: Database, factId: number): Promise<Con
   }));
 }
 
-export interface Confirmed {
-  readonly by: number;
-  readonly of: number;
-}
-
 const WAIT_MS = 1000;
 const LOOK_EVERY_MS = 100;
 
-/** How many followers have confirmed a fact; waits a moment for those that follow. */
-export async function awaitConfirmations(db: Database, factId: number): Promise<Confirmed> {
+/** Which followers have confirmed a fact; waits a moment for those that follow. */
+export async function awaitConfirmations(db: Database, factId: number): Promise<Confirmation[]> {
   for (let waitedMs = 0; ; waitedMs += LOOK_EVERY_MS) {
     const followers = await confirmationsOf(db, factId);
-    const by = followers.filter(({ at }) => at !== undefined).length;
-    if (by === followers.length || waitedMs >= WAIT_MS) return { by, of: followers.length };
+    const isDone = followers.every(({ at }) => at !== undefined);
+    if (isDone || waitedMs >= WAIT_MS) return followers;
     await sleep(LOOK_EVERY_MS);
   }
 }
