@@ -218,9 +218,7 @@ async function patchClient(
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
   throwIfAny(kindProblems(row.kind, { ...row, ...Object.fromEntries(given) }));
   const unbinds = row.agentId !== null && fields.includes('agentId');
-  const client = await updateClient(change.tx, id, {
-    ...(values as Partial<ClientValues>),
-  });
+  const client = await updateClient(change.tx, id, values as Partial<ClientValues>);
   if (row.agentId !== null && unbinds) {
     // Nor does a grant survive it, should the binding come back before anybody looks (§8a); not one
     // either that was decided on it and is written while this is under way.
