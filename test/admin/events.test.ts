@@ -85,7 +85,11 @@ const ofAna = ({ grant, jti }: Tokens) => ({
   grant_id: grant,
   jti,
 });
-const IN_TIME = { iat: expect.any(Number), exp: expect.any(Number) };
+const IN_TIME = {
+  iat: expect.any(Number),
+  exp: expect.any(Number),
+  kid: expect.stringMatching(/^[\w-]{16}$/),
+};
 const HELPER = 'Helper, for Ana Example, through Agent Host,';
 const post = (path: string, fields: Record<string, string>, caller: string) =>
   postForm(`${t.issuer}${path}`, fields, authFor(t, caller));
@@ -459,7 +463,7 @@ const ROWS: Readonly<Record<Exclude<AuditType, 'key.resealed'>, readonly Row[]>>
             jti: claimsOf(token).jti,
           },
           detail: stop({ earlier_actors: [AGENT], via: [HOST] }),
-          says: 'Other revoked a token of Other, handed on by Helper, for Ana Example, through Agent Host, at File server',
+          says: 'Other revoked a token of Other, handed on by Helper, for Ana Example, through Agent Host, at File server; the stop ended 1 access token and 1 helper chain',
         };
       },
     },
@@ -586,7 +590,7 @@ const ROWS: Readonly<Record<Exclude<AuditType, 'key.resealed'>, readonly Row[]>>
         return {
           columns: { ...ofAna(last), by: 'admin', jti: null },
           detail: stop({ reason: 'enough', consent: last.consent }),
-          says: 'an authorization of Ana Example for Helper at File server ended: enough',
+          says: 'an authorization of Ana Example for Helper at File server ended: enough; the stop ended 1 authorization, 1 access token and 1 refresh token',
         };
       },
     },
@@ -599,7 +603,9 @@ const ROWS: Readonly<Record<Exclude<AuditType, 'key.resealed'>, readonly Row[]>>
         return {
           columns: { ...ofAna(last), by: 'admin', grant_id: null, jti: null },
           detail: stop({ reason: 'enough', consent: last.consent }),
-          says: 'the consent of Ana Example to Helper at File server ended: enough',
+          says: expect.stringMatching(
+            /^the consent of Ana Example to Helper at File server ended: enough; the stop ended 1 consent, \d authorizations, 1 access token and 1 refresh token$/,
+          ),
         };
       },
     },
@@ -638,7 +644,7 @@ const ROWS: Readonly<Record<Exclude<AuditType, 'key.resealed'>, readonly Row[]>>
       {
         columns: { sub: BEN.id },
         detail: stop({ noun: 'user', id: BEN.id, name: 'Ben Example', reason: 'left' }),
-        says: 'Ben Example was disabled by admin: left',
+        says: 'Ben Example was disabled by admin: left; the stop ended 1 authorization',
       },
     ),
   ],
