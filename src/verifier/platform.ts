@@ -52,13 +52,12 @@ function importForNode(crypto: typeof NodeCrypto, jwk: JWK, alg: SigningAlg): Si
 /** Last characters without stray bits, by the length of the last group (RFC 4648 §3.5). */
 const LAST = ['', undefined, 'AQgw', 'AEIMQUYcgkosw048'] as const;
 
-/** Node passes over what is not base64 and takes both alphabets; what it passed over is missing. */
+/** Node takes both alphabets and passes over what is in neither, so that is looked at first. */
 function decodeForNode(text: string): Uint8Array | undefined {
   const last = LAST[text.length % 4];
-  if (last === undefined || text.includes('+') || text.includes('/')) return undefined;
-  if (last !== '' && !last.includes(text[text.length - 1] ?? '')) return undefined;
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.length === Math.floor((text.length * 3) / 4) ? bytes : undefined;
+  if (last === undefined || !/^[\w-]*$/.test(text)) return undefined;
+  const isWhole = last === '' || last.includes(text[text.length - 1] ?? '');
+  return isWhole ? Buffer.from(text, 'base64url') : undefined;
 }
 
 const onNode = (crypto: typeof NodeCrypto): Platform => ({
