@@ -64,6 +64,11 @@ export interface Verifier {
    */
   onEnd(context: AuthContext, run: (reason: Error) => void): () => void;
   /**
+   * For adapters: whether this verifier can find out what a requirement demands; to be asked at start.
+   * @throws TypeError
+   */
+  checkRequirement(requirement: ParsedRequirement): ParsedRequirement;
+  /**
    * For adapters: what can be said at once, for lists of what a caller may see. Asks neither `check`
    * nor the issuer, so that it never stands for {@link Verifier.decideCall}.
    */

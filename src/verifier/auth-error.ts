@@ -54,6 +54,7 @@ const REASONS = {
   binding_missing: ['invalid_token', 'The access token is not bound to the key of a DPoP proof.'],
   certificate_mismatch: ['invalid_token', 'The access token is bound to another certificate.'],
   dpop_key_mismatch: ['invalid_token', 'The access token is bound to another key.'],
+  inactive: ['invalid_token', 'The access token is not active.'],
   revoked: ['invalid_token', 'The access token was revoked.'],
 
   dpop_proof_missing: ['invalid_dpop_proof', 'Send exactly one DPoP header with the token.'],
@@ -91,6 +92,10 @@ const REASONS = {
 
   keys_unavailable: ['temporarily_unavailable', 'The signing keys cannot be read at the moment.'],
   feed_stale: ['temporarily_unavailable', 'Revocations cannot be read at the moment.'],
+  introspection_unavailable: [
+    'temporarily_unavailable',
+    'The issuer cannot be asked about the access token at the moment.',
+  ],
   replay_unavailable: ['temporarily_unavailable', 'DPoP proofs cannot be checked at the moment.'],
   check_failed: ['temporarily_unavailable', 'The policy of this server cannot be asked now.'],
   policy_unavailable: [

@@ -1,6 +1,7 @@
 /** One issuer as a verifier knows it: its keys, and what it has stopped. */
 import { createAcknowledger } from './acknowledger.js';
 import { createRevocationFeed, type RevocationFeed } from './feed.js';
+import { createIntrospector, type Introspector } from './introspection.js';
 import type { IssuerSettings } from './issuer-options.js';
 import { createKeySource, type KeySource } from './keys.js';
 import type { Lifetimes } from './lifetimes.js';
@@ -12,6 +13,8 @@ export interface Authority {
   readonly keys: KeySource;
   /** Absent with `revocation: 'off'`. */
   readonly feed: RevocationFeed | undefined;
+  /** Absent where the issuer is never asked about tokens. */
+  readonly introspector: Introspector | undefined;
   /** Resolves once keys, snapshot and stream are there. */
   ready(): Promise<unknown>;
 }
@@ -46,7 +49,15 @@ function createAuthority(issuer: IssuerSettings, deps: AuthorityDeps): Authority
   const { settings, signal } = deps;
   const keys = createKeySource({ ...settings, ...issuer, signal });
   const feed = createFeed(issuer, deps);
+  const { introspection } = issuer;
+  const onError = (error: unknown) => {
+    const { issuer: name } = issuer;
+    deps.recorder.emit({ type: 'introspection_error', atMs: settings.now(), issuer: name, error });
+  };
   return {
+    introspector:
+      introspection &&
+      createIntrospector({ ...settings, ...introspection, issuer: issuer.issuer, signal, onError }),
     issuer: issuer.issuer,
     keys,
     feed,

@@ -12,6 +12,7 @@ import {
   principalKind,
 } from '../protocol/index.js';
 import type { Binding } from './binding.js';
+import type { Source } from './introspection.js';
 
 /** An agent or service that acts, or acted. */
 export interface Actor {
@@ -56,6 +57,8 @@ export interface AuthContext {
   readonly expiresAt: Date;
   /** The key the token is bound to, which the caller has proved; absent for a bearer token. */
   readonly binding?: Binding;
+  /** How this is known: by the token's signature, or by the issuer's word as well. */
+  readonly source: Source;
   /** Whether the call may use all of these scopes. */
   can(...scopes: string[]): boolean;
   /** Aborts when the token expires or is revoked: ends what outlives one request. */
@@ -102,6 +105,7 @@ const NOBODY: readonly string[] = Object.freeze([]);
 /** What was found out about a token beside its claims. */
 export interface Findings {
   readonly binding: Binding | undefined;
+  readonly source: Source;
 }
 
 /**
@@ -111,7 +115,7 @@ export interface Findings {
  */
 export function createAuthContext(
   claims: AccessTokenClaims,
-  { binding }: Findings,
+  { binding, source }: Findings,
   signalOf: () => AbortSignal,
 ): AuthContext {
   const kind = principalKind(claims);
@@ -132,6 +136,7 @@ export function createAuthContext(
     tokenId: claims.jti,
     issuer,
     audience: claims.aud,
+    source,
     get expiresAt() {
       return new Date(claims.exp * 1000);
     },

@@ -34,7 +34,7 @@ export type AuthEvent =
       readonly missingAgent?: readonly string[];
     }
   | {
-      readonly type: 'feed_error';
+      readonly type: 'feed_error' | 'introspection_error';
       readonly atMs: number;
       readonly issuer: string;
       readonly error: unknown;

@@ -24,6 +24,7 @@ export {
 export type { DpopAlg, DpopOptions } from './dpop-options.js';
 export type { AuthEvent, EventCaller, OnAuthEvent, Operation } from './events.js';
 export type { HttpInput } from './http-input.js';
+export type { IntrospectionMode, IntrospectionOptions, Source } from './introspection.js';
 export type { IssuerOptions, IssuerParts } from './issuer-options.js';
 export type { McpAuthInfo } from './mcp-auth-info.js';
 export type { VerifierOptions } from './options.js';

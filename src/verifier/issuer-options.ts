@@ -1,6 +1,11 @@
 /** Whose tokens are accepted: one issuer or several, each with what belongs to it alone. */
 import type { JSONWebKeySet } from 'jose';
 import { parseSecureUrl } from '../protocol/index.js';
+import {
+  checkIntrospection,
+  type IntrospectionOptions,
+  type IntrospectionSettings,
+} from './introspection.js';
 import type { ReportCredentials } from './report.js';
 
 /** What belongs to one issuer. A credential is never sent to another one. */
@@ -14,6 +19,8 @@ export interface IssuerParts {
   readonly client?: ReportCredentials | undefined;
   /** Report decisions about tools to the broker's audit log, as this client. */
   readonly report?: ReportCredentials | undefined;
+  /** Ask the issuer about tokens (RFC 7662); default never: the signature and the feed say enough. */
+  readonly introspection?: IntrospectionOptions | undefined;
 }
 
 /** One issuer of several, and what belongs to it alone. */
@@ -22,11 +29,18 @@ export interface IssuerOptions extends IssuerParts {
   readonly issuer: string;
 }
 
-export type IssuerSettings = Readonly<Required<Pick<IssuerOptions, 'issuer'>>> & {
-  readonly [Part in keyof Required<IssuerParts>]: IssuerParts[Part];
-};
+export interface IssuerSettings {
+  readonly issuer: string;
+  readonly jwks: JSONWebKeySet | undefined;
+  readonly client: ReportCredentials | undefined;
+  readonly report: ReportCredentials | undefined;
+  /** Absent with the mode `never`. */
+  readonly introspection: IntrospectionSettings | undefined;
+}
 
-const PARTS = ['jwks', 'client', 'report'] as const satisfies ReadonlyArray<keyof IssuerParts>;
+const PARTS = ['jwks', 'client', 'report', 'introspection'] as const satisfies ReadonlyArray<
+  keyof IssuerParts
+>;
 const ISSUERS_MAX = 32;
 
 function checkCredentials(
@@ -45,10 +59,12 @@ function checkIssuer(options: IssuerOptions, resource: string): IssuerSettings {
     throw new TypeError('issuer is an absolute https URL (http on loopback), without query');
   // A resource that is the issuer would take actor tokens for access tokens (DESIGN §3).
   if (resource === issuer) throw new TypeError('resource and issuer are not the same');
+  const client = checkCredentials('client', options.client ?? options.report);
   return Object.freeze({
     issuer,
     jwks: options.jwks,
-    client: checkCredentials('client', options.client ?? options.report),
+    client,
+    introspection: checkIntrospection(options.introspection, client),
     report: checkCredentials('report', options.report),
   });
 }
@@ -74,5 +90,8 @@ export function checkIssuers(
     throw new TypeError(`issuer names 1 to ${ISSUERS_MAX} issuers`);
   if (new Set([first, ...others].map(({ issuer }) => issuer)).size <= others.length)
     throw new TypeError('issuer names each issuer once');
+  // Whose an opaque token is, nobody can tell; and it is shown to nobody else.
+  if ([first, ...others].filter(({ introspection }) => introspection !== undefined).length > 1)
+    throw new TypeError('introspection is for one of the issuers only');
   return Object.freeze([first, ...others] as const);
 }

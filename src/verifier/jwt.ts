@@ -16,7 +16,7 @@ import type { Platform, SignatureCheck } from './platform.js';
 import { parseStrictObject } from './strict-json.js';
 
 /** 16 kB: far above any token of ours, far below what hurts. */
-const TOKEN_MAX_CHARS = 16_384;
+export const TOKEN_MAX_CHARS = 16_384;
 const KID_MAX_CHARS = 256;
 export interface TokenHeader {
   readonly alg: SigningAlg;

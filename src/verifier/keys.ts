@@ -3,14 +3,14 @@
  * `kid` at most once per cooldown, and kept for a bounded time while the issuer cannot be reached.
  */
 import type { JSONWebKeySet } from 'jose';
-import { parseSecureUrl, urlBelow, wellKnownUrl } from '../protocol/index.js';
 import { AuthError } from './auth-error.js';
 import { fetchJson } from './fetch-json.js';
 import type { TokenHeader } from './jwt.js';
 import { importedIn, type KeySet, keyIn, readKeySet } from './key-set.js';
+import { discover } from './metadata.js';
 import type { Platform, SignatureCheck } from './platform.js';
 
-const METADATA_MAX_BYTES = 262_144;
+const JWKS_MAX_BYTES = 262_144;
 /** Without any key at all: how soon another attempt is made. */
 const RETRY_AFTER_FAILURE_MS = 1_000;
 
@@ -38,32 +38,6 @@ export interface KeySource {
   ready(): Promise<void>;
 }
 
-/**
- * Reads the issuer's metadata and returns its `jwks_uri`. The document must name the issuer exactly
- * (RFC 8414 §3.3), and the keys must be at the issuer's own origin or behind https.
- */
-async function discoverJwksUri(options: KeySourceOptions): Promise<string> {
-  const suffix = 'oauth-authorization-server';
-  const read = (url: string) =>
-    fetchJson(url, {
-      fetch: options.fetch,
-      bodyMaxBytes: METADATA_MAX_BYTES,
-      signal: options.signal,
-    });
-  const inserted = wellKnownUrl(options.issuer, suffix);
-  const appended = urlBelow(options.issuer, `.well-known/${suffix}`);
-  const metadata = await read(inserted).catch((error: unknown) => {
-    if (appended === inserted) throw error;
-    return read(appended);
-  });
-  if (metadata.issuer !== options.issuer) throw new Error('metadata of another issuer');
-  const uri = parseSecureUrl(metadata.jwks_uri);
-  if (uri === undefined) throw new Error('jwks_uri is not a secure URL');
-  if (uri.protocol !== 'https:' && uri.origin !== new URL(options.issuer).origin)
-    throw new Error('jwks_uri is at another origin');
-  return uri.href;
-}
-
 interface KeyCache {
   /** The keys, while they are not older than `maxAge`. */
   fresh(): KeySet | undefined;
@@ -84,9 +58,9 @@ function createKeyCache(options: KeySourceOptions): KeyCache {
   async function read(): Promise<void> {
     attemptedAtMs = now();
     try {
-      const jwks = await fetchJson(await discoverJwksUri(options), {
+      const jwks = await fetchJson(await discover(options, 'jwks_uri'), {
         fetch: options.fetch,
-        bodyMaxBytes: METADATA_MAX_BYTES,
+        bodyMaxBytes: JWKS_MAX_BYTES,
         signal: options.signal,
       });
       keys = readKeySet(jwks, keys);

@@ -34,6 +34,8 @@ export type Requirement =
       readonly acr?: readonly string[];
       /** How long ago the user may have signed in (RFC 9470). */
       readonly maxAuthAgeSeconds?: number;
+      /** The issuer is asked whether the token is alive, with `introspection` to ask by (RFC 7662). */
+      readonly sensitive?: boolean;
       /** A decision point of yours, asked when nothing on the agent's side is in the way. */
       readonly check?: Check;
     };
@@ -48,6 +50,7 @@ export interface ParsedRequirement {
   readonly chain: ChainRule | undefined;
   readonly acr: readonly string[] | undefined;
   readonly maxAuthAgeSeconds: number | undefined;
+  readonly sensitive: boolean;
   readonly check: Check | undefined;
 }
 
@@ -59,7 +62,7 @@ const KINDS: readonly string[] = [
 ] satisfies PrincipalKind[];
 const MEMBERS = new Set([
   ...['all', 'any', 'principal', 'agents', 'agentScopes', 'chain', 'acr'],
-  ...['maxAuthAgeSeconds', 'check'],
+  ...['maxAuthAgeSeconds', 'sensitive', 'check'],
 ]);
 const CHAIN_MEMBERS = new Set(['maxDepth', 'humanRoot', 'actors']);
 
@@ -87,7 +90,7 @@ function checkChain(chain: ChainRule): void {
 }
 
 /** Members that are neither scopes nor lists of callers. */
-function checkOthers({ acr, maxAuthAgeSeconds, check, chain }: RequirementObject): void {
+function checkOthers({ acr, maxAuthAgeSeconds, sensitive, check, chain }: RequirementObject): void {
   if (chain !== undefined) checkChain(chain);
   if (acr !== undefined && !(isTexts(acr) && acr.length > 0))
     throw new TypeError('acr lists at least one way of signing in');
@@ -98,6 +101,8 @@ function checkOthers({ acr, maxAuthAgeSeconds, check, chain }: RequirementObject
     !(Number.isSafeInteger(maxAuthAgeSeconds) && maxAuthAgeSeconds >= 0)
   )
     throw new TypeError('maxAuthAgeSeconds is a whole number of seconds');
+  if (sensitive !== undefined && typeof sensitive !== 'boolean')
+    throw new TypeError('sensitive is true or false');
   if (check !== undefined && typeof check !== 'function')
     throw new TypeError('check is a function');
 }
@@ -127,7 +132,7 @@ export function parseRequirement(requirement: Requirement): ParsedRequirement {
   if (principal?.some((kind) => !KINDS.includes(kind)))
     throw new TypeError(`a principal is one of ${KINDS.join(', ')}`);
   checkOthers(given);
-  const { chain, acr, maxAuthAgeSeconds, check } = given;
+  const { chain, acr, maxAuthAgeSeconds, sensitive = false, check } = given;
   return Object.freeze({
     all: [...all],
     any: [...any],
@@ -137,6 +142,7 @@ export function parseRequirement(requirement: Requirement): ParsedRequirement {
     chain,
     acr,
     maxAuthAgeSeconds,
+    sensitive,
     check,
   });
 }

@@ -6,14 +6,15 @@ import { authenticate } from './authenticate.js';
 import { createAuthorities } from './authority.js';
 import type { ProofInput } from './binding.js';
 import { toChallenge } from './challenge.js';
-import { createChecker } from './check.js';
+import { type CheckedToken, createChecker } from './check.js';
 import type { AuthContext } from './context.js';
 import { createDecider } from './decider.js';
-import { createLifetimes, type Lifetime } from './lifetimes.js';
+import type { IssuerSettings } from './issuer-options.js';
+import { createLifetimes } from './lifetimes.js';
 import { toMcpAuthInfo } from './mcp-auth-info.js';
 import { checkOptions, type VerifierOptions, type VerifierSettings } from './options.js';
 import { createRecorder } from './recorder.js';
-import { parseRequirement } from './requirement.js';
+import { type ParsedRequirement, parseRequirement } from './requirement.js';
 import {
   buildResourceMetadata,
   resourceMetadataPaths,
@@ -36,20 +37,20 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { signal } = ended;
   const authorities = createAuthorities({ settings, lifetimes, recorder, signal });
   const checkToken = createChecker({ settings, authorities, lifetimes });
-  const contexts = new WeakMap<object, Lifetime>();
+  const contexts = new WeakMap<object, CheckedToken>();
 
   async function check(token: string, proof: ProofInput = {}): Promise<AuthContext> {
     if (signal.aborted) throw new AuthError('verifier_closed');
-    const { context, lifetime } = await checkToken(token, proof);
-    contexts.set(context, lifetime);
-    return context;
+    const checked = await checkToken(token, proof);
+    contexts.set(checked.context, checked);
+    return checked.context;
   }
   const verify = (token: string, proof?: ProofInput) => recorder.observe(() => check(token, proof));
 
   const { decide, decideCall } = createDecider({
     settings,
     feedOf: (issuer) => authorities.get(issuer)?.feed,
-    lifetimeOf: (context) => contexts.get(context),
+    checkedOf: (context) => contexts.get(context),
   });
 
   return Object.freeze<Verifier>({
@@ -58,7 +59,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     verify,
     authenticate: (input) => recorder.observe(() => authenticate(input, settings, check)),
     async authorize(context, requirement, operation) {
-      const parsed = parseRequirement(requirement);
+      const parsed = checkRequirement(parseRequirement(requirement), settings);
       const decision = await decideCall(context, parsed, operation);
       recorder.record(context, parsed, decision, operation);
       return decision;
@@ -75,9 +76,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
     issued: (context): context is AuthContext =>
       typeof context === 'object' && context !== null && contexts.has(context),
     onEnd(context, run) {
-      const lifetime = contexts.get(context);
+      const { lifetime } = contexts.get(context) ?? {};
       return lifetime === undefined ? () => undefined : lifetimes.onEnd(lifetime, run);
     },
+    checkRequirement: (requirement) => checkRequirement(requirement, settings),
     decide,
     decideCall,
     record: recorder.record,
@@ -85,6 +87,18 @@ export function createVerifier(options: VerifierOptions): Verifier {
     emit: recorder.emit,
     now,
   });
+}
+
+/** @throws TypeError when what it demands can never be found out here */
+function checkRequirement(
+  requirement: ParsedRequirement,
+  { issuers }: VerifierSettings,
+): ParsedRequirement {
+  const asks = ({ introspection }: IssuerSettings) =>
+    introspection?.mode === 'sensitive' || introspection?.mode === 'always';
+  if (requirement.sensitive && !issuers.some(asks))
+    throw new TypeError("sensitive needs introspection with the mode 'sensitive' or 'always'");
+  return requirement;
 }
 
 /** What the verifier says about itself (RFC 9728), and about errors. */

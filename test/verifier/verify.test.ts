@@ -29,6 +29,7 @@ describe('DESIGN §3: what a protected server learns from a token', () => {
       tokenId: 'cns_A.gnt_B.t1',
       issuer: issuer.issuer,
       audience: issuer.resource,
+      source: 'jwt',
     });
     expect(context.can('files:read')).toBe(true);
     expect(context.can('files:write')).toBe(false);

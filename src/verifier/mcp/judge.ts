@@ -98,8 +98,13 @@ function demandOfNoun(
   return { refused: refuseUnknown(tool === undefined ? 'method_refused' : 'tool_unknown'), tool };
 }
 
+/** @throws TypeError at start, when the policy demands what this verifier cannot find out */
 export function createJudge(deps: JudgeDeps): Judge {
   const { verifier, policy } = deps;
+  const nouns = ['tools', 'prompts', 'resources'] as const;
+  for (const demands of [policy.methods, ...nouns.map((noun) => policy.rulesFor(noun))])
+    for (const requirement of demands?.values() ?? []) verifier.checkRequirement(requirement);
+
   async function judge(
     context: AuthContext,
     message: JsonRpcMessage,
