@@ -88,6 +88,33 @@ describe('issue 4 §4: by any noun', () => {
     expect(await types({ grant, until: at })).toEqual([]);
   });
 
+  it('what has no column of its own: a role, a permission, a credential, a key, a session', async () => {
+    const body = async (method: string, path: string, input?: object) =>
+      (await admin(method, path, input === undefined ? {} : { body: input })).body;
+    await body('POST', '/roles', { name: 'crew' });
+    await body('PATCH', '/roles/crew', { description: 'all hands' });
+    const may = `/permissions/role:crew/${encodeURIComponent(FILES)}`;
+    await body('PUT', may, { scopes: ['admin:quota'] });
+    const { id } = await body('POST', `/agents/${OTHER_AGENT}/credentials`, { kind: 'secret' });
+    await body('DELETE', `/agents/${OTHER_AGENT}/credentials/${id}`);
+    expect(await sentencesOf({ about: 'crew' })).toEqual([
+      'admin changed role crew: description',
+      'admin registered role crew',
+    ]);
+    expect(await sentencesOf({ about: 'role:crew' })).toEqual([
+      `admin registered permission role:crew at ${FILES}`,
+    ]);
+    expect(await sentencesOf({ about: id })).toEqual([
+      `admin removed credential ${id} of agent ${OTHER_AGENT}`,
+      `admin added credential ${id} of agent ${OTHER_AGENT}`,
+    ]);
+    const [published] = (await audit({ type: 'key.published' })).items;
+    expect(await sentencesOf({ about: published.detail.kid })).toContain(published.sentence);
+    const [signIn] = (await audit({ type: 'sign_in.succeeded' })).items;
+    expect(await sentencesOf({ about: signIn.detail.session })).toEqual([signIn.sentence]);
+    expect(await sentencesOf({ about: 'cre' })).toEqual([]);
+  });
+
   it('pages go on by cursor, and an unknown word or a bad instant is refused', async () => {
     const first = await audit({ sub: ANA.id, limit: '2' });
     const second = await audit({ sub: ANA.id, limit: '2', cursor: first.next_cursor });

@@ -85,6 +85,8 @@ export const auditQuery = strict({
   grant: word,
   consent: word,
   jti: z.string().min(1).max(1100).optional(),
+  /** A role, credential, signing key or browser session, or whoever a permission is of. */
+  about: word,
   by: word,
   request: word,
   since: instant,

@@ -129,6 +129,8 @@ export interface AuditFilter {
   readonly jti?: string | undefined;
   /** Whoever acts, anywhere in the chain: now, or before it was handed on. */
   readonly actor?: string | undefined;
+  /** What has no column: a role, credential, key or session, or the principal of a permission. */
+  readonly about?: string | undefined;
   /** Who caused it. */
   readonly by?: string | undefined;
   readonly requestId?: string | undefined;
@@ -154,6 +156,7 @@ export async function listEvents(db: Executor, filter: AuditFilter = {}): Promis
     filter.consentId === undefined ? undefined : ofConsent(filter.consentId),
     filter.jti === undefined ? undefined : below(filter.jti),
     filter.actor === undefined ? undefined : actedBy(filter.actor),
+    filter.about === undefined ? undefined : isAbout(filter.about),
     filter.by === undefined ? undefined : eq(auditEvents.by, filter.by),
     filter.requestId === undefined ? undefined : eq(auditEvents.requestId, filter.requestId),
     filter.since === undefined ? undefined : gte(auditEvents.at, filter.since),
@@ -194,6 +197,11 @@ const below = (jti: string) => {
   const path = sql`coalesce(${auditEvents.jti}, ${auditEvents.detail} ->> 'parent')`;
   return sql`(${path} = ${jti} or starts_with(${path}, ${`${jti}.`}))`;
 };
+
+const isAbout = (id: string) => sql`${id} in (
+  ${auditEvents.detail} ->> 'id', ${auditEvents.detail} ->> 'principal',
+  ${auditEvents.detail} ->> 'credential', ${auditEvents.detail} ->> 'kid',
+  ${auditEvents.detail} ->> 'session')`;
 
 const actedBy = (id: string) => sql`(
   ${auditEvents.agentId} = ${id} or ${auditEvents.sub} = ${id} or ${auditEvents.detail} ->> 'act' = ${id}

@@ -83,7 +83,8 @@ const revocation: Noun = {
 const AUDIT_FILTERS = [
   ...names('type', 'agent', 'user', 'client', 'resource', 'grant', 'consent', 'by', 'request'),
   { name: 'actor', help: 'an agent or service, anywhere in a chain' },
-  { name: 'jti', help: 'a token, and everything exchanged from it' },
+  { name: 'jti', help: 'a token, and everything exchanged from it, or refused to be' },
+  { name: 'about', help: 'a role, credential, signing key or session, or whose permission' },
   { name: 'since', help: 'as 2026-01-31T12:00:00Z' },
   { name: 'until', help: 'not of this instant any more' },
 ];
