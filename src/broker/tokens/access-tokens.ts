@@ -38,7 +38,8 @@ const SKEW_SECONDS = 60;
 /**
  * One row, one column `alive`: recorded as what it says it is, within its life by the database's
  * clock, and nothing in the lineage was stopped. The id alone would let a stolen signing key dress
- * up somebody's own token as another's, or leave out of its chain who could stop it (X12).
+ * up somebody's own token as another's, leave out of its chain who could stop it, or make a hand-off
+ * anything but that: without its helper an agent's would prove the agent (X12).
  */
 export const ALIVE = `
 select exists (
@@ -46,7 +47,8 @@ select exists (
        and sub = $5 and client_id = $6 and resource = $7 and coalesce(detail ->> 'scope', '') = $8
        and jsonb_build_object('actor', coalesce(agent_id, ''),
          'earlier_actors', coalesce(detail -> 'earlier_actors', '[]'),
-         'via', coalesce(detail -> 'via', '[]')) = $9::text::jsonb
+         'via', coalesce(detail -> 'via', '[]'), 'may_act', coalesce(detail ->> 'may_act', ''),
+         'for', coalesce(detail ->> 'for', '')) = $9::text::jsonb
        and (detail ->> 'iat')::bigint = $3::bigint and (detail ->> 'exp')::bigint = $4::bigint)
    and $3::bigint <= extract(epoch from clock_timestamp()) + ${SKEW_SECONDS}
    and $4::bigint > extract(epoch from clock_timestamp())
@@ -71,6 +73,8 @@ export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] 
       .slice(1)
       .map(({ sub }) => sub),
     via: claims.via ?? [],
+    may_act: claims.may_act?.sub ?? '',
+    for: claims.hand_off ?? '',
   }),
 ];
 

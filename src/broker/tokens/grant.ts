@@ -111,6 +111,7 @@ async function decide(
     jti,
   };
   const recorded = {
+    expMax: await endOf(facts, request),
     credentials: [request.credentialId],
     agentId: agent?.id,
     refusedCode: 'unauthorized_client' as const,
@@ -128,6 +129,19 @@ async function decide(
     signingAlg: 'ES256',
     detail: { purpose: 'actor_token' },
   };
+}
+
+/** Seconds: what hangs on a credential ends with it. One that just ended has been used too late. */
+async function endOf(
+  facts: Facts,
+  { principal, credentialId }: Request,
+): Promise<number | undefined> {
+  const credentials = await facts.credentials(principal);
+  const credential = credentials.find(({ id }) => id === credentialId);
+  if (credential === undefined) throw refused({ denied: 'client_not_active' }, principal);
+  return credential.expiresAt === null
+    ? undefined
+    : Math.floor(credential.expiresAt.getTime() / 1000);
 }
 
 async function atResource(

@@ -2,7 +2,7 @@
 // it is known to be stolen.
 import { ADMIN_TOKEN } from '../../support/broker.js';
 import { FILES } from '../../support/world.js';
-import { ANSWERED, type Attack, seen } from '../support/attack.js';
+import { ANSWERED, type Attack, SERVED, seen } from '../support/attack.js';
 import { resigned, signed } from '../support/forge.js';
 import type { Party } from '../support/party.js';
 import type { AttackWorld } from '../support/world.js';
@@ -117,6 +117,33 @@ const twice: readonly Attack[] = [
   },
 ];
 
+/** A credential that ends by itself ends what it obtained, as one that is removed does. */
+const ending: readonly Attack[] = [
+  {
+    id: 'L1',
+    name: 'an agent’s secret has a minute left: what it obtains has no more, alone or as a proof',
+    refs: ['25'],
+    unaudited: SERVED,
+    run: async (w) => {
+      const party = await w.cast();
+      await w.db.run(
+        `update credentials set expires_at = clock_timestamp() + interval '60 seconds' where principal = $1`,
+        [party.agent],
+      );
+      await w.db.run('update policy_epoch set epoch = epoch + 1');
+      const left: boolean[] = [];
+      await w.honestly(async () => {
+        for (const resource of [FILES, w.issuer]) {
+          const { body } = await w.token(party.agent, { ...OWN, resource });
+          left.push(body.expires_in > 0 && body.expires_in <= 60);
+        }
+      });
+      return left;
+    },
+    expected: [true, true],
+  },
+];
+
 /** As an operator who has learnt of it: over the admin API. */
 async function declareStolen(w: AttackWorld): Promise<string> {
   const { kid } = await w.signingKey();
@@ -211,4 +238,4 @@ const keys: readonly Attack[] = [
 ];
 
 /** Who is stopped, in the presence of other stops; and the key under all of them. */
-export const sharedEnds: readonly Attack[] = [...epochs, ...twice, ...keys];
+export const sharedEnds: readonly Attack[] = [...epochs, ...twice, ...ending, ...keys];

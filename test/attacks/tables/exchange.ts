@@ -611,6 +611,49 @@ const written: readonly Attack[] = [
   },
 ];
 
+/** Under the broker's own key, as somebody would who stole it: of a hand-off that was recorded. */
+const redirected: readonly Attack[] = [
+  {
+    id: 'X12',
+    name: 'a hand-off for another helper, for another place, and for nobody: by the thief of the key',
+    refs: ['31'],
+    run: async (w) => {
+      const team = await teamOf(w);
+      const handOff = async (subject_token: string) =>
+        exchanged(w, team.agent, { subject_token, requested_actor: team.helper });
+      const hers = await handOff(await team.hers());
+      const asked = { grant_type: 'client_credentials', resource: FILES };
+      const own = await w.honestly(() => w.token(team.agent, asked));
+      const its = await handOff(own.body.access_token);
+      const may_act = { sub: team.loner, iss: w.issuer };
+      const bare = { may_act: undefined, hand_off: undefined };
+      const tried = [
+        [team.loner, await resigned(w, hers, { claims: { may_act } })],
+        [team.helper, await resigned(w, hers, { claims: { hand_off: NOTES } })],
+        [team.helper, await resigned(w, hers, { claims: bare })],
+      ] as const;
+      const answers = [];
+      for (const [as, subject_token] of tried)
+        answers.push(seen(await exchangeAs(w, as, { subject_token })));
+      // Without its helper, an agent's hand-off would be a proof of that agent.
+      const actor_token = await resigned(w, its, { claims: bare });
+      const code = await w.honestly(() => team.code());
+      answers.push(seen(await team.redeem(code, { actor_token })));
+      return answers;
+    },
+    expected: [BAD, BAD, BAD, '400 invalid_grant'],
+    legitimate: { kinds: ['code', 'token'], because: 'the honest code was not spent on it' },
+    neighbour: async (w) => {
+      const team = await teamOf(w);
+      const subject_token = await exchanged(w, team.agent, {
+        subject_token: await team.hers(),
+        requested_actor: team.helper,
+      });
+      return exchangeAs(w, team.helper, { subject_token });
+    },
+  },
+];
+
 const dpopProof = (w: AttackWorld, key: ReturnType<typeof ownKey>): string => {
   const { d: _private, ...jwk } = key.export({ format: 'jwk' });
   const header = { alg: 'ES256', typ: 'dpop+jwt', jwk };
@@ -823,6 +866,7 @@ export const exchange: readonly Attack[] = [
   ...stops,
   ...actors,
   ...written,
+  ...redirected,
   bound,
   ...races,
   ...jose,
