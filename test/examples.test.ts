@@ -260,7 +260,9 @@ describe('npm run demo', () => {
       /Example Files server, called by Checker, handed on by Scribe, for Ana Example, through Example Desk, was allowed search /,
     );
     expect(said).toContain('exchange     → 400 invalid_request');
-    expect(said).toMatch(/Courier, for Ana Example, was refused a token .*takes no work from/);
+    expect(said).toMatch(
+      /Courier, with a token of Scribe, for Ana Example, .*was refused a token .*takes no work from/,
+    );
     for (const who of ['Scribe', 'Checker', 'file server'])
       expect(said).toMatch(new RegExp(`→ 401 invalid_token, ${who}, \\d+ ms after the withdrawal`));
     expect(said).toMatch(/Keys in use \(access tokens\) +4\n/);

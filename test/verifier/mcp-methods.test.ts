@@ -104,6 +104,29 @@ describe('every JSON-RPC method is classified', () => {
   });
 });
 
+describe('what a handler is told', () => {
+  it('is the SDKs’ AuthInfo, with the token’s id in place of the token (VF17)', async () => {
+    let told: unknown;
+    const g = await guarded({}, (_request, { authInfo, parsedBody }) => {
+      told = { ...authInfo, parsedBody, context: g.guard.context({ authInfo }).tokenId };
+      return Response.json({});
+    });
+    const claims = { jti: 'cns_i.gnt_i.t1' };
+    const token = await g.issuer.delegatedToken({ agentScope, claims });
+    expect((await g.send({ method: 'ping' }, { token })).status).toBe(200);
+    expect(told).toEqual({
+      token: 'cns_i.gnt_i.t1',
+      clientId: 'cli_host',
+      scopes: ['files:read'],
+      expiresAt: expect.any(Number),
+      resource: new URL(URL_),
+      extra: { context: expect.objectContaining({ kind: 'delegated' }) },
+      parsedBody: { jsonrpc: '2.0', id: 1, method: 'ping' },
+      context: 'cns_i.gnt_i.t1',
+    });
+  });
+});
+
 describe('prompts and resources, name by name (V7)', () => {
   const policy = {
     prompts: { summary: 'files:read', secrets: 'files:admin' },
