@@ -181,6 +181,16 @@ describe('DESIGN §12: behalf, while serve holds the directory', () => {
     );
   });
 
+  it('ends without a word when nobody reads on, as with | head', async () => {
+    const child = start(['audit', '--format', 'jsonl']);
+    let err = '';
+    child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    // Closed before the first line is written.
+    child.stdout?.destroy();
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect([code, err]).toEqual([0, '']);
+  });
+
   it('token gets one with SECRET, and exits 1 when it is refused', async () => {
     const { agt_scribe: SECRET } = JSON.parse(readFileSync(join(cwd, 'mine.json'), 'utf8'));
     const args = ['--json', 'token', 'agt_scribe', '--resource', RESOURCE];
