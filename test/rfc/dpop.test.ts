@@ -1,10 +1,12 @@
 // RFC 9449: a token is bound to the key whose proof came with the request, in every flow, and stays
 // bound through token exchange. Threats X15, J7; rows TX17 and DP of the checklist.
 
+import { createHash } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tables from '../../schema/index.js';
+import { createVerifier } from '../../src/verifier/index.js';
 import {
   authFor,
   authorize,
@@ -225,5 +227,40 @@ describe('TX17 bound in, bound out', () => {
     const bare = await attempt();
     expect([bare.status, bare.body.error]).toEqual([400, 'invalid_grant']);
     expect((await attempt(await key.prove())).status).toBe(200);
+  });
+});
+
+describe('what the broker bound, a verifier wants proved (§7)', () => {
+  it('takes the token with its key, and not as Bearer; asked, the broker says when it has ended', async () => {
+    const key = await holder();
+    const bound = await userToken(key);
+    const clientSecret = t.secrets[FILES_CLIENT] ?? '';
+    const verifier = createVerifier({
+      issuer: t.issuer,
+      resource: FILES,
+      client: { clientId: FILES_CLIENT, clientSecret },
+      introspection: { mode: 'always' },
+      revocation: 'off',
+    });
+    const ath = createHash('sha256').update(bound).digest('base64url');
+    const at = { method: 'POST', url: FILES };
+    const verify = async (claims = {}) => {
+      const proof = await key.prove({ htu: FILES, ath, ...claims });
+      return verifier.verify(bound, { dpop: { ...at, proof } });
+    };
+    expect(await verify()).toMatchObject({
+      kind: 'delegated',
+      agent: { id: AGENT },
+      binding: { jkt: key.thumbprint },
+      source: 'introspection',
+    });
+    await expect(verifier.verify(bound)).rejects.toMatchObject({ reason: 'binding_unproved' });
+    await expect(verify({ ath: undefined })).rejects.toMatchObject({
+      reason: 'dpop_token_mismatch',
+    });
+    const authorization = basic(HOST, t.secrets[HOST] ?? '');
+    await postForm(`${t.issuer}/revoke`, { token: bound }, { authorization });
+    await expect(verify()).rejects.toMatchObject({ reason: 'inactive', status: 401 });
+    await verifier.close();
   });
 });
