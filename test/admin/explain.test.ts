@@ -112,6 +112,22 @@ describe('a refusal', () => {
     expect(await explain(id)).toMatchObject({ now: 'allowed', change: [] });
   });
 
+  it('of somebody else’s token, or code: the rule, and no change that would allow it', async () => {
+    const nothing = { now: null, now_why: null, change: null };
+    const token = await userToken();
+    await postForm(`${t.issuer}/revoke`, { token }, authFor(t, OTHER_AGENT));
+    expect(await explain((await newest('request.refused')).id)).toMatchObject({
+      rule: 'foreign_token',
+      why: 'the token is another client’s',
+      ...nothing,
+    });
+    const stranger = { client_id: STRANGER, actor_token: undefined };
+    await redeem(t, await authorize(t), stranger, STRANGER);
+    const said = await explain((await newest('token.refused')).id);
+    expect(said).toMatchObject({ asked: ['files:list', 'files:read', 'files:write'], ...nothing });
+    expect(said.sentence).toMatch(/^Helper, for Ana Example, through Stranger, was refused /);
+  });
+
   it('of an authorization: a client the agent does not accept', async () => {
     const query = new URLSearchParams({
       response_type: 'code',

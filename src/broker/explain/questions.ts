@@ -51,6 +51,7 @@ export async function questionOf(
       return issuing(sources, token ?? event, listIn(event, 'required'));
     }
     case 'request.refused':
+      if (textIn(event, 'rule') === 'foreign_token') return undefined;
       return event.clientId && event.resource ? authorizing(sources, event) : undefined;
     default:
       return undefined;
@@ -88,6 +89,8 @@ async function underGrant(
   const id = event.grantId ?? event.jti?.split('.').find((part) => part.startsWith('gnt_'));
   const grant = id === undefined ? undefined : await findGrant(db, id);
   if (grant === undefined || grant.resource === '') return undefined;
+  // Somebody else's code: who may have what under it was not the question.
+  if (event.clientId !== grant.clientId) return undefined;
   const consent = await findConsent(db, grant.consentId);
   return {
     kind: 'delegation',
@@ -116,7 +119,8 @@ async function authorizing(
   const resource = at ? await facts.resource(at) : undefined;
   if (!clientId || !at || resource === undefined) return undefined;
   const userId = event.sub ?? '';
-  const agentId = textIn(event, 'requested_actor') ?? (await facts.client(clientId))?.agentId ?? '';
+  const asked = textIn(event, 'requested_actor') ?? event.agentId;
+  const agentId = asked ?? (await facts.client(clientId))?.agentId ?? '';
   const loaded = await loadDelegationFacts(facts, { userId, clientId, agentId, resource: at });
   const known = parseScope(textIn(event, 'asked')).filter((one) => one in resource.scopes);
   const anyone = { id: '', status: 'active', notBeforeMs: 0 };
