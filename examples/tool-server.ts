@@ -35,6 +35,7 @@ export async function startToolServer(port: number, folder: string, options: Ver
     await guard.connect(createFileServer(folder), transport);
     await transport.handleRequest(req, res, body);
   });
-  const http = createServer(listener).listen(port, '127.0.0.1');
+  const http = createServer(listener);
+  await new Promise<void>((listening) => http.listen(port, '127.0.0.1', listening));
   return { close: () => Promise.all([verifier.close(), new Promise((done) => http.close(done))]) };
 }

@@ -1,11 +1,13 @@
 // Every example runs against a real broker and a real tool server, in a process of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startIndexServer } from '../examples/demo/servers.js';
 import { createBrowserless, type Visitor, walkPages } from '../examples/demo/walk-pages.js';
+import { check } from '../examples/story.js';
 import { startToolServer } from '../examples/tool-server.js';
 import { createAgentHost } from '../src/agent/index.js';
 import { type Broker, createBroker } from '../src/broker/app.js';
@@ -19,7 +21,7 @@ const VISITOR = { email: 'ana@example.com', password: 'correct horse battery sta
 let opened: OpenedDatabase;
 let broker: Broker;
 let tools: Awaited<ReturnType<typeof startToolServer>>;
-let index: ReturnType<typeof startIndexServer>;
+let index: Awaited<ReturnType<typeof startIndexServer>>;
 let folder: string;
 let environment: Record<string, string>;
 
@@ -45,7 +47,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'behalf-examples-'));
   await writeFile(join(folder, 'notes.txt'), 'hello');
   tools = await startToolServer(toolPort, folder, { issuer, resource });
-  index = startIndexServer(indexPort, { issuer, resource: indexResource });
+  index = await startIndexServer(indexPort, { issuer, resource: indexResource });
   environment = {
     ISSUER: issuer,
     RESOURCE: resource,
@@ -206,6 +208,20 @@ describe('examples/', () => {
     });
   });
 
+  it('introspection.ts asks the broker about a token, and exits 1 when it is told something else', async () => {
+    const asServer = {
+      ...environment,
+      SERVER_ID: 'cli_files',
+      SERVER_SECRET: environment.FILES_SECRET as string,
+    };
+    const { code, said } = await run(['examples/introspection.ts'], asServer).ended;
+    expect([code, said.match(/^✓/gm)?.length, said.match(/^✗/gm)]).toEqual([0, 3, null]);
+    const stranger = { ...asServer, SERVER_SECRET: 'x'.repeat(43) };
+    const refused = await run(['examples/introspection.ts'], stranger).ended;
+    expect(refused.said).toContain('✗ a good token');
+    expect(refused.code).toBe(1);
+  });
+
   it('serve-tools.ts runs it: 401 with where to go, before anything else (RFC 9728 §5.1)', async () => {
     const port = await freePort();
     const resource = `http://127.0.0.1:${port}/mcp`;
@@ -227,13 +243,62 @@ describe('examples/', () => {
   });
 
   it.each([
-    ['tool-server.ts', 40],
+    ['tool-server.ts', 41],
     ['agent-host.ts', 60],
     ['hand-off.ts', 60],
     ['onward.ts', 60],
   ])('%s is at most %i lines long', async (name, most) => {
     const lines = (await readFile(join(ROOT, 'examples', name), 'utf8')).trim().split('\n');
     expect(lines.length).toBeLessThanOrEqual(most);
+  });
+});
+
+describe('the stories that run by themselves', () => {
+  /** What each needs others to be there for; every other file is a story. */
+  const WITH_OTHERS = [
+    ...['agent-host', 'hand-off', 'introspection', 'm2m', 'onward', 'serve-tools'],
+    ...['story', 'tool-server'],
+  ];
+  const stories = readdirSync(join(ROOT, 'examples'))
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => name.slice(0, -3))
+    .filter((name) => !WITH_OTHERS.includes(name));
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('are these', () => {
+    expect(stories).toEqual([
+      ...[
+        'agent-only',
+        'express',
+        'hono',
+        'protect-server',
+        'revocation',
+        'step-up',
+        'tool-scopes',
+      ],
+    ]);
+  });
+
+  it.each(stories)('%s.ts: everything is as it should be', async (name) => {
+    const said: string[] = [];
+    vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
+    await import(`../examples/${name}.ts`);
+    expect(said.length).toBeGreaterThanOrEqual(3);
+    expect(said.filter((line) => !line.startsWith('✓'))).toEqual([]);
+    expect(process.exitCode ?? 0).toBe(0);
+  });
+
+  it('exit with 1 when something is not', async () => {
+    const said: string[] = [];
+    vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
+    const before = process.exitCode;
+    check('one and one', 1 + 1, 3);
+    const after = process.exitCode;
+    process.exitCode = before;
+    expect([said, after]).toEqual([['✗ one and one: 2', '  should have been 3'], 1]);
   });
 });
 

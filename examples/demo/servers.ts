@@ -2,6 +2,7 @@
  * Two MCP servers for the second act: files, with a tool that calls onward for whoever called it,
  * and the index that it calls.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
@@ -15,7 +16,7 @@ import { callTool } from './call-tool.js';
 const inputSchema = { name: z.string().max(100) };
 const say = (text: string) => ({ content: [{ type: 'text' as const, text }] });
 
-function serve(
+async function serve(
   port: number,
   options: VerifierOptions,
   policy: ToolPolicy<string>,
@@ -29,6 +30,7 @@ function serve(
     await transport.handleRequest(req, res, body);
   });
   const http = createServer(listener).listen(port, '127.0.0.1');
+  await once(http, 'listening');
   return { close: () => Promise.all([verifier.close(), new Promise((done) => http.close(done))]) };
 }
 

@@ -65,7 +65,7 @@ export async function setStage() {
     });
   /** What the file server got by exchange, for the story to show. */
   const onward: string[] = [];
-  const fileServer = startFilesServer(toolPort, files, verifierFor(FILES_SERVER, resource), {
+  const fileServer = await startFilesServer(toolPort, files, verifierFor(FILES_SERVER, resource), {
     service: createServiceHost({
       issuer,
       service: { id: FILES_SERVER, auth: { secret: secretOf(FILES_SERVER) } },
@@ -73,7 +73,7 @@ export async function setStage() {
     index,
     onToken: (token) => void onward.push(token),
   });
-  const indexServer = startIndexServer(indexPort, verifierFor('cli_index', index));
+  const indexServer = await startIndexServer(indexPort, verifierFor('cli_index', index));
   return {
     issuer,
     resource,

@@ -44,7 +44,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'behalf-clients-'));
   await writeFile(join(folder, 'notes.txt'), 'hello');
   servers.push(await startToolServer(filesPort, folder, { issuer, resource }));
-  servers.push(startIndexServer(indexPort, { issuer, resource: elsewhere }));
+  servers.push(await startIndexServer(indexPort, { issuer, resource: elsewhere }));
 });
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.close()));
