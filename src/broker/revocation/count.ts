@@ -5,26 +5,24 @@
  */
 import { type SQL, sql } from 'drizzle-orm';
 import { type Executor, rowsOf } from '../db/database.js';
-import { type Ended, type Hanging, hanging, list, RECENT } from './ended.js';
+import { type Ended, type Hanging, hanging, list } from './ended.js';
 import { AWAY_SECONDS } from './followers.js';
 
-/** Every prefix of a token id that could be a token's: its own, its parent's, and so on. */
-const prefixesOf = (jti: SQL): SQL => sql`select array_to_string(path[1:n], '.')
-  from string_to_array(${jti}, '.') as path, generate_subscripts(path, 1) as n`;
+/** Every prefix of a token's id that could be a token's: its own, its parent's, and so on. */
+const PREFIXES = sql`array(select array_to_string(path[1:n], '.')
+  from string_to_array(e.jti, '.') as path, generate_subscripts(path, 1) as n)`;
 
 /** What would stop a token (`revocationKeys`); who acted or fronted before stands in its ancestors. */
 const KEYS = sql`array[e.sub, e.client_id, e.agent_id, 'kid:' || (e.detail->>'kid')]
-  || array(${prefixesOf(sql`e.jti`)})
+  || ${PREFIXES}
   || case when e.detail->>'parent' is null then '{}'::text[] else array(
     select unnest(array[p.client_id, p.agent_id]) from audit_events p
-    where p.type = 'token.issued' and p.jti in (${prefixesOf(sql`e.jti`)})) end`;
+    where p.type = 'token.issued' and p.jti = any(${PREFIXES})) end`;
 
 /** Recorded, unexpired, and no fact yet about any of their keys. */
-const liveTokens = (which: SQL): SQL => sql`
-  select e.id, e.jti, e.detail from audit_events e
-  where e.type = 'token.issued' and ${which}
-    and e.at > ${RECENT}
-    and (e.detail->>'exp')::bigint > extract(epoch from clock_timestamp())
+const liveTokens = (tokens: SQL): SQL => sql`
+  select e.id, e.jti, e.detail from (${tokens}) e
+  where (e.detail->>'exp')::bigint > extract(epoch from clock_timestamp())
     and not exists (
       select 1 from revocations f where f.key = any(${KEYS})
         and (f.always or floor(extract(epoch from f.revoked_at)) >= (e.detail->>'iat')::bigint))`;

@@ -37,9 +37,9 @@ type Party = Extract<Ended, { readonly reach: Reach }>;
 type Credential = Extract<Ended, { readonly kind: 'credential' }>;
 type Of<Kind extends Ended['kind']> = Extract<Ended, { readonly kind: Kind }>;
 
-/** What a stop ends; each condition finds some of it, and they may find the same. */
+/** What a stop ends; each part finds some of it, and they may find the same. */
 export interface Hanging {
-  /** About `audit_events e`. */
+  /** Rows of recorded tokens, whether alive or not. */
   readonly tokens: readonly SQL[];
   /** About `grants g` joined to their `consents c`; what this very transaction ended still counts. */
   readonly grants: readonly SQL[];
@@ -51,9 +51,8 @@ export interface Hanging {
   readonly waiting: readonly SQL[];
 }
 
-export const RECENT = sql.raw(
-  `clock_timestamp() - make_interval(secs => ${TOKEN_TTL_MAX_SECONDS})`,
-);
+/** No token lives longer. */
+const RECENT = sql.raw(`clock_timestamp() - make_interval(secs => ${TOKEN_TTL_MAX_SECONDS})`);
 
 /** Audit columns hold who acts; of a client, whoever the token was for. */
 const COLUMN = { agent: sql`agent_id`, client: sql`client_id`, user: sql`user_id` };
@@ -76,12 +75,12 @@ export function hanging(ended: readonly Ended[]): Hanging {
   return {
     tokens: [
       ...(none(consents) ? [] : [tokensOfConsents(consents)]),
-      ...(none(grants) ? [] : [sql`e.grant_id = any(${list(grants)})`]),
+      ...(none(grants) ? [] : [recorded(sql`e.grant_id = any(${list(grants)})`)]),
       ...(none(credentials) ? [] : [tokensOfCredentials(credentials)]),
-      ...(none(tokens) ? [] : [sql`e.id in (${below(sql`p.jti = any(${list(tokens)})`)})`]),
-      ...(none(roots) ? [] : [sql`split_part(e.jti, '.', 1) = any(${list(roots)})`]),
+      ...(none(tokens) ? [] : [below(sql`e.jti = any(${list(tokens)})`)]),
+      ...(none(roots) ? [] : [recorded(sql`split_part(e.jti, '.', 1) = any(${list(roots)})`)]),
       ...of('key').map(signedBy),
-      ...parties.map(tokensOfParties),
+      ...parties.flatMap(tokensOfParties),
     ],
     grants: [
       ...(none(consents) ? [] : [sql`c.id = any(${list(consents)}) and g.ended_at is null`]),
@@ -123,25 +122,46 @@ function partiesOf(ended: readonly Ended[]): (Parties & { readonly reach: Reach 
   });
 }
 
+const TOKEN = sql`e.id, e.jti, e.sub, e.client_id, e.agent_id, e.detail`;
+
+const recorded = (which: SQL, events = sql`audit_events`): SQL => sql`
+  select ${TOKEN} from ${events} e where e.type = 'token.issued' and e.at > ${RECENT} and ${which}`;
+
+/** By their index and nothing else (`offset 0` keeps it so): nobody can guess how few they are. */
+const CHILDREN = sql`(select * from audit_events where detail->>'parent' = b.jti offset 0)`;
+
+/** Tokens of which something holds, and what was exchanged from them, step by step. */
+const below = (holds: SQL): SQL => sql`
+  select * from (
+    with recursive below as (
+      ${recorded(holds)}
+      union
+      select d.* from below b cross join lateral (${recorded(sql`true`, CHILDREN)}) d)
+    select * from below) as found`;
+
 const tokensOfConsents = (ids: readonly string[]): SQL =>
-  sql`e.grant_id in (select id from grants where consent_id = any(${list(ids)}))`;
+  recorded(sql`e.grant_id in (select id from grants where consent_id = any(${list(ids)}))`);
 
-const tokensOfCredentials = (credentials: readonly Credential[]): SQL => sql`
-  e.sub = any(${list(credentials.map(({ principal }) => principal))})
-  and split_part(e.jti, '.', 1) = any(${list(credentials.map(({ id }) => id))})`;
+const tokensOfCredentials = (credentials: readonly Credential[]): SQL =>
+  recorded(sql`e.sub = any(${list(credentials.map(({ principal }) => principal))})
+    and split_part(e.jti, '.', 1) = any(${list(credentials.map(({ id }) => id))})`);
 
-const signedBy = (key: Of<'key'>): SQL => sql`e.detail->>'kid' = ${key.kid}
-  and ${'until' in key ? sql`e.at <= ${instant(key.until)}` : sql`e.at > ${instant(key.after)}`}`;
+const signedBy = (key: Of<'key'>): SQL =>
+  recorded(sql`e.detail->>'kid' = ${key.kid}
+    and ${'until' in key ? sql`e.at <= ${instant(key.until)}` : sql`e.at > ${instant(key.after)}`}`);
 
-function tokensOfParties({ kind, ids }: Parties): SQL {
+function tokensOfParties({ kind, ids }: Parties): SQL[] {
   const these = list(ids);
-  if (kind === 'user') return sql`e.sub = any(${these})`;
-  if (kind === 'agent') return sql`e.id in (${below(sql`p.agent_id = any(${these})`)})`;
-  const fronted = sql`p.client_id = any(${these})
-    and exists (select 1 from agents a where a.id = p.agent_id and p.client_id = any(a.clients))`;
-  return sql`(e.sub = any(${these})
-    or e.grant_id in (select id from grants where client_id = any(${these}))
-    or e.id in (${below(sql`(p.agent_id = any(${these}) or (${fronted}))`)}))`;
+  if (kind === 'user') return [recorded(sql`e.sub = any(${these})`)];
+  const acting = sql`e.agent_id = any(${these})`;
+  if (kind === 'agent') return [below(acting)];
+  const fronted = sql`e.client_id = any(${these})
+    and exists (select 1 from agents a where a.id = e.agent_id and e.client_id = any(a.clients))`;
+  return [
+    recorded(sql`e.sub = any(${these})`),
+    recorded(sql`e.grant_id in (select id from grants where client_id = any(${these}))`),
+    below(sql`(${acting} or (${fronted}))`),
+  ];
 }
 
 const grantsOfParties = ({ kind, ids, sinces }: Parties): SQL => sql`
@@ -149,13 +169,3 @@ const grantsOfParties = ({ kind, ids, sinces }: Parties): SQL => sql`
   and exists (select 1 from unnest(${list(ids)},
       ${list(sinces.map((since) => since.toISOString()))}::timestamptz[]) as p(id, since)
     where p.id = g.${COLUMN[kind]} and g.created_at >= p.since)`;
-
-/** Tokens of which something holds, and what was exchanged from them, step by step. */
-const below = (holds: SQL): SQL => sql`
-  with recursive below as (
-    select p.id, p.jti from audit_events p
-    where p.type = 'token.issued' and p.at > ${RECENT} and ${holds}
-    union
-    select d.id, d.jti from below b join audit_events d on d.detail->>'parent' = b.jti
-    where d.type = 'token.issued' and d.at > ${RECENT})
-  select id from below`;
