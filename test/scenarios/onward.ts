@@ -55,7 +55,7 @@ export const onward: readonly Scenario[] = [
   },
   {
     name: 'A token for the files is good at the files and nowhere else',
-    refs: ['better-auth GHSA-p2fr-6hmx-4528', 'CVE-2026-44428', 'V1'],
+    refs: ['better-auth GHSA-p2fr-6hmx-4528', 'CVE-2026-44428', 'CVE-2025-69196', 'V1'],
     world: office(),
     given: [anaLetsHelperRead()],
     allowed: [{ tool: 'read_file', at: 'files', with: 'hers' }],
