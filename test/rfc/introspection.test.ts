@@ -5,16 +5,20 @@ import { eq, sql } from 'drizzle-orm';
 import { compactVerify, createRemoteJWKSet } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tables from '../../schema/index.js';
+import { createBroker } from '../../src/broker/app.js';
 import {
   actorToken,
   authFor,
   authorize,
+  basic,
   claimsOf,
+  freePort,
   postForm,
   postToken,
   redeem,
   startTestBroker,
   type TestBroker,
+  testConfig,
 } from '../support/broker.js';
 import { AGENT, FILES, FILES_CLIENT, HOST, OTHER_AGENT, SERVICE } from '../support/world.js';
 
@@ -49,6 +53,39 @@ afterAll(() => t.close());
 
 const introspect = (caller: string, token: string, accept = 'application/json') =>
   postForm(`${t.issuer}/introspect`, { token }, { ...authFor(t, caller), accept });
+
+/** Another process on the same database: no notice comes to it, and no time passes for it. */
+async function deafProcess() {
+  const port = await freePort();
+  const config = { ...testConfig(port), issuer: t.issuer };
+  const db = { ...t.opened.db, listen: async () => {} };
+  const nowMs = Date.now();
+  const broker = await createBroker(config, { db, now: () => nowMs, logTo: { write: () => {} } });
+  await broker.listen();
+  const ask = (authorization: string) =>
+    postForm(`http://127.0.0.1:${port}/introspect`, { token: chain }, { authorization });
+  return { ask, close: broker.close };
+}
+
+describe('DESIGN §6: at a process that has not heard of a change', () => {
+  it('a resource server is told nothing once its secret is removed, or the resource another’s', async () => {
+    const { ask, close } = await deafProcess();
+    const { clients, resources } = t.broker.registry;
+    const own = basic(FILES_CLIENT, t.secrets[FILES_CLIENT] as string);
+    const { id, secret = '' } = await clients.addCredential('cli', FILES_CLIENT, {
+      kind: 'secret',
+    });
+    const added = basic(FILES_CLIENT, secret);
+    expect((await ask(added)).body.active).toBe(true);
+    await clients.removeCredential('cli', FILES_CLIENT, id);
+    expect((await ask(added)).body).toEqual({ active: false });
+    expect((await ask(own)).body.active).toBe(true);
+    await resources.patch('cli', FILES, { client: SERVICE });
+    expect((await ask(own)).body).toEqual({ active: false });
+    await resources.patch('cli', FILES, { client: FILES_CLIENT });
+    await close();
+  });
+});
 
 describe('RFC 7662 §2.2 what a resource server sees', () => {
   it('the whole chain, as the token carries it (keycloak#53029)', async () => {

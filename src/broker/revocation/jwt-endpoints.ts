@@ -6,7 +6,8 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { AccessTokenClaims } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
-import type { FactsCache } from '../facts/store.js';
+import { applicationOf } from '../facts/application.js';
+import type { Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { TokenReader } from '../tokens/access-tokens.js';
 import { aboutToken, type ForeignDeps, noteForeign } from './foreign.js';
@@ -57,24 +58,45 @@ async function introspect(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token:
   if (verified === undefined) return INACTIVE;
   const { claims } = verified;
   if (claims.exp <= Math.floor(deps.now() / 1000)) return INACTIVE;
-  if (!(await mayIntrospect(deps, ctx, claims))) {
+  const facts = await deps.facts.current();
+  if (!(await mayIntrospect(facts, ctx, claims))) {
     requestState(ctx).foreign = aboutToken(claims);
     return INACTIVE;
   }
-  if (!(await deps.reader.isAlive(verified))) return INACTIVE;
+  const { alive, epoch } = await deps.reader.look(verified);
+  if (!alive) return INACTIVE;
+  // Something changed that this process has not heard of: perhaps whoever asks was stopped.
+  if (epoch > facts.epoch && !(await stillMay(await deps.facts.fresh(), ctx, claims))) {
+    return INACTIVE;
+  }
   return { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', ...claims };
 }
 
 /** A resource server about its own audience (IN1), or a client about its own token. */
 async function mayIntrospect(
-  deps: JwtEndpointDeps,
+  facts: Facts,
   ctx: KoaContextWithOIDC,
   claims: AccessTokenClaims,
 ): Promise<boolean> {
   const caller = ctx.oidc.client?.clientId;
   if (caller === claims.client_id) return true;
-  const resource = await (await deps.facts.current()).resource(claims.aud);
+  const resource = await facts.resource(claims.aud);
   return resource?.client === caller && caller !== undefined;
+}
+
+/** With whatever it authenticated with, too: the engine did that on older facts. */
+async function stillMay(
+  facts: Facts,
+  ctx: KoaContextWithOIDC,
+  claims: AccessTokenClaims,
+): Promise<boolean> {
+  const caller = ctx.oidc.client?.clientId ?? '';
+  const { credentialId } = requestState(ctx);
+  const stands =
+    credentialId === undefined ||
+    (await facts.credentials(caller)).some(({ id }) => id === credentialId);
+  const { status } = (await applicationOf(facts, caller)) ?? {};
+  return stands && status === 'active' && (await mayIntrospect(facts, ctx, claims));
 }
 
 /**

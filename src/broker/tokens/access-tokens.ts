@@ -30,6 +30,8 @@ export interface TokenReader {
   verify(token: string): Promise<VerifiedToken | undefined>;
   /** Whether the token was recorded by the gate and nothing in its lineage was stopped. One query. */
   isAlive(token: VerifiedToken): Promise<boolean>;
+  /** The same, and the policy epoch of that instant: whether the facts at hand are as new. One query. */
+  look(token: VerifiedToken): Promise<{ readonly alive: boolean; readonly epoch: number }>;
 }
 
 /** A process's clock may be this far from the database's, which stamped the token. */
@@ -56,6 +58,10 @@ select exists (
      select 1 from revocations
      where key in (select jsonb_array_elements_text($2::text::jsonb))
        and (always or floor(extract(epoch from revoked_at)) >= $3::bigint)) as alive`;
+
+const LOOK = `
+with alive as (${ALIVE})
+select alive.alive, (select epoch from policy_epoch where id = 1) as epoch from alive`;
 
 /** The first nine parameters of a statement that contains `ALIVE`; the fourth is `exp`. */
 export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] => [
@@ -123,6 +129,13 @@ export function createTokenReader(options: {
     isAlive: async (token) => {
       const [row] = await db.run<{ alive: boolean }>(ALIVE, aliveParams(token));
       return row?.alive === true;
+    },
+    look: async (token) => {
+      const [row] = await db.run<{ alive: boolean; epoch: string | number }>(
+        LOOK,
+        aliveParams(token),
+      );
+      return { alive: row?.alive === true, epoch: Number(row?.epoch) };
     },
   };
 }
