@@ -96,4 +96,12 @@ describe('DESIGN §12 environment', () => {
   ])('refuses %s', (_name, environment) => {
     expect(problems(environment)).toContain('Behalf cannot start:');
   });
+
+  it('says of each what it must be', () => {
+    expect(problems({ BEHALF_SECRET: 'short', BEHALF_PORT: 'x' }).split('\n')).toEqual([
+      'Behalf cannot start:',
+      '  - BEHALF_PORT: must be a number',
+      '  - BEHALF_SECRET: must have at least 32 characters',
+    ]);
+  });
 });

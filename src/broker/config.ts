@@ -10,6 +10,7 @@ import {
   KEY_ROTATION_DAYS,
   REFRESH_GRACE_SECONDS,
 } from './limits.js';
+import { problemsOf } from './registry/refusal.js';
 
 const text = z.string().min(1);
 const SECRET_CHARS_MIN = 32;
@@ -114,7 +115,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const parsed = environmentSchema.safeParse(environment);
   if (!parsed.success) {
     throw configError(
-      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+      problemsOf(parsed.error).map(({ path, message }) => `${path.join('.')}: ${message}`),
     );
   }
   const env = parsed.data;

@@ -430,6 +430,11 @@ describe('somebody else’s, and what does not exist', () => {
     expect(await seen('/me/consents/cns_none/stop', { form })).toEqual(unknown);
     expect(await seen(`/me/sessions/${session}/end`, { form })).toEqual(unknown);
     expect(await seen('/me/sessions/ses_none/end', { form })).toEqual(unknown);
+    // P9: what holds a NUL names nothing, and is no 500.
+    expect(await seen('/me/consents/%00')).toEqual(unknown);
+    expect(await seen('/me/consents/%00/stop', { form })).toEqual(unknown);
+    expect(await seen('/me/sessions/%00/end', { form })).toEqual(unknown);
+    expect(await seen('/me/stop', { form, actor: '\u0000' })).toEqual(unknown);
     expect(await isActive(bens)).toBe(true);
     expect(textOf(await other.open(`${t.issuer}/me`))).toContain('Ben Example');
   });

@@ -49,6 +49,7 @@ export function createMeRouter(deps: MeDeps): Router {
     router.get(path, async (ctx) => {
       const visitor = await visitorOf(deps, ctx);
       if (visitor === undefined) return showSignIn(deps, ctx, ctx.url);
+      refuseNul(Object.values(ctx.params));
       await visit(deps, ctx, visitor);
     });
   };
@@ -57,7 +58,9 @@ export function createMeRouter(deps: MeDeps): Router {
       const visitor = await visitorOf(deps, ctx);
       // Nobody is signed in any more: nothing is done, whatever the form says.
       if (visitor === undefined) return seeOther(ctx, '/me');
-      await act(deps, ctx, visitor, await readVisitorsForm(deps, ctx, visitor));
+      const form = await readVisitorsForm(deps, ctx, visitor);
+      refuseNul([...Object.values(ctx.params), form.get('actor')]);
+      await act(deps, ctx, visitor, form);
     });
   };
   router.post('/sign-in', (ctx) => handleSignIn(deps, ctx));
@@ -73,6 +76,11 @@ export function createMeRouter(deps: MeDeps): Router {
   page('/password', showPassword);
   deed('/password', handlePassword);
   return router;
+}
+
+/** PostgreSQL keeps no NUL: what holds one names nothing (P9). */
+function refuseNul(names: readonly unknown[]): void {
+  if (names.some((name) => String(name).includes('\0'))) throw nothingHere();
 }
 
 async function showActing(deps: MeDeps, ctx: Context, { userId, signed }: Visitor): Promise<void> {
