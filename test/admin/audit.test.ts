@@ -53,7 +53,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-describe('issue 4 §4: by any noun', () => {
+describe('GET /audit by any noun', () => {
   it('a token and all that was exchanged from it; the actor anywhere in the chain', async () => {
     const { jti } = claimsOf(parent) as { jti: string };
     const told = [

@@ -754,7 +754,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-describe('issue 4 §4: every kind of event, whole', () => {
+describe('every kind of event, whole', () => {
   const rows = Object.entries(ROWS).flatMap(([type, some]) =>
     some.map((row) => [type, row.what, row] as const),
   );

@@ -1,4 +1,4 @@
-// POST /admin/v1/explain (issue 4 §4): the rule that decided, and the smallest change that would allow
+// POST /admin/v1/explain: the rule that decided, and the smallest change that would allow
 // it. What is proposed is done, and the same request asked again.
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

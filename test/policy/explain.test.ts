@@ -1,4 +1,4 @@
-// `behalf explain`: what is proposed allows it, and nothing of it could be left out (issue 4 §4).
+// `behalf explain`: what is proposed allows it, and nothing of it could be left out.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DelegationFacts } from '../../src/broker/delegation/policy.js';

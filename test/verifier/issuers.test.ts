@@ -1,7 +1,8 @@
 // Several issuers at one resource: each token by its own issuer's keys, stops and credentials only.
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { createTestIssuer } from '../../src/testing/index.js';
 import { createVerifier, type VerifierOptions } from '../../src/verifier/index.js';
+import { eventually } from '../support/eventually.js';
 import { refusal } from './support/verifier-world.js';
 
 const RESOURCE = 'https://files.example/mcp';
@@ -60,7 +61,7 @@ describe('several issuers', () => {
     const { signal } = of1 as NonNullable<typeof of1>;
     const other = (of2 as NonNullable<typeof of2>).signal;
     await first.revoke('cns_same');
-    await vi.waitFor(() => expect(signal.aborted).toBe(true));
+    await eventually(() => expect(signal.aborted).toBe(true));
     expect((await refusal(verifier.verify(tokens[0] as string))).reason).toBe('revoked');
     expect(other.aborted).toBe(false);
     expect((await verifier.verify(tokens[1] as string)).issuer).toBe(second.issuer);
@@ -69,7 +70,7 @@ describe('several issuers', () => {
   it('reports decisions to the issuer of the token, with the credentials for it alone', async () => {
     const context = await verifier.verify(await second.delegatedToken());
     await verifier.authorize(context, 'files:read', { tool: 'read_file' });
-    await vi.waitFor(() => expect(second.decisions).toHaveLength(1));
+    await eventually(() => expect(second.decisions).toHaveLength(1));
     expect(first.decisions).toEqual([]);
     const basic = (id: string) => `Basic ${btoa(`${id}:secret-of-${id}`)}`;
     for (const line of authorizations) {

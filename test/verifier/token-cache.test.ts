@@ -1,9 +1,10 @@
 // A token that was verified once is remembered by its hash (J14), and never believed for longer than it is good.
 import { exportJWK, generateKeyPair } from 'jose';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { forge } from '../../src/testing/forge.js';
 import { createTestIssuer } from '../../src/testing/index.js';
 import { createTokenCache } from '../../src/verifier/token-cache.js';
+import { eventually } from '../support/eventually.js';
 import { createProver } from './support/prover.js';
 import { createVerifierWorld, refusal } from './support/verifier-world.js';
 
@@ -35,7 +36,7 @@ describe('J14: what a remembered token is worth', () => {
     const token = await issuer.delegatedToken();
     await verifier.verify(token);
     await issuer.revoke('agt_scout');
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await refusal(verifier.verify(token))).reason).toBe('revoked'),
     );
     await verifier.close();
@@ -47,7 +48,7 @@ describe('J14: what a remembered token is worth', () => {
     await verifier.verify(token);
     issuer.silenceFeed(true);
     // What was on its way may still be heard; then nothing is.
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       advance(20);
       expect((await refusal(verifier.verify(token))).reason).toBe('feed_stale');
     });

@@ -1,10 +1,11 @@
 // Attacks on a protected server and on the verifier in it (classes V and J), as data: what is tried
 // over HTTP at a real MCP server, and what is answered. Tokens alone are in `maliciousTokens`.
 import { request } from 'node:http';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import { createAgentHost } from '../../../src/agent/index.js';
 import { createTestIssuer } from '../../../src/testing/index.js';
 import { createVerifier, type VerifierOptions } from '../../../src/verifier/index.js';
+import { eventually } from '../../support/eventually.js';
 import { call, type McpWorld } from './mcp-world.js';
 import { createProver } from './prover.js';
 import { createVerifierWorld } from './verifier-world.js';
@@ -169,7 +170,7 @@ const BUILDING: readonly VerifierAttack[] = [
     const token = await w.issuer.delegatedToken({ claims: { jti } });
     if ((await sent(w, `Bearer ${token}`)) !== '200') return 'not even before';
     await w.issuer.revoke('cns_stopped');
-    await vi.waitFor(() => expect(w.verifier.verify(token)).rejects.toThrow());
+    await eventually(() => expect(w.verifier.verify(token)).rejects.toThrow());
     return sent(w, `Bearer ${token}`);
   }),
   row('J13', 'a token of a key that is no longer published', 'AuthError key_unknown', async () => {
