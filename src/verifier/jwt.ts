@@ -6,7 +6,6 @@ import {
   ACCESS_TOKEN_TYP,
   type AccessTokenClaims,
   parseClaims,
-  SIGNING_ALGS,
   type SigningAlg,
 } from '../protocol/index.js';
 import { AuthError } from './auth-error.js';
@@ -33,6 +32,7 @@ export interface ClaimRules {
 }
 
 export interface JwtRules extends ClaimRules {
+  readonly algorithms: readonly SigningAlg[];
   readonly platform: Platform;
   /** The keys of an issuer that is accepted. */
   readonly keysOf: (issuer: string) => Pick<KeySource, 'keyFor' | 'keyNow'> | undefined;
@@ -58,7 +58,7 @@ export interface VerifiedToken extends CheckedClaims {
  * @throws AuthError `invalid_token`, or what the keys throw
  */
 export async function verifyJwt(token: string, rules: JwtRules): Promise<VerifiedToken> {
-  const { header, payload, signature } = parseToken(token, rules.platform);
+  const { header, payload, signature } = parseToken(token, rules);
   const members = parseStrictObject(payload);
   if (members === undefined) throw new AuthError('token_malformed');
   // Believed for this only: whose key has to have signed it.
@@ -73,13 +73,13 @@ export async function verifyJwt(token: string, rules: JwtRules): Promise<Verifie
 
 function parseToken(
   token: string,
-  { decode }: Platform,
+  { platform, algorithms }: JwtRules,
 ): {
   readonly header: TokenHeader;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
 } {
-  const read = readCompactJws(token, TOKEN_MAX_CHARS, decode);
+  const read = readCompactJws(token, TOKEN_MAX_CHARS, platform.decode);
   if ('problem' in read) {
     if (read.problem === 'header_member')
       throw new AuthError('header_refused', { claim: read.member });
@@ -87,7 +87,7 @@ function parseToken(
   }
   const { alg, typ, kid, jwk } = read.header;
   if (jwk !== undefined) throw new AuthError('header_refused', { claim: 'jwk' });
-  const known = SIGNING_ALGS.find((name) => name === alg);
+  const known = algorithms.find((name) => name === alg);
   if (known === undefined) throw new AuthError('alg_refused', { claim: 'alg' });
   if (!isTyp(typ, ACCESS_TOKEN_TYP)) throw new AuthError('typ_refused', { claim: 'typ' });
   if (typeof kid !== 'string' || kid === '' || kid.length > KID_MAX_CHARS)

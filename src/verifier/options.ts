@@ -4,6 +4,8 @@ import {
   isScopeToken,
   type PrincipalKind,
   parseSecureUrl,
+  SIGNING_ALGS,
+  type SigningAlg,
 } from '../protocol/index.js';
 import { checkDpopOptions, type DpopOptions } from './dpop-options.js';
 import type { OnAuthEvent } from './events.js';
@@ -33,6 +35,8 @@ export interface VerifierOptions extends IssuerParts {
   readonly acceptUnprovedActors?: boolean | undefined;
   /** Longest chain of actors; default 4. */
   readonly actDepthMax?: number | undefined;
+  /** Signature algorithms of access tokens; default all of Behalf's: ES256, EdDSA, PS256, RS256. */
+  readonly algorithms?: readonly SigningAlg[] | undefined;
   /** Allowed difference between clocks; default 5, at most 60. */
   readonly clockToleranceSeconds?: number | undefined;
   /** Tokens bound to a key by DPoP are taken with their proof; how, and whether others are taken. */
@@ -100,6 +104,9 @@ export function checkOptions(options: VerifierOptions) {
   const forever = Number.MAX_SAFE_INTEGER;
   for (const kind of accept) oneOf<string>('accept', kind, KINDS);
   if (accept.length === 0) throw new TypeError('accept names at least one kind of caller');
+  const { algorithms = SIGNING_ALGS } = options;
+  for (const alg of algorithms) oneOf<string>('algorithms', alg, SIGNING_ALGS);
+  if (algorithms.length === 0) throw new TypeError('algorithms names at least one');
   const badScope = scopes.find((scope) => !isScopeToken(scope));
   if (badScope !== undefined) throw new TypeError(`scopes: "${badScope}" is not a scope-token`);
   return Object.freeze({
@@ -112,6 +119,7 @@ export function checkOptions(options: VerifierOptions) {
     accept: Object.freeze([...accept]) as readonly PrincipalKind[],
     acceptUnprovedActors: options.acceptUnprovedActors === true,
     actDepthMax: within('actDepthMax', options.actDepthMax ?? ACT_DEPTH_MAX, 1, 16),
+    algorithms: Object.freeze([...algorithms]) as readonly SigningAlg[],
     clockToleranceSeconds: within(
       'clockToleranceSeconds',
       options.clockToleranceSeconds ?? 5,

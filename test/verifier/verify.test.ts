@@ -165,6 +165,20 @@ describe('who may call at all (VF4, VF6)', () => {
   });
 });
 
+describe('RFC 8725 §3.1: algorithms', () => {
+  it('are those the resource names: another of ours is refused by its name (J3)', async () => {
+    const jwks = issuer.jwks();
+    const only = (algorithms: ('ES256' | 'EdDSA')[]) => createVerifierWorld({ algorithms, jwks });
+    const token = await issuer.token();
+    expect((await (await only(['ES256'])).verifier.verify(token)).kind).toBe('service');
+    const { verifier: other } = await only(['EdDSA']);
+    expect(await refusal(other.verify(token))).toMatchObject({
+      reason: 'alg_refused',
+      claim: 'alg',
+    });
+  });
+});
+
 describe('VF10, VF11: exactly one Authorization header', () => {
   const authenticate = async (headers: Record<string, string | string[]>, url = '/mcp') =>
     verifier.authenticate({ headers, url });
@@ -241,6 +255,9 @@ describe('V5: a verifier that would not be safe cannot be built', () => {
     ['two minutes of tolerance', { clockToleranceSeconds: 120 }],
     ['a negative tolerance', { clockToleranceSeconds: -1 }],
     ['NaN tolerance', { clockToleranceSeconds: Number.NaN }],
+    ['no algorithm', { algorithms: [] }],
+    ['a symmetric algorithm', { algorithms: ['HS256' as never] }],
+    ['no signature at all', { algorithms: ['none' as never] }],
     ['no accepted caller', { accept: [] }],
     ['an unknown caller', { accept: ['robot' as never] }],
     ['an unknown revocation mode', { revocation: 'maybe' as never }],
