@@ -15,13 +15,13 @@ export interface BrokerSizes {
   readonly subjects: number;
 }
 
-const FIRST = 'agt_first';
+export const FIRST = 'agt_first';
 const SECOND = 'agt_second';
 const FEW = [FIRST, SECOND];
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
-const basic = ({ secrets }: Server, id: string, from: Server) =>
+export const basic = ({ secrets }: Server, id: string, from: Server) =>
   `Basic ${Buffer.from(`${id}:${secrets[id] ?? from.secrets[id]}`).toString('base64')}`;
 
 /** Requests for a client's own token, by each of these clients in turn. */
@@ -35,7 +35,7 @@ function clientCredentials(server: Server, clients: readonly string[], from = se
   return () => requests[n++ % requests.length] as string;
 }
 
-async function ownToken(server: Server, id: string): Promise<string> {
+export async function ownToken(server: Server, id: string): Promise<string> {
   const response = await fetch(`${server.origin}/token`, {
     method: 'POST',
     headers: { authorization: basic(server, id, server) },
@@ -80,7 +80,7 @@ interface Turn {
 }
 
 /** Medians over rounds in which each has its turn; the first round warms up and does not count. */
-async function inTurnsOverHttp(
+export async function inTurnsOverHttp(
   turns: readonly Turn[],
   { rounds, milliseconds, connections }: BrokerSizes,
 ): Promise<ReadonlyMap<string, LoadFigures>> {
@@ -107,7 +107,7 @@ async function inTurnsOverHttp(
   );
 }
 
-async function withServers<T>(
+export async function withServers<T>(
   starting: readonly Promise<Server>[],
   work: (servers: readonly Server[]) => Promise<T>,
 ): Promise<T> {

@@ -1,6 +1,8 @@
 // The sections of the report, each in two sizes: `full` for numbers, `smoke` so that it cannot rot.
 import { benchClientCredentials, benchExchange, benchReplica } from './broker.js';
+import { benchExpress } from './express.js';
 import type { Figure } from './figures.js';
+import { benchReach } from './reach.js';
 import { benchFeed, benchVerifiers } from './verifiers.js';
 
 export type Size = 'full' | 'smoke';
@@ -40,6 +42,11 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: 'A verifier on the revocation feed',
     run: (size) => benchFeed(VERIFIERS[size]),
   },
+  express: {
+    title: 'An Express server',
+    fullOnly: true,
+    run: (size) => benchExpress(BROKER[size]),
+  },
   'client-credentials': {
     title: 'client_credentials with a resource, recorded and gated, on PostgreSQL',
     fullOnly: true,
@@ -53,5 +60,10 @@ export const SECTIONS: Readonly<Record<string, Section>> = {
     title: 'A second process on the same PostgreSQL',
     fullOnly: true,
     run: async (size, url) => benchReplica(await url(), BROKER[size]),
+  },
+  reach: {
+    title: 'How far a stop reaches, and how soon',
+    fullOnly: true,
+    run: async (size, url) => benchReach(await url(), size === 'full' ? 50 : 1),
   },
 };

@@ -49,18 +49,24 @@ function statOf(pid: number): readonly string[] {
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
+/** What a server says when it is there: its clients' secrets, and its port if it chose one. */
+interface Ready {
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly port?: number;
+}
+
 export async function serverOf(
   name: string,
-  origin: string,
+  origin: string | ((ready: Ready) => string),
   child: Child,
   more: () => Promise<void> = async () => undefined,
 ): Promise<Server> {
-  const { secrets } = await child.next<{ secrets: Readonly<Record<string, string>> }>();
+  const ready = await child.next<Ready>();
   pin(child.pid);
   return {
     name,
-    origin,
-    secrets,
+    origin: typeof origin === 'string' ? origin : origin(ready),
+    secrets: ready.secrets,
     cpuSeconds: () => {
       const stat = statOf(child.pid);
       return (Number(stat[11]) + Number(stat[12])) / CLOCK_TICKS;
