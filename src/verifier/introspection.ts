@@ -14,6 +14,7 @@ const TIMEOUT_MS = 5_000;
 /** When the issuer is asked about a token. */
 export type IntrospectionMode = 'never' | 'opaque-only' | 'sensitive' | 'always';
 
+/** Whether the issuer is asked about tokens (RFC 7662), as whom, and what its silence means. */
 export interface IntrospectionOptions {
   /**
    * `opaque-only`: about tokens that are no JWT. `sensitive`: also before an operation whose requirement
