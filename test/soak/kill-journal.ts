@@ -27,6 +27,8 @@ export interface Journal {
   readonly attempted: Set<string>;
   /** Where the admin API shows those who were stopped. */
   readonly off: string[];
+  /** What was done at least once, from beginning to end, by its name. */
+  readonly done: Set<string>;
   /** Answers of a living broker that nobody expects. */
   readonly wrong: string[];
 }
@@ -36,6 +38,7 @@ export const createJournal = (): Journal => ({
   stopped: new Set(),
   attempted: new Set(),
   off: [],
+  done: new Set(),
   wrong: [],
 });
 

@@ -42,6 +42,7 @@ export async function workOn(work: Work, steps: readonly Step[], from: number): 
       let problem: unknown;
       for (let n = from; problem === undefined || isBusy(problem); n += 1) {
         problem = await step(work, n).catch((error: unknown) => error);
+        if (problem === undefined) work.journal.done.add(step.name);
       }
       // A TypeError is what fetch throws when there is nobody.
       if (!(problem instanceof TypeError)) work.journal.wrong.push(`${step.name}: ${problem}`);
@@ -165,6 +166,13 @@ const emergencies: Step = async ({ t, journal }) => {
   await stop(journal, `kid:${kid}`, () => admin(t, 'POST', `/keys/${kid}/retire`, body));
 };
 
-export const EVERYTHING = [ownTokens, consents, newcomers];
-/** Alone: to whoever else works meanwhile, any answer may be that the key is gone. */
-export const EMERGENCY = [emergencies];
+/** What goes on in each round, and what has to have happened once before it is the first to be killed. */
+export const ROUNDS: ReadonlyArray<{ readonly steps: readonly Step[]; readonly once: string }> = [
+  { steps: [ownTokens, consents, newcomers], once: ownTokens.name },
+  { steps: [consents, newcomers], once: consents.name },
+  { steps: [consents, newcomers], once: newcomers.name },
+  { steps: [ownTokens, consents, newcomers], once: consents.name },
+  { steps: [newcomers], once: newcomers.name },
+  // Alone: to whoever else works meanwhile, any answer may be that the key is gone.
+  { steps: [emergencies], once: emergencies.name },
+];

@@ -14,17 +14,17 @@ import {
   stoppedTokens,
 } from './kill-journal.js';
 import { type Kind, openPlace } from './kill-places.js';
-import { EMERGENCY, EVERYTHING, workOn } from './kill-work.js';
+import { ROUNDS, workOn } from './kill-work.js';
 import type { Figures } from './run.js';
 
 const KILL_WITHIN_MS = 150;
-const ANSWERS_MAX = 8;
+const ANSWERS_MAX = 6;
 const WARM_UP_MAX_MS = 2000;
 const LOOK_MS = 5;
 /** Asked about again after each kill; everything that was stopped is asked about once more at the end. */
 const REMEMBERED = 20;
-/** So many rounds, and then one in which a key is compromised. */
-const EMERGENCY_EVERY = 6;
+/** For the first of its kind: whatever the machine has to do besides. */
+const FIRST_MAX_MS = 60_000;
 
 export async function runKills(kind: Kind, kills: number): Promise<Figures> {
   const startedAt = performance.now();
@@ -35,9 +35,9 @@ export async function runKills(kind: Kind, kills: number): Promise<Figures> {
   let child = await place.start();
   for (let n = 0; n < kills; n += 1) {
     const [tokens, off] = [journal.tokens.length, journal.off.length];
-    const steps = n % EMERGENCY_EVERY === EMERGENCY_EVERY - 1 ? EMERGENCY : EVERYTHING;
-    const works = workOn({ t, journal, browser }, steps, n);
-    await underWay(journal);
+    const { steps, once } = ROUNDS[n % ROUNDS.length] as (typeof ROUNDS)[number];
+    const works = workOn({ t, journal, browser }, steps, n + 1);
+    await underWay(journal, once);
     child.kill('SIGKILL');
     await child.ended;
     await works;
@@ -53,6 +53,9 @@ export async function runKills(kind: Kind, kills: number): Promise<Figures> {
     ...(await checkTokens(t, journal, stoppedTokens(journal))),
     ...(await checkStates(t, journal.off)),
     ...(await checkAudit(t)),
+    ...ROUNDS.slice(0, kills)
+      .filter(({ once }) => !journal.done.has(once))
+      .map(({ once }) => `${once}: never came to its end`),
   );
   child.kill();
   await child.ended;
@@ -67,10 +70,16 @@ export async function runKills(kind: Kind, kills: number): Promise<Figures> {
   };
 }
 
-/** Somewhere in a flow: a random number of tokens from now, and a random time after that. */
-async function underWay(journal: Journal): Promise<void> {
-  const enough = journal.tokens.length + Math.floor(Math.random() * ANSWERS_MAX);
-  for (let waited = 0; journal.tokens.length < enough && waited < WARM_UP_MAX_MS; waited += LOOK_MS)
-    await sleep(LOOK_MS);
+/**
+ * Somewhere in a flow: a random number of answers from now, and a random time after that; not before
+ * what this round is about was done once, so that every kind of stop is among what is remembered.
+ */
+async function underWay(journal: Journal, once: string): Promise<void> {
+  const answers = (): number => journal.tokens.length + journal.stopped.size;
+  const isFirst = !journal.done.has(once);
+  const enough = answers() + Math.floor(Math.random() * ANSWERS_MAX);
+  const isEnough = (): boolean => (isFirst ? journal.done.has(once) : answers() >= enough);
+  const most = isFirst ? FIRST_MAX_MS : WARM_UP_MAX_MS;
+  for (let waited = 0; !isEnough() && waited < most; waited += LOOK_MS) await sleep(LOOK_MS);
   await sleep(Math.random() * KILL_WITHIN_MS);
 }
