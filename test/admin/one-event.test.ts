@@ -16,7 +16,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
-import { AGENT, ANA, BEN, CALLBACK, FILES, HOST } from '../support/world.js';
+import { AGENT, ANA, BEN, CALLBACK, FILES, FILES_CLIENT, HOST } from '../support/world.js';
 
 let t: TestBroker;
 const admin = (method: string, path: string, body?: object) =>
@@ -38,6 +38,7 @@ const TABLES = [
   'signing_keys',
   'policy_epoch',
   'user_sessions',
+  'tool_inventories',
 ];
 /** Everything that lasts; uses of credentials are noted later, whatever was done. */
 async function state(): Promise<string> {
@@ -100,6 +101,16 @@ const SCOPES = { 'x:read': { title: 'Read', risk: 'read' } };
 const delegate = async () => {
   const { body } = await redeem(t, await authorize(t));
   [ids.consent = '', ids.grant = ''] = String(claimsOf(body.access_token).jti).split('.');
+};
+
+/** What its own server says the tool is; a second definition is one nobody has seen. */
+const publish = async (hash: string) => {
+  const response = await fetch(`${t.issuer}/tools`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...authFor(t, FILES_CLIENT) },
+    body: JSON.stringify({ resource: FILES, tools: { read_file: hash } }),
+  });
+  expect(response.status).toBe(200);
 };
 
 const OPS: readonly Op[] = [
@@ -216,6 +227,15 @@ const OPS: readonly Op[] = [
     path: () => `/resources/${at('https://m.example')}`,
     body: () => ({ name: 'N' }),
     leaves: ['registry.changed'],
+  },
+  {
+    op: 'post /resources/:identifier/tools/accept',
+    path: () => `/resources/${at(FILES)}/tools/accept`,
+    body: () => ({ tool: 'read_file', schema_hash: 'b'.repeat(43) }),
+    leaves: ['registry.changed'],
+    prepare: async () => {
+      for (const definition of ['a', 'b']) await publish(definition.repeat(43));
+    },
   },
   ...(['registry.created', 'registry.changed'] as const).map(
     (leaves, n): Op => ({
