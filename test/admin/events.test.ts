@@ -21,6 +21,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { usedEarlier } from '../support/used-earlier.js';
 import {
   AGENT,
   ANA,
@@ -420,7 +421,9 @@ const ROWS: Readonly<Record<Exclude<AuditType, 'key.resealed'>, readonly Row[]>>
     {
       what: 'a refresh token whose successor was used',
       makes: async () => {
-        expect((await refresh(next)).status).toBe(200);
+        const { status, body } = await refresh(next);
+        expect(status).toBe(200);
+        await usedEarlier(t.opened.db, body);
         expect((await refresh(last.refresh)).body.error).toBe('invalid_grant');
         return {
           columns: { ...ofAna(last), jti: null },
@@ -437,6 +440,7 @@ const ROWS: Readonly<Record<Exclude<AuditType, 'key.resealed'>, readonly Row[]>>
         const authorized = await authorize(t);
         const { body } = await redeem(t, authorized);
         const [consent = '', grant = ''] = String(claimsOf(body.access_token).jti).split('.');
+        await usedEarlier(t.opened.db, body);
         await redeem(t, authorized);
         return {
           columns: { ...ofAna(last), grant_id: grant, jti: null },

@@ -16,6 +16,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { usedEarlier } from '../support/used-earlier.js';
 import { AGENT, ANA, BEN, CALLBACK, FILES, FILES_CLIENT, HOST } from '../support/world.js';
 
 let t: TestBroker;
@@ -398,7 +399,7 @@ describe('M9, M10: the flows', () => {
     await postToken(t, AGENT, fields);
     expect(await types(n)).toEqual(['token.refused']);
     const authorized = await authorize(t);
-    await redeem(t, authorized);
+    await usedEarlier(t.opened.db, (await redeem(t, authorized)).body);
     n = await last();
     const { code, verifier } = authorized;
     await postToken(t, HOST, {

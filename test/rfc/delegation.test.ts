@@ -16,6 +16,7 @@ import {
   type TestBroker,
 } from '../support/broker.js';
 import { narrow } from '../support/narrow.js';
+import { usedEarlier } from '../support/used-earlier.js';
 import {
   AGENT,
   ANA,
@@ -620,7 +621,7 @@ describe('C1 a code used twice', () => {
     const authorized = await authorize(t);
     const first = await redeem(t, authorized);
     expect(first.status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await usedEarlier(t.opened.db, first.body);
     const second = await redeem(t, authorized);
     expect([second.status, second.body]).toEqual([
       400,

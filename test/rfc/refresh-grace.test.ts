@@ -19,6 +19,7 @@ import {
   type TestBroker,
   testConfig,
 } from '../support/broker.js';
+import { usedEarlier } from '../support/used-earlier.js';
 import { DESKTOP, FILES_CLIENT, HOST, LOOPBACK } from '../support/world.js';
 
 let t: TestBroker;
@@ -36,13 +37,8 @@ const refresh = (token: string, more: Record<string, string> = {}): Promise<Answ
 
 const grantOf = (body: { access_token: string }): string =>
   (claimsOf(body.access_token).jti as string).split('.')[1] as string;
-/** Everything used under the grant was used so much earlier: no race, whatever the machine does. */
 const age = (body: { access_token: string }, seconds: number) =>
-  t.opened.db.run(
-    `update artifacts set consumed_at = consumed_at - make_interval(secs => $2::float8)
-     where grant_id = $1 and consumed_at is not null`,
-    [grantOf(body), seconds],
-  );
+  usedEarlier(t.opened.db, body, seconds);
 const kept = async (body: { access_token: string }) =>
   (
     await t.opened.db.run(

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { endGrant } from '../../../src/broker/delegation/ends.js';
 import { pkce } from '../../support/broker.js';
+import { usedEarlier } from '../../support/used-earlier.js';
 import {
   CALLBACK,
   DESKTOP,
@@ -63,6 +64,7 @@ const replays: readonly Attack[] = [
     run: async (w) => {
       const code = await w.ana.code();
       const first = await w.ana.tokens(code);
+      await usedEarlier(w.db, first);
       const again = await w.ana.redeem(code);
       const { body } = await w.introspect(first.access_token);
       return [seen(again), body, seen(await w.ana.refresh(first.refresh_token))];
@@ -76,7 +78,7 @@ const replays: readonly Attack[] = [
     run: async (w) => {
       const kept = await w.ana.tokens();
       const code = await w.ana.code();
-      await w.ana.tokens(code);
+      await usedEarlier(w.db, await w.ana.tokens(code));
       const again = await w.ana.redeem(code);
       return [seen(again), (await w.introspect(kept.access_token)).body.active];
     },
@@ -88,6 +90,7 @@ const replays: readonly Attack[] = [
     run: async (w) => {
       const code = await w.ana.code();
       const first = await w.ana.tokens(code);
+      await usedEarlier(w.db, first);
       const again = await w.ana.redeem(code, { actor_token: undefined });
       return [seen(again), (await w.introspect(first.access_token)).body];
     },

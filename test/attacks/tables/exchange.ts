@@ -1,6 +1,7 @@
 // X: token exchange; and of J, L and R what goes through it. Scope, life and reach only shrink; the
 // chain of actors is the broker's to write; whoever is stopped, everything made from them stops.
 import { endConsent, endGrant } from '../../../src/broker/delegation/ends.js';
+import { usedEarlier } from '../../support/used-earlier.js';
 import { DESKTOP, FILES, FILES_CLIENT, HOST, NOTES, SERVICE } from '../../support/world.js';
 import { type Attack, SERVED, seen, tallied } from '../support/attack.js';
 import {
@@ -271,11 +272,7 @@ const stops: readonly Attack[] = [
       const first = await team.tokens();
       const taken = await exchanged(w, team.helper, { subject_token: first.access_token });
       await w.honestly(() => team.refresh(first.refresh_token));
-      await w.db.run(
-        `update artifacts set consumed_at = consumed_at - interval '61 seconds'
-         where grant_id = $1 and consumed_at is not null`,
-        [lineage(first.access_token)[1]],
-      );
+      await usedEarlier(w.db, first, 61);
       return [
         seen(await team.refresh(first.refresh_token)),
         (await w.introspect(taken)).body.active,

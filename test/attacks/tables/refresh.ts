@@ -1,6 +1,7 @@
 // R: refresh tokens. Rotated at every use; whatever is asked is within what was granted.
 import { endConsent } from '../../../src/broker/delegation/ends.js';
 import { pkce } from '../../support/broker.js';
+import { usedEarlier } from '../../support/used-earlier.js';
 import {
   AGENT,
   DESKTOP,
@@ -21,13 +22,8 @@ import type { AttackWorld } from '../support/world.js';
 const GONE = '400 invalid_grant';
 const GOOD = '200 json';
 
-/** Whatever was used under this authorization was used so much earlier. */
-const past = (w: AttackWorld, { access_token }: Tokens, seconds: number) =>
-  w.db.run(
-    `update artifacts set consumed_at = consumed_at - make_interval(secs => $2::float8)
-     where grant_id = $1 and consumed_at is not null`,
-    [String(decodePart(access_token, 1).jti).split('.')[1], seconds],
-  );
+const past = (w: AttackWorld, tokens: Tokens, seconds: number) =>
+  usedEarlier(w.db, tokens, seconds);
 
 const GRACE = 'a client that lost the answer to its refresh (DESIGN §6, refresh grace)';
 
