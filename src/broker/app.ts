@@ -181,6 +181,7 @@ function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     now,
     reader,
     exchangeErrors,
+    actDepthMax: config.actDepthMax,
     refreshGraceSeconds: refreshGraceOf(config),
     strictReplay: config.strictReplay === true,
     keys: keys.current,

@@ -3,6 +3,7 @@
  * refuses to start on any development default, and says everything that is wrong at once.
  */
 import { z } from 'zod';
+import { ACT_DEPTH_MAX } from '../protocol/index.js';
 import {
   DELEGATION_MAX_DEFAULT_SECONDS,
   DELEGATION_MAX_RANGE,
@@ -60,6 +61,8 @@ const environmentSchema = z.object({
     .min(DELEGATION_MAX_RANGE.min)
     .max(DELEGATION_MAX_RANGE.max)
     .default(DELEGATION_MAX_DEFAULT_SECONDS),
+  /** Actors in the longest chain; no more than verifiers take unasked. */
+  BEHALF_ACT_DEPTH_MAX: z.coerce.number().int().min(1).max(ACT_DEPTH_MAX).default(ACT_DEPTH_MAX),
   /** For `behalf token` only. */
   SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -98,6 +101,8 @@ export interface Config {
   readonly adminClient?: { readonly id: string; readonly secret: string } | undefined;
   /** The longest a user can let somebody act; 30 days by default. */
   readonly delegationMaxSeconds?: number | undefined;
+  /** Actors in the longest chain; 4 by default. */
+  readonly actDepthMax?: number | undefined;
   /** The secret of `behalf token`; no other command reads it. */
   readonly debugSecret?: string | undefined;
 }
@@ -140,6 +145,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     refusalsPerMinute: env.BEHALF_AUDIT_REFUSALS_PER_MINUTE,
     adminClient: adminClient(env),
     delegationMaxSeconds: env.BEHALF_DELEGATION_MAX_SECONDS,
+    actDepthMax: env.BEHALF_ACT_DEPTH_MAX,
     debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');

@@ -5,6 +5,7 @@ import type { AdminServices } from './admin/operation.js';
 import { notingRefusals } from './audit/note-refusals.js';
 import type { RefusalLog } from './audit/refusals.js';
 import type { Config } from './config.js';
+import { helpersUpTo } from './consent/choices.js';
 import { createInteractionRouter } from './consent/routes.js';
 import type { Database } from './db/database.js';
 import type { FactsCache } from './facts/store.js';
@@ -19,7 +20,7 @@ import { createSignIn } from './users/sign-in.js';
 import { renderSignIn } from './users/sign-in-views.js';
 
 export function createPageRouters(deps: {
-  readonly config: Pick<Config, 'issuer' | 'delegationMaxSeconds'>;
+  readonly config: Pick<Config, 'issuer' | 'delegationMaxSeconds' | 'actDepthMax'>;
   readonly db: Database;
   readonly facts: FactsCache;
   readonly secrets: Secrets;
@@ -30,6 +31,7 @@ export function createPageRouters(deps: {
 }): readonly Router[] {
   const { db, facts, secrets, provider, services, refusals, now } = deps;
   const { issuer, delegationMaxSeconds = DELEGATION_MAX_DEFAULT_SECONDS } = deps.config;
+  const helpersMax = helpersUpTo(deps.config.actDepthMax);
   const forms = createFormSealer(...(secrets.derive('forms') as [Buffer, ...Buffer[]]));
   const signIn = createSignIn({ db, now });
   const noteRefusals = notingRefusals(refusals);
@@ -40,7 +42,7 @@ export function createPageRouters(deps: {
     patchUser: services.registry.users.steps.patch,
   });
   return [
-    createInteractionRouter({ ...shared, provider, delegationMaxSeconds }),
+    createInteractionRouter({ ...shared, provider, delegationMaxSeconds, helpersMax }),
     createMeRouter({
       ...shared,
       changePassword,

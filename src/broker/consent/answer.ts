@@ -48,7 +48,7 @@ export function readShown(deps: InteractionDeps, { form, interaction }: Answer, 
   if (shown?.uid !== interaction.uid || shown.userId !== userId) throw refusal('formExpired');
   const chosen = {
     lifeSeconds: chosenLifeSeconds(form.get('duration_seconds'), deps.delegationMaxSeconds),
-    helpers: chosenHelpers(form.get('helpers'), shown.request.agentId !== ''),
+    helpers: chosenHelpers(form.get('helpers'), shown.request.agentId === '' ? 0 : deps.helpersMax),
   };
   return { shown, chosen };
 }

@@ -2,8 +2,8 @@
 import { ACT_DEPTH_MAX } from '../../protocol/index.js';
 import type { Preset, Risk } from '../http/page-model.js';
 
-/** The agent itself is the first actor of a chain (DESIGN §3): these may follow. */
-export const HELPERS_MAX = ACT_DEPTH_MAX - 1;
+/** The agent itself is the first actor of a chain (DESIGN §3): so many may follow. */
+export const helpersUpTo = (actDepthMax: number = ACT_DEPTH_MAX): number => actDepthMax - 1;
 
 const HOUR_SECONDS = 3600;
 const DAY_SECONDS = 24 * HOUR_SECONDS;
@@ -19,13 +19,9 @@ export const durationsUpTo = (maxSeconds: number): readonly number[] => [
 export const chosenLifeSeconds = (posted: string | null, maxSeconds: number): number =>
   durationsUpTo(maxSeconds).find((seconds) => String(seconds) === posted) ?? maxSeconds;
 
-const HELPER_CHOICES: readonly string[] = Array.from({ length: HELPERS_MAX + 1 }, (_, n) =>
-  String(n),
-);
-
 /** A number that was shown; otherwise none: whoever follows is asked for, never assumed. */
-export const chosenHelpers = (posted: string | null, acts: boolean): number =>
-  acts ? Math.max(0, HELPER_CHOICES.indexOf(posted ?? '')) : 0;
+export const chosenHelpers = (posted: string | null, max: number): number =>
+  Array.from({ length: max + 1 }, (_, n) => n).find((n) => String(n) === posted) ?? 0;
 
 const PRESETS = ['read', 'all', 'none'] as const satisfies readonly Preset[];
 

@@ -70,6 +70,7 @@ export async function showConsent(
       chosen,
       changedMeanwhile,
       maxSeconds: deps.delegationMaxSeconds,
+      helpersMax: deps.helpersMax,
       manageUrl: `${deps.issuer}/me`,
       shown: deps.forms.seal(PURPOSE_SHOWN, shown, INTERACTION_TTL_SECONDS, nowMs),
       actions: {

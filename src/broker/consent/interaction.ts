@@ -26,6 +26,8 @@ export interface InteractionDeps {
   readonly noteRefusals: Middleware;
   /** The longest anybody may be let act. */
   readonly delegationMaxSeconds: number;
+  /** How many may follow the agent at most. */
+  readonly helpersMax: number;
   readonly now: () => number;
 }
 

@@ -17,7 +17,7 @@ import type {
 } from '../http/page-model.js';
 import type { Language } from '../http/texts/index.js';
 import { changesSince } from './changes.js';
-import { durationsUpTo, HELPERS_MAX, presetsFor, ticksOf } from './choices.js';
+import { durationsUpTo, presetsFor, ticksOf } from './choices.js';
 import { type AuthorizationRequest, decidedScopes } from './request.js';
 
 /** Sealed into the page: what was shown, to whom, for what. Only that can be granted (I7). */
@@ -65,6 +65,7 @@ export interface Showing
   extends Pick<ConsentPageModel, 'shown' | 'actions' | 'manageUrl' | 'changedMeanwhile'> {
   readonly chosen: Chosen;
   readonly maxSeconds: number;
+  readonly helpersMax: number;
   readonly nowMs: number;
   /** Scopes of OpenID Connect are named in it; everything else is registry data. */
   readonly language: Language;
@@ -72,7 +73,7 @@ export interface Showing
 
 export function consentPage(offer: Offer, showing: Showing): ConsentPageModel {
   const { request, decision, user, client, agent, resource } = offer;
-  const { chosen, maxSeconds, nowMs, language, ...rest } = showing;
+  const { chosen, maxSeconds, helpersMax: max, nowMs, language, ...rest } = showing;
   const lifeSeconds = chosen.lifeSeconds ?? maxSeconds;
   const scopes = [...shownScopes(offer), ...shownIdentity(offer, language)];
   return {
@@ -101,9 +102,9 @@ export function consentPage(offer: Offer, showing: Showing): ConsentPageModel {
       seconds,
       chosen: seconds === lifeSeconds,
     })),
-    ...(agent === undefined
+    ...(agent === undefined || max === 0
       ? {}
-      : { helpers: { max: HELPERS_MAX, chosen: chosen.helpers ?? earlierHelpers(offer) } }),
+      : { helpers: { max, chosen: chosen.helpers ?? earlierHelpers(offer, max) } }),
   };
 }
 
@@ -148,8 +149,8 @@ function decidedBefore({ background: { earlier }, terms }: Offer, scope?: string
 }
 
 /** How many may follow is proposed as it was decided, for the same agent; otherwise nobody. */
-const earlierHelpers = (offer: Offer): number =>
-  decidedBefore(offer) ? Math.min(offer.background.earlier?.helpers ?? 0, HELPERS_MAX) : 0;
+const earlierHelpers = (offer: Offer, max: number): number =>
+  decidedBefore(offer) ? Math.min(offer.background.earlier?.helpers ?? 0, max) : 0;
 
 function shownScopes(offer: Offer): ShownScope[] {
   const { decision, terms, background } = offer;

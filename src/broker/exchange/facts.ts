@@ -99,6 +99,8 @@ export interface ExchangeFacts {
   readonly provedKey?: string | undefined;
   /** The helper of a hand-off. */
   readonly helper?: (Party & ChainActor & Pick<Presenter, 'takesWorkFrom'>) | undefined;
+  /** Actors in the longest chain here (TX10); absent: as many as everybody takes. */
+  readonly actDepthMax?: number | undefined;
 }
 
 export interface ExchangeRequest {

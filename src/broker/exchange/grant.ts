@@ -30,6 +30,7 @@ export interface ExchangeDeps {
   readonly provider: () => Provider;
   readonly now: () => number;
   readonly errors: ErrorProfile;
+  readonly actDepthMax: number | undefined;
 }
 
 export function createTokenExchange(
@@ -55,13 +56,15 @@ async function prepare(
   }
   const asked = readExchange(params);
   const provedKey = dpop?.thumbprint;
+  const { actDepthMax } = deps;
   const callerId = client.clientId;
   const refuse = (refusal: Refusal): OAuthError =>
     exchangeError(deps.errors, refusal, `caller ${callerId}`);
   const tell = ({ claims }: VerifiedToken, presenter: Proved | undefined): string => {
     const target = targetOf(deps.issuer, asked, claims);
     const { scopes } = asked;
-    requestState(ctx).story = toldOf({ claims, callerId, presenter, target, scopes, provedKey });
+    const told = { claims, callerId, presenter, target, scopes, provedKey, actDepthMax };
+    requestState(ctx).story = toldOf(told);
     return target;
   };
   const subject = await verifySubject(deps, asked, callerId, { tell, refuse });
@@ -81,6 +84,7 @@ async function prepare(
       target,
       helperId: asked.requestedActor,
       provedKey,
+      actDepthMax,
     },
     request: { scopes: asked.scopes, handOffTo: asked.requestedActor },
     credentials: [credentialId, ...(proof === undefined ? [] : [proof.credentialId])],

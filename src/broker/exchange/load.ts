@@ -26,6 +26,7 @@ export interface ExchangeQuestion {
   readonly helperId: string | undefined;
   /** RFC 9449 thumbprint. */
   readonly provedKey: string | undefined;
+  readonly actDepthMax: number | undefined;
 }
 
 const profileOf = (id: string): ChainActor['profile'] =>
@@ -54,8 +55,9 @@ export const placeOf = (claims: AccessTokenClaims): string => claims.hand_off ??
 
 export async function loadExchangeFacts(
   facts: Facts,
-  { claims, state, callerId, presenter, target, helperId, provedKey }: ExchangeQuestion,
+  question: ExchangeQuestion,
 ): Promise<ExchangeFacts> {
+  const { claims, state, callerId, presenter, target, helperId, provedKey } = question;
   const parent = parentOf(claims);
   const { chain } = parent;
   const here = placeOf(claims);
@@ -79,6 +81,7 @@ export async function loadExchangeFacts(
     target: places[1],
     provedKey,
     helper,
+    actDepthMax: question.actDepthMax,
   };
 }
 

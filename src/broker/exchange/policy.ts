@@ -116,7 +116,7 @@ function breach(
   if (next !== undefined && (next.id === parent.subject || isIn(parent.chain, next.id))) {
     return 'repeated_actor';
   }
-  if (after.length > ACT_DEPTH_MAX) return 'too_deep';
+  if (after.length > (facts.actDepthMax ?? ACT_DEPTH_MAX)) return 'too_deep';
   if (step === 'take' || step === 'hand_off') {
     const from = currentActor(parent);
     if (from === undefined || next?.takesWorkFrom.includes(from.id) !== true) return 'no_edge';

@@ -2,7 +2,12 @@
  * Whom an exchange is about, for the audit, should it be refused: known as soon as the subject token
  * is known to be ours, whatever is decided about it. Pure.
  */
-import { type AccessTokenClaims, formatScope, lineageOf } from '../../protocol/index.js';
+import {
+  ACT_DEPTH_MAX,
+  type AccessTokenClaims,
+  formatScope,
+  lineageOf,
+} from '../../protocol/index.js';
 import type { RequestStory } from '../http/request.js';
 import { type Proved, parentOf } from './load.js';
 import { currentActor } from './policy.js';
@@ -14,10 +19,11 @@ export interface AskedExchange {
   readonly target: string;
   readonly scopes: readonly string[] | undefined;
   readonly provedKey: string | undefined;
+  readonly actDepthMax: number | undefined;
 }
 
 export function toldOf(asked: AskedExchange): RequestStory {
-  const { claims, callerId, presenter, provedKey } = asked;
+  const { claims, callerId, presenter, provedKey, actDepthMax = ACT_DEPTH_MAX } = asked;
   const parent = parentOf(claims);
   const holder = currentActor(parent)?.id;
   const isHolder = presenter !== undefined && presenter.id === holder;
@@ -37,6 +43,7 @@ export function toldOf(asked: AskedExchange): RequestStory {
       ...(isHolder || holder === undefined ? {} : { parent_actor: holder }),
       ...(earlier.length === 0 ? {} : { earlier_actors: earlier }),
       ...(via.length === 0 ? {} : { via }),
+      ...(actDepthMax === ACT_DEPTH_MAX ? {} : { act_depth_max: actDepthMax }),
     },
   };
 }

@@ -151,6 +151,7 @@ async function exchanging(
   const presenterId = event.agentId ?? (event.type === 'token.issued' ? event.clientId : undefined);
   const proof = (textIn(event, 'proof') ?? textIn(event, 'actor_proof') ?? 'token') as ActorProof;
   const helperId = textIn(event, 'may_act') ?? textIn(event, 'requested_actor');
+  const depth = event.detail?.act_depth_max;
   const facts = await loadExchangeFacts(sources.facts, {
     claims,
     state: { alive: true, grant: await grantBehind(sources, parent) },
@@ -159,6 +160,8 @@ async function exchanging(
     target: textIn(event, 'for') ?? event.resource ?? placeOf(claims),
     helperId,
     provedKey: textIn(event, 'proved_key'),
+    // As it was then: what explains has no setting of its own.
+    actDepthMax: typeof depth === 'number' ? depth : undefined,
   });
   return {
     kind: 'exchange',

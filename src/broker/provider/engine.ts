@@ -52,6 +52,7 @@ export interface EngineDeps
   readonly keys: () => LoadedKeys;
   readonly now: () => number;
   readonly exchangeErrors: ErrorProfile;
+  readonly actDepthMax: number | undefined;
   /** How long a refresh is answered again. */
   readonly refreshGraceSeconds: number;
   readonly strictReplay: boolean;
@@ -131,7 +132,11 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
   });
   provider.registerGrantType(
     TOKEN_EXCHANGE,
-    createTokenExchange({ ...delegation, errors: deps.exchangeErrors }),
+    createTokenExchange({
+      ...delegation,
+      errors: deps.exchangeErrors,
+      actDepthMax: deps.actDepthMax,
+    }),
     [...EXCHANGE_PARAMETERS],
     [...REPEATABLE_PARAMETERS],
   );
