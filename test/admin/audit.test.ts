@@ -1,6 +1,6 @@
 // Issue 4 §4 over the admin API: what happened, by any noun, newest first, as sentences; and nothing
 // that a name holds can break a line or a terminal (M6).
-import { eq, sql } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tables from '../../schema/index.js';
 import { safeJson, safeText } from '../../src/broker/audit/safe-text.js';
@@ -16,6 +16,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { letTakeWork } from '../support/takes-work.js';
 import { AGENT, ANA, FILES, HOST, OTHER_AGENT, SERVICE } from '../support/world.js';
 
 let t: TestBroker;
@@ -41,11 +42,7 @@ const exchange = (caller: string, subject: string, more: Record<string, string> 
 beforeAll(async () => {
   t = await startTestBroker({ config: { trustedProxies: 1 } });
   const { orm } = t.opened.db;
-  await orm
-    .update(tables.agents)
-    .set({ takesWorkFrom: [AGENT] })
-    .where(eq(tables.agents.id, OTHER_AGENT));
-  await orm.update(tables.policyEpoch).set({ epoch: sql`epoch + 1` });
+  await letTakeWork(t.opened.db);
   parent = (await redeem(t, await authorize(t))).body.access_token;
   const [consent = ''] = String(claimsOf(parent).jti).split('.');
   await orm.update(tables.consents).set({ helpers: 1 }).where(eq(tables.consents.id, consent));

@@ -1,10 +1,5 @@
-// Issue 4 §4: one event of every kind, made over HTTP, looked at whole: who (user), as whom (agent),
-// through what (client), where (resource), which scopes were asked, granted and taken away by which
-// rule, the lineage, the request; and the sentence an operator reads.
-import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless } from '../../examples/demo/walk-pages.js';
-import * as tables from '../../schema/index.js';
 import type { AuditType } from '../../src/broker/audit/store.js';
 import { formTo, visit } from '../me/support.js';
 import { callAdmin } from '../support/admin.js';
@@ -21,6 +16,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { letTakeWork } from '../support/takes-work.js';
 import { usedEarlier } from '../support/used-earlier.js';
 import {
   AGENT,
@@ -749,12 +745,7 @@ const newest = async (type: string) =>
 
 beforeAll(async () => {
   t = await startTestBroker({ config: { trustedProxies: 1 } });
-  const { orm } = t.opened.db;
-  await orm
-    .update(tables.agents)
-    .set({ takesWorkFrom: [AGENT] })
-    .where(eq(tables.agents.id, OTHER_AGENT));
-  await orm.update(tables.policyEpoch).set({ epoch: sql`epoch + 1` });
+  await letTakeWork(t.opened.db);
 });
 afterAll(() => t.close());
 

@@ -7,6 +7,7 @@ import * as tables from '../../schema/index.js';
 import { createAgentHost, createServiceHost } from '../../src/agent/index.js';
 import { createVerifier, type Verifier } from '../../src/verifier/index.js';
 import { startTestBroker, type TestBroker } from '../support/broker.js';
+import { letTakeWork } from '../support/takes-work.js';
 import {
   AGENT,
   ANA,
@@ -36,10 +37,7 @@ afterAll(async () => {
 /** The other agent takes work from the first; the file server may read notes. */
 async function prepareWorld(): Promise<void> {
   const { orm } = t.opened.db;
-  await orm
-    .update(tables.agents)
-    .set({ takesWorkFrom: [AGENT] })
-    .where(eq(tables.agents.id, OTHER_AGENT));
+  await letTakeWork(t.opened.db);
   const downstream = [{ resource: NOTES, scopes: { 'files:read': ['notes:read'] } }];
   await orm
     .update(tables.resources)

@@ -2,7 +2,7 @@
 // bound through token exchange. Threats X15, J7; rows TX17 and DP of the checklist.
 
 import { createHash } from 'node:crypto';
-import { eq, sql } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tables from '../../schema/index.js';
@@ -16,6 +16,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { letTakeWork } from '../support/takes-work.js';
 import { AGENT, CALLBACK, FILES, FILES_CLIENT, HOST, OTHER_AGENT } from '../support/world.js';
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -24,11 +25,7 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 let t: TestBroker;
 beforeAll(async () => {
   t = await startTestBroker();
-  await t.opened.db.orm
-    .update(tables.agents)
-    .set({ takesWorkFrom: [AGENT] })
-    .where(eq(tables.agents.id, OTHER_AGENT));
-  await t.opened.db.orm.update(tables.policyEpoch).set({ epoch: sql`epoch + 1` });
+  await letTakeWork(t.opened.db);
 });
 afterAll(() => t.close());
 

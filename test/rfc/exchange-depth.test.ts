@@ -1,5 +1,3 @@
-// The longest chain is the operator's to set (TX10): what would be longer is refused, never cut.
-import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import * as tables from '../../schema/index.js';
 import {
@@ -11,18 +9,14 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { letTakeWork } from '../support/takes-work.js';
 import { AGENT, OTHER_AGENT } from '../support/world.js';
 
 let one: TestBroker;
 let two: TestBroker;
 const brokers = async (actDepthMax: number): Promise<TestBroker> => {
   const t = await startTestBroker({ config: { actDepthMax } });
-  const { orm } = t.opened.db;
-  await orm
-    .update(tables.agents)
-    .set({ takesWorkFrom: [AGENT] })
-    .where(eq(tables.agents.id, OTHER_AGENT));
-  await orm.update(tables.policyEpoch).set({ epoch: sql`epoch + 1` });
+  await letTakeWork(t.opened.db);
   return t;
 };
 beforeAll(async () => {

@@ -1,8 +1,4 @@
-// The two ways to name an exchange's errors: RFC 8693's, and the actor profile's
-// (draft-mcguinness-oauth-actor-profile-00); and what discovery says of them.
-import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as tables from '../../schema/index.js';
 import {
   actorToken,
   authorize,
@@ -11,6 +7,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { letTakeWork } from '../support/takes-work.js';
 import { AGENT, DESKTOP, HOST, NOTES, OTHER_AGENT } from '../support/world.js';
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -144,11 +141,7 @@ describe.each([
   it('a subject that was stopped is unusable, whichever step notices', async () => {
     const other = (await redeem(t, await authorize(t))).body.access_token;
     await t.broker.registry.agents.setStatus('cli', AGENT, { status: 'paused', reason: 'test' });
-    await t.opened.db.orm
-      .update(tables.agents)
-      .set({ takesWorkFrom: [AGENT] })
-      .where(eq(tables.agents.id, OTHER_AGENT));
-    await t.opened.db.orm.update(tables.policyEpoch).set({ epoch: sql`epoch + 1` });
+    await letTakeWork(t.opened.db);
     const { status, body } = await exchange({
       as: OTHER_AGENT,
       fields: () => ({ subject_token: other }),

@@ -15,6 +15,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { letTakeWork } from '../support/takes-work.js';
 import {
   AGENT,
   ANA,
@@ -35,10 +36,7 @@ let t: TestBroker;
 beforeAll(async () => {
   t = await startTestBroker();
   const { orm } = t.opened.db;
-  await orm
-    .update(tables.agents)
-    .set({ takesWorkFrom: [AGENT] })
-    .where(eq(tables.agents.id, OTHER_AGENT));
+  await letTakeWork(t.opened.db);
   const downstream = [{ resource: NOTES, scopes: { 'files:read': ['notes:read'] } }];
   await orm
     .update(tables.resources)

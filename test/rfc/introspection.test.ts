@@ -1,7 +1,7 @@
 // RFC 7662 and RFC 9701: who may look at a token, what they see of a chain, and that everything else
 // looks the same. Rows IN1–IN5 of the checklist; threats V14, L1, X12, P13.
 
-import { eq, sql } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { compactVerify, createRemoteJWKSet } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tables from '../../schema/index.js';
@@ -20,6 +20,7 @@ import {
   type TestBroker,
   testConfig,
 } from '../support/broker.js';
+import { letTakeWork } from '../support/takes-work.js';
 import { AGENT, FILES, FILES_CLIENT, HOST, OTHER_AGENT, SERVICE } from '../support/world.js';
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -33,11 +34,7 @@ let subject: string;
 beforeAll(async () => {
   t = await startTestBroker();
   const { orm } = t.opened.db;
-  await orm
-    .update(tables.agents)
-    .set({ takesWorkFrom: [AGENT] })
-    .where(eq(tables.agents.id, OTHER_AGENT));
-  await orm.update(tables.policyEpoch).set({ epoch: sql`epoch + 1` });
+  await letTakeWork(t.opened.db);
   const redeemed = await redeem(t, await authorize(t));
   subject = redeemed.body.access_token;
   const [consent = ''] = String(claimsOf(subject).jti).split('.');
