@@ -47,17 +47,29 @@ export const agents = pgTable('agents', {
   requireSignedRequest: boolean('require_signed_request').notNull().default(false),
   /** RFC 8693: whether it may exchange tokens. */
   mayExchange: boolean('may_exchange').notNull().default(true),
+  /** RFC 9449 §5.2: only DPoP-bound tokens. */
+  dpopBound: boolean('dpop_bound').notNull().default(false),
+  /** RFC 8705 §3.4: only certificate-bound tokens. */
+  certificateBound: boolean('certificate_bound').notNull().default(false),
+  /** FAPI 2.0 security profile: what it demands, of every request. */
+  fapi: boolean('fapi').notNull().default(false),
   /** Agents it takes work from. */
   takesWorkFrom: textList('takes_work_from'),
-  /** client_secret_basic | client_secret_post | private_key_jwt */
+  /** client_secret_basic | client_secret_post | private_key_jwt | … (`clients/credentials.ts`) */
   auth: text('auth').notNull(),
   createdAt: createdAt(),
 });
 
 /** An OAuth client that is not an agent. */
 export const clients = pgTable('clients', {
+  /** cli_…, or the URL of its metadata document. */
   id: text('id').primaryKey(),
   name: text('name').notNull(),
+  /** Who put it here: operator | registration (RFC 7591) | document (client ID metadata document) */
+  origin: text('origin').notNull().default('operator'),
+  /** RFC 7591 §2: what it says it is a copy of. */
+  softwareId: text('software_id'),
+  softwareVersion: text('software_version'),
   /** app (signs users in) | service (acts by itself) */
   kind: text('kind').notNull(),
   /** What the client says of itself, shown to users as its own words. */
@@ -75,7 +87,13 @@ export const clients = pgTable('clients', {
   requireSignedRequest: boolean('require_signed_request').notNull().default(false),
   /** RFC 8693: whether it may exchange tokens; a public client never may. */
   mayExchange: boolean('may_exchange').notNull().default(true),
-  /** none | client_secret_basic | client_secret_post | private_key_jwt */
+  /** RFC 9449 §5.2: only DPoP-bound tokens. */
+  dpopBound: boolean('dpop_bound').notNull().default(false),
+  /** RFC 8705 §3.4: only certificate-bound tokens. */
+  certificateBound: boolean('certificate_bound').notNull().default(false),
+  /** FAPI 2.0 security profile: what it demands, of every request. */
+  fapi: boolean('fapi').notNull().default(false),
+  /** none | client_secret_basic | client_secret_post | private_key_jwt | … (`clients/credentials.ts`) */
   auth: text('auth').notNull(),
   /** active | retired */
   status: text('status').notNull().default('active'),
@@ -90,15 +108,17 @@ export const credentials = pgTable(
     id: text('id').primaryKey(),
     /** The agent's or client's id. */
     principal: text('principal').notNull(),
-    /** secret | jwk */
+    /** secret | jwk | certificate | workload */
     kind: text('kind').notNull(),
     /** What operators call it. */
     name: text('name'),
     /** SHA-256 of a 256-bit random secret, hex. */
     secretHash: text('secret_hash'),
     jwk: jsonb('jwk').$type<Record<string, unknown>>(),
-    /** RFC 7638 thumbprint of the key. */
+    /** RFC 7638 thumbprint of the key; RFC 8705 x5t#S256 of the certificate. */
     thumbprint: text('thumbprint'),
+    /** What proves it besides a key: names in a certificate, or claims of a platform's token. */
+    rule: jsonb('rule').$type<Record<string, unknown>>(),
     createdAt: createdAt(),
     createdBy: text('created_by'),
     /** Proves nothing from then on; absent: never. */
