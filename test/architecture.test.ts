@@ -50,6 +50,7 @@ const SLICES: walls.SliceRules = {
   root: 'src/broker/',
   composition: [
     'src/broker/app.ts',
+    'src/broker/assemble-engine.ts',
     'src/broker/parts.ts',
     'src/broker/main.ts',
     'src/broker/cli.ts',
@@ -74,6 +75,8 @@ const SLICES: walls.SliceRules = {
     'src/broker/revocation/receipt.ts',
     'src/broker/revocation/followers.ts',
     'src/broker/facts/',
+    // Whatever is fetched from elsewhere.
+    'src/broker/outbound/',
     'src/broker/keys/',
     // The words every registry slice speaks: fields, refusals, changes, pages of a list; and the
     // kinds of fields that several nouns have (credentials, redirects, identifiers, roles).

@@ -10,52 +10,33 @@ import Koa, { type Context } from 'koa';
 import { createAdminApi } from './admin/assemble.js';
 import type { Registry } from './admin/registry.js';
 import { applyWorldOrThrow, createAdminServices } from './admin/services.js';
+import { assembleEngine } from './assemble-engine.js';
 import { startCheckpoints } from './audit/checkpoint-timer.js';
 import { createDecisionRouter } from './audit/decisions.js';
 import { notingRefusals } from './audit/note-refusals.js';
-import { underRequest } from './audit/store.js';
 import { createExpiryWarnings } from './clients/expiry.js';
 import { createLastUse, type LastUse, notingUse } from './clients/last-use.js';
 import { type Config, refreshGraceOf } from './config.js';
 import { renderError } from './consent/views.js';
 import { type Database, NOTICE_CHANNEL } from './db/database.js';
 import { openDatabase } from './db/open.js';
-import { endGrant } from './delegation/ends.js';
-import { findGrant } from './delegation/queries.js';
-import { exchangeMetadata } from './exchange/metadata.js';
 import { noticing } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
 import { createHealth, type Health } from './http/health.js';
 import { createProblemPage } from './http/problem-page.js';
 import { createHttpServer, listen, serveStylesheet } from './http/server.js';
 import { mountRouters } from './http/unrouted.js';
-import { createKeyRing, type KeyRing } from './keys/ring.js';
+import { createKeyRing } from './keys/ring.js';
 import { developmentSecret } from './keys/secrets.js';
 import { keyDepsOf } from './keys/settings.js';
 import { KEY_UPKEEP_MS } from './limits.js';
 import { createPageRouters } from './pages.js';
 import { type BrokerDeps, type Parts, partsOf, readerOf } from './parts.js';
-import {
-  createAnswers,
-  createDiscovery,
-  createJwks,
-  createUnavailability,
-  noteRefusal,
-} from './provider/answers.js';
-import { createEngine, type Engine } from './provider/engine.js';
-import { rewriteHandOver } from './provider/hand-over.js';
+import type { Engine } from './provider/engine.js';
 import { createToolRouter } from './resources/routes.js';
 import { createFeed, type Feed } from './revocation/feed.js';
-import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
 import { createFeedRouter } from './revocation/routes.js';
-import {
-  createSignedIntrospection,
-  SIGNED_INTROSPECTION_METADATA,
-} from './revocation/signed-introspection.js';
-import { createSignOutRecorder } from './sessions/sign-out.js';
 import { startSweeper } from './sweeper.js';
-import { createGate } from './tokens/gate.js';
-import { createIssuer } from './tokens/issue.js';
 import { renderSignOut } from './users/sign-in-views.js';
 
 export type { BrokerDeps };
@@ -167,58 +148,6 @@ const followChanges = ({ db, facts }: Parts, followKeys: () => Promise<void>): P
     facts.noticeChange();
     void followKeys();
   });
-
-function assembleEngine(parts: Parts, keys: KeyRing): Engine {
-  const { config, db, now, secrets, facts, refusals } = parts;
-  const { issuer, exchangeErrors = 'rfc8693' } = config;
-  const reader = readerOf(parts, keys);
-  const pages = createProblemPage({ renderError, renderSignOut, now }).engine;
-  return createEngine({
-    db,
-    issuer,
-    secrets,
-    facts,
-    now,
-    reader,
-    exchangeErrors,
-    actDepthMax: config.actDepthMax,
-    refreshGraceSeconds: refreshGraceOf(config),
-    strictReplay: config.strictReplay === true,
-    keys: keys.current,
-    tokens: createIssuer({
-      facts,
-      gate: createGate(db),
-      signingKey: keys.keyFor,
-      refreshKeys: keys.refresh,
-    }),
-    endGrant: async (id, reason, by, requestId) => {
-      const on = requestId === undefined ? db : underRequest(db, requestId);
-      await endGrant(on, id, reason, by);
-    },
-    middleware: [
-      createUnavailability({ db, refusals, refuse: pages.refuse }),
-      createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
-      createJwtEndpoints({
-        db,
-        facts,
-        reader,
-        now,
-        refusals,
-        grantOf: (id) => findGrant(db.orm, id),
-      }),
-      createDiscovery(issuer, {
-        ...exchangeMetadata(exchangeErrors),
-        ...SIGNED_INTROSPECTION_METADATA,
-      }),
-      createJwks(() => keys.current().published),
-      rewriteHandOver,
-      createAnswers({ db, refusals, refuse: pages.refuse }),
-      createSignOutRecorder(db),
-    ],
-    onRefusal: noteRefusal,
-    ...pages,
-  });
-}
 
 interface AppParts extends Parts {
   readonly health: Health;

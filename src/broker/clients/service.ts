@@ -16,7 +16,7 @@ import {
 } from '../registry/change.js';
 import { stopExchanged, stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
-import { conflict, type FieldProblem, invalid, notFound, throwIfAny } from '../registry/refusal.js';
+import { conflict, notFound, throwIfAny } from '../registry/refusal.js';
 import type { Receipt } from '../revocation/receipt.js';
 import type { NewCredential } from './credential-schema.js';
 import type {
@@ -26,6 +26,7 @@ import type {
   CredentialSteps,
   CredentialView,
 } from './credentials.js';
+import { checkBinding, kindProblems } from './rules.js';
 import type { ClientPatch, NewClient } from './schema.js';
 import {
   activeClients,
@@ -112,60 +113,6 @@ async function unknownClients(db: Executor, ids: readonly string[]): Promise<str
   return ids.filter((id) => !known.has(id));
 }
 
-/** What an app needs and a service must not have, and what needs a proof of who it is. */
-function kindProblems(
-  kind: string,
-  client: Pick<ClientValues, 'redirectUris' | 'auth' | 'agentId' | 'requirePar'> & {
-    readonly requireSignedRequest?: boolean | undefined;
-    readonly mayExchange?: boolean | undefined;
-  },
-): FieldProblem[] {
-  const problems: FieldProblem[] = [];
-  const refuse = (field: keyof ClientPatch, message: string): void => {
-    problems.push({ path: [field], message });
-  };
-  const isPublic = client.auth === 'none';
-  if (isPublic && client.mayExchange) {
-    refuse('mayExchange', 'must not be set for a public client: whoever exchanges proves itself');
-  }
-  if (kind === 'app') {
-    if (client.redirectUris?.length === 0) {
-      refuse('redirectUris', 'must hold at least one URI for an app');
-    }
-    if (isPublic && client.requireSignedRequest) {
-      refuse('requireSignedRequest', 'must not be set for a public client: it has no key');
-    }
-    if (isPublic && client.agentId) {
-      refuse('agentId', 'must not be set for a public client: anybody could act as the agent');
-    }
-    return problems;
-  }
-  if (client.redirectUris?.length !== 0) {
-    refuse('redirectUris', 'must be left out: a service signs nobody in');
-  }
-  if (isPublic) refuse('auth', 'must not be none: a service proves itself');
-  for (const field of ['requirePar', 'requireSignedRequest', 'agentId'] as const) {
-    if (client[field]) refuse(field, 'must be left out: a service signs nobody in');
-  }
-  return problems;
-}
-
-/** The agent decides who may front for it: it names the client first. */
-async function checkBinding(
-  deps: ClientDeps,
-  { tx }: Change,
-  clientId: string,
-  agentId: string,
-): Promise<void> {
-  const accepted = await deps.acceptedBy(tx, agentId);
-  if (accepted?.includes(clientId) === true) return;
-  const message =
-    accepted === undefined
-      ? `names no agent: "${agentId}"`
-      : `does not accept this client: ${agentId} must name ${clientId} among its clients first`;
-  throw invalid({ path: ['agentId'], message });
-}
-
 /** RFC 8693 §5: whoever exchanges authenticates; they all may, unless it is said. */
 export const clientMayExchange = (auth: string, wanted: boolean | undefined): boolean =>
   wanted ?? auth !== 'none';
@@ -213,7 +160,7 @@ async function patchClient(
     ...(patch.auth === 'none' && { mayExchange: patch.mayExchange ?? false }),
   };
   const fields = changedFields(row, values);
-  if (patch.agentId) await checkBinding(deps, change, id, patch.agentId);
+  if (patch.agentId) await checkBinding(deps.acceptedBy, change, id, patch.agentId);
   if (fields.length === 0) return { before: row, client: row, fields };
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
   throwIfAny(kindProblems(row.kind, { ...row, ...Object.fromEntries(given) }));

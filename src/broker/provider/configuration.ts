@@ -1,14 +1,11 @@
 /** The engine's configuration: what is on, for how long, and whose functions answer. */
 import type { Configuration, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
-import { errors } from 'oidc-provider';
 import { PASSWORD_ACR } from '../acr.js';
 import type { FactsCache } from '../facts/store.js';
-import { type RequestContext, requestState } from '../http/request.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { LoadedKeys, VerificationKey } from '../keys/store.js';
 import {
   ACCESS_TOKEN_TTL_SECONDS,
-  ACTOR_TOKEN_TTL_SECONDS,
   CODE_TTL_SECONDS,
   DELEGATION_MAX_RANGE,
   INTERACTION_TTL_SECONDS,
@@ -20,7 +17,7 @@ import { type AdapterDeps, createAdapterFactory } from './adapter.js';
 import { assertClientAssertion } from './client-authentication.js';
 import { cookies } from './cookies.js';
 import { rethrow } from './errors.js';
-import { assertRequestObject } from './request-object.js';
+import { features, isOfLiveGrant } from './features.js';
 import { BrokerSigningKey } from './signing-key.js';
 
 export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
@@ -147,84 +144,6 @@ const ROUTES = {
   end_session: '/logout',
   jwks: '/.well-known/jwks.json',
 };
-
-function features(deps: ConfigurationDeps): NonNullable<Configuration['features']> {
-  return {
-    devInteractions: { enabled: false },
-    clientCredentials: { enabled: true },
-    // RFC 9449: whoever sends a proof gets a token bound to its key; nonces only where a clock is off.
-    dPoP: { enabled: true, nonceSecret: deps.secrets.derive('dpop-nonces')[0] as Buffer },
-    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
-    introspection: {
-      enabled: true,
-      // Of the opaque kinds only its own client's: JWTs are ours (`revocation/jwt-endpoints.ts`).
-      allowedPolicy: async (ctx, client, token) =>
-        isOwn(ctx, client, token) && isOfLiveGrant(deps, token),
-    },
-    revocation: {
-      enabled: true,
-      // RFC 7009 §2.1, L6: a foreign token is answered 200 and left alone.
-      allowedPolicy: async (ctx, client, token) => isOwn(ctx, client, token),
-    },
-    pushedAuthorizationRequests: { enabled: true },
-    requestObjects: {
-      enabled: true,
-      assertJwtClaimsAndHeader: async (ctx, claims, header, { clientId }) => {
-        const { issuer } = deps;
-        const nowSeconds = Math.floor(deps.now() / 1000);
-        assertRequestObject(ctx, claims, header, { issuer, clientId, nowSeconds });
-      },
-    },
-    rpInitiatedLogout: {
-      enabled: true,
-      logoutSource: deps.renderLogout,
-      postLogoutSuccessSource: deps.renderLoggedOut,
-    },
-    userinfo: { enabled: true },
-    resourceIndicators: {
-      enabled: true,
-      defaultResource: async (_ctx, _client, oneOf) => oneOf as unknown as string,
-      useGrantedResource: async () => true,
-      getResourceServerInfo: (_ctx, identifier) => resourceServer(deps, identifier),
-    },
-  };
-}
-
-async function resourceServer(deps: ConfigurationDeps, identifier: string) {
-  if (identifier === deps.issuer) {
-    return {
-      scope: '',
-      audience: deps.issuer,
-      accessTokenTTL: ACTOR_TOKEN_TTL_SECONDS,
-      accessTokenFormat: 'jwt' as const,
-      jwt: { sign: { alg: 'ES256' as const } },
-    };
-  }
-  const resource = await (await deps.facts.current()).resource(identifier);
-  if (resource === undefined)
-    throw new errors.InvalidTarget('resource is not one this server issues tokens for');
-  return {
-    scope: Object.keys(resource.scopes).join(' '),
-    audience: resource.identifier,
-    accessTokenTTL: resource.tokenTtlSeconds,
-    accessTokenFormat: 'jwt' as const,
-    jwt: { sign: { alg: resource.signingAlg as 'ES256' } },
-  };
-}
-
-/** Whose it is otherwise, is told to the audit (`revocation/foreign.ts`). */
-function isOwn(
-  ctx: RequestContext,
-  client: { readonly clientId: string },
-  token: { readonly clientId?: string | undefined; readonly grantId?: string | undefined },
-): boolean {
-  if (token.clientId === client.clientId) return true;
-  requestState(ctx).foreign = { grantId: token.grantId };
-  return false;
-}
-
-const isOfLiveGrant = (deps: ConfigurationDeps, token: object): Promise<boolean> =>
-  deps.stands((token as { grantId?: string }).grantId ?? '');
 
 async function findAccount(deps: ConfigurationDeps, id: string, token: object | undefined) {
   const user = await (await deps.facts.current()).user(id);

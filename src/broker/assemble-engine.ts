@@ -1,0 +1,80 @@
+/** The engine put together: what answers for it, what listens to it, and what it is made of. */
+import { underRequest } from './audit/store.js';
+import { refreshGraceOf } from './config.js';
+import { renderError } from './consent/views.js';
+import { endGrant } from './delegation/ends.js';
+import { findGrant } from './delegation/queries.js';
+import { exchangeMetadata } from './exchange/metadata.js';
+import { createProblemPage } from './http/problem-page.js';
+import type { KeyRing } from './keys/ring.js';
+import { type Parts, readerOf } from './parts.js';
+import {
+  createAnswers,
+  createDiscovery,
+  createJwks,
+  createUnavailability,
+  noteRefusal,
+} from './provider/answers.js';
+import { createEngine, type Engine } from './provider/engine.js';
+import { rewriteHandOver } from './provider/hand-over.js';
+import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
+import {
+  createSignedIntrospection,
+  SIGNED_INTROSPECTION_METADATA,
+} from './revocation/signed-introspection.js';
+import { createSignOutRecorder } from './sessions/sign-out.js';
+import { createGate } from './tokens/gate.js';
+import { createIssuer } from './tokens/issue.js';
+import { renderSignOut } from './users/sign-in-views.js';
+
+export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
+  const { config, db, now, secrets, facts, refusals } = parts;
+  const { issuer, exchangeErrors = 'rfc8693' } = config;
+  const reader = readerOf(parts, keys);
+  const pages = createProblemPage({ renderError, renderSignOut, now }).engine;
+  return createEngine({
+    db,
+    issuer,
+    secrets,
+    facts,
+    now,
+    reader,
+    exchangeErrors,
+    actDepthMax: config.actDepthMax,
+    refreshGraceSeconds: refreshGraceOf(config),
+    strictReplay: config.strictReplay === true,
+    keys: keys.current,
+    tokens: createIssuer({
+      facts,
+      gate: createGate(db),
+      signingKey: keys.keyFor,
+      refreshKeys: keys.refresh,
+    }),
+    endGrant: async (id, reason, by, requestId) => {
+      const on = requestId === undefined ? db : underRequest(db, requestId);
+      await endGrant(on, id, reason, by);
+    },
+    middleware: [
+      createUnavailability({ db, refusals, refuse: pages.refuse }),
+      createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
+      createJwtEndpoints({
+        db,
+        facts,
+        reader,
+        now,
+        refusals,
+        grantOf: (id) => findGrant(db.orm, id),
+      }),
+      createDiscovery(issuer, {
+        ...exchangeMetadata(exchangeErrors),
+        ...SIGNED_INTROSPECTION_METADATA,
+      }),
+      createJwks(() => keys.current().published),
+      rewriteHandOver,
+      createAnswers({ db, refusals, refuse: pages.refuse }),
+      createSignOutRecorder(db),
+    ],
+    onRefusal: noteRefusal,
+    ...pages,
+  });
+}
