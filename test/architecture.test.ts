@@ -138,6 +138,14 @@ const PURE = [
 const PROVIDER_INTERNALS = 'oidc-provider/lib/';
 const ENVIRONMENT_READERS = ['src/broker/config.ts'];
 const SPEAKERS = ['src/broker/cli.ts', 'src/broker/main.ts', 'src/broker/cli/'];
+/** Who may open a connection, or listen: what others name is fetched by the one way out (S1). */
+const NETWORKERS = [
+  'src/broker/outbound/',
+  'src/broker/http/server.ts',
+  'src/broker/cli/',
+  // Tells addresses apart.
+  'src/broker/users/throttle.ts',
+];
 const CHARTERED = ['policy.ts', 'store.ts'];
 
 const CLASSES: readonly walls.AllowedClass[] = [
@@ -249,6 +257,20 @@ describe('what code may touch', () => {
     expect(walls.breachesOfConsole(spoken, SPEAKERS)).toHaveLength(1);
     const quoted = file('src/agent/a.ts', "// console.log('x')\nconst a = 'console.log(1)';");
     expect(walls.breachesOfConsole(quoted, SPEAKERS)).toEqual([]);
+  });
+
+  it('opens connections in the one way out only', () => {
+    expect(walls.breachesOfNetwork(broker, NETWORKERS)).toEqual([]);
+  });
+
+  it.each([
+    "await fetch('https://a.example');",
+    'const get = globalThis.fetch;',
+    "import { request } from 'node:https';",
+    "import { connect } from 'net';",
+    "const { lookup } = await import('node:dns/promises');",
+  ])('notices %s', (text) => {
+    expect(walls.breachesOfNetwork(file('src/broker/a.ts', text), NETWORKERS)).toHaveLength(1);
   });
 
   it('has no classes but the few that are asked for', () => {

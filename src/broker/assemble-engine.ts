@@ -28,7 +28,7 @@ import { createIssuer } from './tokens/issue.js';
 import { renderSignOut } from './users/sign-in-views.js';
 
 export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
-  const { config, db, now, secrets, facts, refusals } = parts;
+  const { config, db, now, secrets, facts, refusals, outbound } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
   const reader = readerOf(parts, keys);
   const pages = createProblemPage({ renderError, renderSignOut, now }).engine;
@@ -38,6 +38,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     secrets,
     facts,
     now,
+    outbound,
     reader,
     exchangeErrors,
     actDepthMax: config.actDepthMax,

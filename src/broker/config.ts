@@ -187,6 +187,10 @@ export function configProblems(config: Config, acceptPglite: boolean): string[] 
   return rules.filter(([wrong]) => wrong).map(([, problem]) => problem);
 }
 
+/** Whoever is there may reach what else is there. */
+export const isLoopbackIssuer = ({ issuer }: Pick<Config, 'issuer'>): boolean =>
+  LOOPBACK_HOSTS.has(new URL(issuer).hostname);
+
 /** Where every second use ends the authorization, none is answered again. */
 export const refreshGraceOf = (
   config: Pick<Config, 'strictReplay' | 'refreshGraceSeconds'>,

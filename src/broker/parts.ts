@@ -2,12 +2,13 @@
 import { type Logger, pino } from 'pino';
 import { createAdminResource } from './admin/resource.js';
 import { createRefusalLog, type RefusalLog } from './audit/refusals.js';
-import type { Config } from './config.js';
+import { type Config, isLoopbackIssuer } from './config.js';
 import type { Database } from './db/database.js';
 import { createFactsCache, type FactsCache } from './facts/store.js';
 import type { KeyRing } from './keys/ring.js';
 import type { Secrets } from './keys/secrets.js';
 import { secretsOf } from './keys/settings.js';
+import { createOutbound, type Outbound, type OutboundDeps } from './outbound/outbound.js';
 import { createTokenReader } from './tokens/access-tokens.js';
 import { networkOf } from './users/throttle.js';
 
@@ -19,6 +20,8 @@ export interface BrokerDeps {
   readonly db?: Database;
   /** Where log lines go; standard output by default. */
   readonly logTo?: { write(line: string): void };
+  /** Another web than the public one. */
+  readonly outbound?: Pick<OutboundDeps, 'resolve' | 'dial' | 'ca'>;
 }
 
 export interface Parts {
@@ -29,6 +32,8 @@ export interface Parts {
   readonly secrets: Secrets;
   readonly facts: FactsCache;
   readonly refusals: RefusalLog;
+  /** The only way to what others name. */
+  readonly outbound: Outbound;
 }
 
 export async function partsOf(config: Config, db: Database, given: BrokerDeps): Promise<Parts> {
@@ -41,6 +46,11 @@ export async function partsOf(config: Config, db: Database, given: BrokerDeps): 
     secrets: await secretsOf(config),
     facts: createFactsCache(db, now, [createAdminResource(config.issuer)]),
     refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
+    outbound: createOutbound({
+      allowLoopback: isLoopbackIssuer(config) && !config.production,
+      now,
+      ...given.outbound,
+    }),
   };
 }
 

@@ -257,3 +257,28 @@ export function breachesOfCharter(sources: readonly Source[], names: readonly st
     .filter((source) => !/^\s*\/[/*]/.test(source.text))
     .map((source) => `${source.path} does not open with a comment that says what it is for`);
 }
+
+/** Only what is named here talks to the network: whoever fetches goes through the one way out. */
+export function breachesOfNetwork(sources: readonly Source[], speakers: readonly string[]) {
+  const modules = /^(?:node:)?(?:https?|http2|net|tls|dgram|dns(?:\/promises)?)$/;
+  const imported = sources
+    .filter((source) => !anyOf(source.path, speakers))
+    .flatMap((source) =>
+      importsOf(source)
+        .filter(({ specifier, isTypeOnly }) => !isTypeOnly && modules.test(specifier ?? ''))
+        .map(({ specifier, line }) => `${source.path}:${line} imports ${specifier}`),
+    );
+  const fetched = report(
+    sources,
+    speakers,
+    'fetches',
+    (node) =>
+      (node.type === 'CallExpression' &&
+        (node.callee as SyntaxNode).type === 'Identifier' &&
+        nameOf(node.callee) === 'fetch') ||
+      (node.type === 'MemberExpression' &&
+        nameOf(node) === 'fetch' &&
+        nameOf(node.object) === 'globalThis'),
+  );
+  return [...imported, ...fetched];
+}

@@ -12,6 +12,7 @@ import {
   REFRESH_TOKEN_TTL_SECONDS,
   SESSION_TTL_SECONDS,
 } from '../limits.js';
+import type { Outbound } from '../outbound/outbound.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type AdapterDeps, createAdapterFactory } from './adapter.js';
 import { assertClientAssertion } from './client-authentication.js';
@@ -27,6 +28,7 @@ export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
   readonly keys: LoadedKeys;
   readonly tokens: Issuer;
   readonly now: () => number;
+  readonly outbound: Outbound;
   readonly findClient: AdapterDeps['findClient'];
   readonly policy: interactionPolicy.DefaultPolicy;
   /** Whether what hangs on this grant is still good. */
@@ -45,6 +47,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
   return {
     ...VOCABULARY,
     adapter: createAdapterFactory(deps),
+    fetch: deps.outbound.engineFetch as NonNullable<Configuration['fetch']>,
     jwks: { keys: engineKeys(deps.keys) as never[] },
     routes: ROUTES,
     ttl: LIVES,

@@ -28,6 +28,7 @@ import { EXCHANGE_PARAMETERS, REPEATABLE_PARAMETERS } from '../exchange/request.
 import type { FactsCache } from '../facts/store.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { LoadedKeys } from '../keys/store.js';
+import type { Outbound } from '../outbound/outbound.js';
 import type { TokenReader } from '../tokens/access-tokens.js';
 import { wrapClientCredentials } from '../tokens/grant.js';
 import type { Issuer } from '../tokens/issue.js';
@@ -51,6 +52,7 @@ export interface EngineDeps
   readonly reader: TokenReader;
   readonly keys: () => LoadedKeys;
   readonly now: () => number;
+  readonly outbound: Outbound;
   readonly exchangeErrors: ErrorProfile;
   readonly actDepthMax: number | undefined;
   /** How long a refresh is answered again. */
