@@ -9,7 +9,7 @@ import {
 } from '../registry/fields.js';
 
 /** JWK members that would give the key away (RFC 7517 §9.2, RFC 7518 §6). */
-const PRIVATE_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
+export const PRIVATE_MEMBERS = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
 
 /** base64url of at most a modulus of 8192 bits. */
 const bigNumber = z
