@@ -84,6 +84,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/clients/credential-schema.ts',
     'src/broker/clients/credentials.ts',
     'src/broker/clients/credential-store.ts',
+    'src/broker/clients/profile.ts',
     'src/broker/clients/redirect-uri-schema.ts',
     'src/broker/resources/schema.ts',
     'src/broker/users/schema.ts',
@@ -106,6 +107,7 @@ const SLICES: walls.SliceRules = {
     // Resource servers that speak for themselves: what they decided, how far they followed.
     'src/broker/tokens/resource-server.ts',
     'src/broker/tokens/issue.ts',
+    'src/broker/tokens/binding.ts',
     'src/broker/provider/errors.ts',
     'src/broker/provider/internals.ts',
   ],

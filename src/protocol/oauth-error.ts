@@ -3,7 +3,7 @@
  * and leaks nothing, and a reason for the operator that never leaves the server.
  */
 
-/** RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 6750 §3.1, OpenID Connect Unmet Authentication
+/** RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 6750 §3.1, RFC 9449 §5, OpenID Connect Unmet Authentication
  * Requirements 1.0, actor profile -00, and ours. */
 export type OAuthErrorCode =
   | 'invalid_request'
@@ -19,7 +19,8 @@ export type OAuthErrorCode =
   | 'invalid_token'
   | 'insufficient_scope'
   | 'unmet_authentication_requirements'
-  | 'actor_unauthorized';
+  | 'actor_unauthorized'
+  | 'invalid_dpop_proof';
 
 const STATUS: Partial<Record<OAuthErrorCode, number>> = {
   invalid_client: 401,

@@ -84,6 +84,9 @@ const UNSAID = {
   require_par: false,
   require_signed_request: false,
   may_exchange: true,
+  dpop_bound: false,
+  certificate_bound: false,
+  fapi: false,
   takes_work_from: [],
   credentials_expire_at: null,
 };
@@ -97,6 +100,9 @@ const UNSAID_CLIENT = {
   require_par: false,
   require_signed_request: false,
   may_exchange: false,
+  dpop_bound: false,
+  certificate_bound: false,
+  fapi: false,
   credentials_expire_at: null,
 };
 const CREDENTIAL = {
@@ -912,9 +918,12 @@ describe('GET /openapi.json', () => {
       body.paths['/clients'].post.requestBody.content['application/json'].schema;
     expect(Object.keys(properties).sort()).toEqual([
       'auth',
+      'certificate_bound',
       'client_uri',
       'contact',
       'description',
+      'dpop_bound',
+      'fapi',
       'id',
       'jwks',
       'kind',

@@ -91,6 +91,7 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect(
       await json('client change cli_desk --require-par no --may-exchange no --contact a@b.example'),
     ).toMatchObject({ require_par: false, may_exchange: false, contact: 'a@b.example' });
+    expect(await json('client change cli_desk --dpop-bound')).toMatchObject({ dpop_bound: true });
     expect(await json('client change cli_desk --clear contact')).toMatchObject({ contact: null });
     await json('client create --id cli_job --kind service --name Job');
     expect(ids(await json('client list --kind service'))).toEqual(['cli_job']);
@@ -105,8 +106,9 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect(made).toMatchObject({ status: 'draft', tags: ['eu', 'night'], clients: ['cli_desk'] });
     expect(made).toMatchObject({ require_par: true, require_signed_request: true });
     expect(
-      await json('agent change agt_a --require-signed-request no --may-exchange no'),
+      await json('agent change agt_a --require-signed-request no --may-exchange no --dpop-bound'),
     ).toMatchObject({
+      dpop_bound: true,
       require_par: true,
       require_signed_request: false,
       may_exchange: false,

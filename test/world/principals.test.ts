@@ -166,6 +166,8 @@ describe.each(DATABASES)('principals of a world file on %s', (_name, open) => {
     ['agents', 0, { tags: ['eu'] }, agent('tags', ['eu', 'night'], ['eu'])],
     ['agents', 0, { requirePar: false }, agent('requirePar', true, false)],
     ['agents', 0, { requireSignedRequest: undefined }, agent('requireSignedRequest', true, false)],
+    ['agents', 0, { dpopBound: true }, agent('dpopBound', false, true)],
+    ['agents', 0, { certificateBound: true }, agent('certificateBound', false, true)],
     ['agents', 0, { mayExchange: undefined }, agent('mayExchange', false, true)],
     ['agents', 0, { takesWorkFrom: [] }, agent('takesWorkFrom', ['agt_lead'], [])],
     [
@@ -176,6 +178,8 @@ describe.each(DATABASES)('principals of a world file on %s', (_name, open) => {
     ],
     ['agents', 0, { statusReason: 'still' }, agent('statusReason', 'under review', 'still')],
     ['clients', 0, { requirePar: false }, client('requirePar', true, false)],
+    ['clients', 0, { dpopBound: true }, client('dpopBound', false, true)],
+    ['clients', 0, { certificateBound: undefined }, []],
     ['clients', 0, { mayExchange: true }, client('mayExchange', false, true)],
     ['clients', 0, { mayExchange: undefined }, client('mayExchange', false, true)],
     [

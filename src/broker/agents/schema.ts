@@ -1,6 +1,7 @@
 /** Input and output shapes of agents. Status is no field of a patch: it has operations of its own. */
 import { z } from 'zod';
 import { jwksSchema, newCredentialViewSchema } from '../clients/credential-schema.js';
+import { profileFields, profileViewFields } from '../clients/profile.js';
 import { redirectUrisSchema } from '../clients/redirect-uri-schema.js';
 import { chosenIdPattern } from '../ids.js';
 import {
@@ -56,6 +57,7 @@ const described = {
   requireSignedRequest: z.boolean(),
   /** RFC 8693: unless it says so, it may. */
   mayExchange: z.boolean(),
+  ...profileFields,
   takesWorkFrom: z.array(agentIdSchema).max(LIST_MAX),
   auth: agentAuthSchema,
 };
@@ -75,6 +77,7 @@ export const newAgentSchema = strict({
   requirePar: described.requirePar.optional(),
   requireSignedRequest: described.requireSignedRequest.optional(),
   mayExchange: described.mayExchange.optional(),
+  ...z.object(profileFields).partial().shape,
   takesWorkFrom: described.takesWorkFrom.optional(),
   auth: described.auth.optional(),
   jwks: jwksSchema.optional(),
@@ -115,6 +118,7 @@ export const agentViewSchema = z.object({
   require_par: z.boolean(),
   require_signed_request: z.boolean(),
   may_exchange: z.boolean(),
+  ...profileViewFields,
   takes_work_from: z.array(z.string()),
   auth: agentAuthSchema,
   /** When the next of its credentials expires. */

@@ -11,6 +11,7 @@ import type {
   CredentialSteps,
   CredentialView,
 } from '../clients/credentials.js';
+import { profileProblems, stopUnbound } from '../clients/profile.js';
 import type { Database, Executor } from '../db/database.js';
 import { newId } from '../ids.js';
 import {
@@ -196,6 +197,7 @@ async function create(deps: AgentDeps, change: Change, input: NewAgent): Promise
   checkRequests(input);
   await checkLists(deps, change.tx, id, input, { clients: [], takesWorkFrom: [] });
   const auth = agentAuth(input);
+  throwIfAny(profileProblems({ ...input, auth }));
   const agent = await insertAgent(change.tx, {
     ...listed(described),
     id,
@@ -220,6 +222,8 @@ async function patchAgent(
   const fields = changedFields(row, values);
   if (fields.length === 0) return { before: row, agent: row, fields };
   checkRequests(patch, row);
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  throwIfAny(profileProblems({ ...row, ...Object.fromEntries(given) }));
   await checkLists(deps, change.tx, id, patch, row);
   const agent = await updateAgent(change.tx, id, values as Partial<AgentValues>);
   stopWhatWasTaken(change, row, agent);
@@ -235,6 +239,7 @@ function stopWhatWasTaken(change: Change, before: AgentRow, after: AgentRow): vo
     stopLive(change, { agentId, clientId }, `${clientId} may not front for ${agentId}`);
   }
   stopExchanged(change, before, after);
+  stopUnbound(change, before, after);
   const edges = before.takesWorkFrom.filter((one) => !after.takesWorkFrom.includes(one));
   for (const takenFrom of edges) {
     stopLive(change, { agentId, takenFrom }, `${agentId} takes no work from ${takenFrom}`);

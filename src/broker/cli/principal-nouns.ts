@@ -91,6 +91,11 @@ const credential = (noun: 'agents' | 'clients'): Noun => {
   };
 };
 
+/** Bound tokens, and FAPI 2.0. */
+const PROFILE = ['dpop_bound', 'certificate_bound', 'fapi'].map(
+  (name) => ({ name, kind: 'switch' }) as const,
+);
+
 const agent: Noun = {
   name: 'agent',
   summary: 'agents: identities that act',
@@ -108,6 +113,7 @@ const agent: Noun = {
           { name: 'require_par', kind: 'switch' },
           { name: 'require_signed_request', kind: 'switch' },
           { name: 'may_exchange', kind: 'switch' },
+          ...PROFILE,
         ],
       }),
     ),
@@ -136,6 +142,7 @@ const client: Noun = {
       { name: 'require_par', kind: 'switch' },
       { name: 'require_signed_request', kind: 'switch' },
       { name: 'may_exchange', kind: 'switch' },
+      ...PROFILE,
     ],
   }),
   nouns: [credential('clients')],

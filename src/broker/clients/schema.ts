@@ -10,6 +10,7 @@ import {
   TEXT_CHARS_MAX,
 } from '../registry/fields.js';
 import { jwksSchema, newCredentialViewSchema } from './credential-schema.js';
+import { profileFields, profileViewFields } from './profile.js';
 import { redirectUrisSchema } from './redirect-uri-schema.js';
 
 export const clientIdSchema = z
@@ -45,6 +46,7 @@ const described = {
   requireSignedRequest: z.boolean(),
   /** RFC 8693: unless it says so, whoever proves who they are may. */
   mayExchange: z.boolean(),
+  ...profileFields,
 };
 
 export const newClientSchema = strict({
@@ -83,6 +85,7 @@ export const clientViewSchema = z.object({
   require_par: z.boolean(),
   require_signed_request: z.boolean(),
   may_exchange: z.boolean(),
+  ...profileViewFields,
   auth: clientAuthSchema,
   status: z.enum(['active', 'retired']),
   /** When the next of its credentials expires. */

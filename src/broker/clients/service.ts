@@ -26,6 +26,7 @@ import type {
   CredentialSteps,
   CredentialView,
 } from './credentials.js';
+import { profileProblems, stopUnbound } from './profile.js';
 import { checkBinding, kindProblems } from './rules.js';
 import type { ClientPatch, NewClient } from './schema.js';
 import {
@@ -134,7 +135,7 @@ async function create(deps: ClientDeps, change: Change, input: NewClient): Promi
     redirectUris: [...new Set(input.redirectUris ?? [])],
     mayExchange: clientMayExchange(auth, input.mayExchange),
   };
-  throwIfAny(kindProblems(input.kind, values));
+  throwIfAny([...kindProblems(input.kind, values), ...profileProblems(values)]);
   if ((await findClient(change.tx, id)) !== undefined) {
     throw conflict(['id'], `"${id}" is taken; ids are never used again`);
   }
@@ -163,7 +164,8 @@ async function patchClient(
   if (patch.agentId) await checkBinding(deps.acceptedBy, change, id, patch.agentId);
   if (fields.length === 0) return { before: row, client: row, fields };
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
-  throwIfAny(kindProblems(row.kind, { ...row, ...Object.fromEntries(given) }));
+  const whole: ClientRow = { ...row, ...Object.fromEntries(given) };
+  throwIfAny([...kindProblems(row.kind, whole), ...profileProblems(whole)]);
   const unbinds = row.agentId !== null && fields.includes('agentId');
   const client = await updateClient(change.tx, id, values as Partial<ClientValues>);
   if (row.agentId !== null && unbinds) {
@@ -177,6 +179,7 @@ async function patchClient(
     change.end({ kind: 'grants', client: id, since: row.notBefore });
   }
   stopExchanged(change, row, client);
+  stopUnbound(change, row, client);
   const detail = { noun: 'client', id, name: client.name, fields };
   await change.recordStop({ type: 'registry.changed', clientId: id, detail });
   return { before: row, client, fields };

@@ -11,6 +11,8 @@ import type { Facts } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
+import { readDpopProof } from '../provider/internals.js';
+import { bound } from '../tokens/binding.js';
 import type { Issuer, Story } from '../tokens/issue.js';
 import { because } from './denials.js';
 import { type ProvingDeps, proveActor } from './proving.js';
@@ -155,11 +157,12 @@ async function prepare(
     authTime: source.authTime,
     acr: source.acr,
   });
-  const story: Story = async (facts, requested) => {
+  const inTerms: Story = async (facts, requested) => {
     const decided = await told(facts, requested);
     if (session.isNew && !(await deps.termsStand(facts, grant))) throw termsChanged(grant);
     return decided;
   };
+  const story = bound(ctx, grant.clientId, await readDpopProof(ctx), inTerms);
   // Decide before anything is used up; the gate has it decided again if the facts are old.
   await story(
     await deps.facts.current(),

@@ -12,6 +12,7 @@ import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import { type DpopProof, readDpopProof, useDpopProof } from '../provider/internals.js';
 import type { TokenReader, VerifiedToken } from '../tokens/access-tokens.js';
+import { bound } from '../tokens/binding.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type ErrorProfile, exchangeError, type Refusal } from './denials.js';
 import { callerMayExchange, type Proved, placeOf } from './load.js';
@@ -73,7 +74,7 @@ async function prepare(
   const target = tell(subject, presenter);
   const state = await readSubject(deps.db, subject);
   if (!state.alive) throw refuse({ denied: 'unusable_subject' });
-  const story = createExchangeStory({
+  const exchanged = createExchangeStory({
     issuer: deps.issuer,
     subject,
     question: {
@@ -91,6 +92,7 @@ async function prepare(
     refuse,
     refusedCode: deps.errors === 'rfc8693' ? 'invalid_request' : 'invalid_grant',
   });
+  const story = bound(ctx, callerId, dpop, exchanged);
   await story(await deps.facts.current(), []);
   await useDpopProof(ctx, dpop);
   await proof?.claim().catch(notProved(refuse));

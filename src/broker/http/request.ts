@@ -18,12 +18,20 @@ export interface RequestStory {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
+/** A certificate somebody showed in their TLS handshake. */
+export interface ClientCertificate {
+  /** RFC 8705 §3.1 `x5t#S256`. */
+  readonly thumbprint: string;
+}
+
 export interface RequestState {
   readonly id: string;
   /** Milliseconds: tells a simultaneous redemption from a later replay. */
   readonly arrivedAtMs: number;
   /** The credential that authenticated the client, if any. */
   credentialId?: string;
+  /** The certificate of the client's connection, as a proxy that is believed told of it (RFC 8705). */
+  certificate?: ClientCertificate;
   /**
    * Whether the code or refresh token of this request had been used when the request arrived. Told by
    * durations, each on one clock: the database's and this process's need not agree.

@@ -51,5 +51,6 @@ export async function clientMetadata(
     ...(jwks.length > 0 || row.auth === 'private_key_jwt' ? { jwks: { keys: jwks } } : {}),
     require_pushed_authorization_requests: row.requirePar,
     require_signed_request_object: row.requireSignedRequest,
+    dpop_bound_access_tokens: row.dpopBound,
   } as AdapterPayload;
 }

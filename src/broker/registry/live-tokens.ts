@@ -32,6 +32,8 @@ export interface LiveTokens {
   readonly goneOnFrom?: string | undefined;
   /** Only those that were exchanged from others. */
   readonly exchanged?: boolean | undefined;
+  /** Only those whose `cnf` lacks this member (RFC 7800). */
+  readonly notBoundBy?: 'jkt' | 'x5t#S256' | undefined;
 }
 
 /** More than this are stopped by what they hang on, together with their neighbours. */
@@ -75,7 +77,7 @@ const isAlive = and(
 
 function conditions(which: LiveTokens): (SQL | undefined)[] {
   const { agentId, clientId, clientsBut, sub, role, resource, scopes } = which;
-  const { takenFrom, goneOnFrom } = which;
+  const { takenFrom, goneOnFrom, notBoundBy } = which;
   const parent = alias(auditEvents, 'parent');
   const holders = sql`(select ${users.id} from ${users} where ${role ?? ''} = any(${users.roles}))`;
   return [
@@ -85,6 +87,9 @@ function conditions(which: LiveTokens): (SQL | undefined)[] {
     which.withoutUser === true ? notLike(auditEvents.sub, 'usr\\_%') : undefined,
     which.withoutAgent === true ? isNull(auditEvents.agentId) : undefined,
     which.exchanged === true ? sql`${auditEvents.detail} ->> 'exchange' is not null` : undefined,
+    notBoundBy === undefined
+      ? undefined
+      : sql`${auditEvents.detail} -> 'cnf' ->> ${notBoundBy} is null`,
     sub === undefined ? undefined : eq(auditEvents.sub, sub),
     role === undefined ? undefined : inArray(auditEvents.sub, holders),
     resource === undefined ? undefined : eq(auditEvents.resource, resource),

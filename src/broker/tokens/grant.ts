@@ -20,6 +20,8 @@ import { newTokenSegment } from '../ids.js';
 import { ACTOR_TOKEN_TTL_SECONDS } from '../limits.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
 import { rethrow } from '../provider/errors.js';
+import { readDpopProof } from '../provider/internals.js';
+import { bound } from './binding.js';
 import type { Issuance, Issuer } from './issue.js';
 import { decideOwn, type OwnDenial } from './policy.js';
 
@@ -60,8 +62,9 @@ export function wrapClientCredentials(
       resource: request.resource,
     };
     const jti = childTokenId(credentialId, newTokenSegment());
-    const story = (now: Facts): Promise<Issuance> => decide(deps.issuer, now, request, jti);
-    const { claims } = await story(facts).catch(rethrow);
+    const decided = (now: Facts): Promise<Issuance> => decide(deps.issuer, now, request, jti);
+    const story = bound(ctx, client.clientId, await readDpopProof(ctx), decided);
+    const { claims } = await story(facts, []).catch(rethrow);
     params.resource = request.resource;
     params.scope = claims.scope;
     deps.tokens.tell(ctx, story);

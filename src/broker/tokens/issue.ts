@@ -16,6 +16,7 @@ import type { Facts, FactsCache } from '../facts/store.js';
 import { type RequestContext, requestState } from '../http/request.js';
 import type { SigningKey } from '../keys/store.js';
 import type { VerifiedToken } from './access-tokens.js';
+import { confirmationOf } from './binding.js';
 import type { Gate } from './gate.js';
 
 /** A decision ready for the gate: claims without time, and what they are recorded with. */
@@ -52,6 +53,8 @@ export interface EngineToken {
   jti: string;
   /** RFC 7638 thumbprint of the key that the engine bound the token to (RFC 9449). */
   readonly jkt?: string | undefined;
+  /** Of the certificate (RFC 8705 §3.1). */
+  readonly 'x5t#S256'?: string | undefined;
   resourceServer?: { jwt?: { sign?: unknown } } | undefined;
 }
 
@@ -84,13 +87,21 @@ export function createIssuer(deps: IssuerDeps): Issuer {
       const requested = parseScope(token.scope);
       for (let n = 0; n < ATTEMPTS_MAX; n += 1) {
         const facts = n === 0 ? await deps.facts.current() : await deps.facts.fresh();
-        const issuance = await story(facts, requested);
+        const issuance = binding(await story(facts, requested), token);
         const outcome = await passGate(deps, issuance, facts.epoch, requestState(ctx).id);
         if (outcome !== 'stale') return stamp(token, issuance, outcome);
       }
       throw new OAuthError('temporarily_unavailable', 'the policy is changing: try again');
     },
   };
+}
+
+/** What the token is bound to is recorded with it. */
+function binding(issuance: Issuance, token: EngineToken): Issuance {
+  const cnf = confirmationOf(token);
+  if (cnf === undefined) return issuance;
+  const { claims, detail } = issuance;
+  return { ...issuance, claims: { ...claims, cnf }, detail: { ...detail, cnf } };
 }
 
 /** Recorded: the times stamped, and the key to sign with. */
@@ -157,5 +168,5 @@ function stamp(
   token.iat = iat;
   token.exp = exp;
   token.expiresIn = exp - iat;
-  return { ...claims, ...(token.jkt === undefined ? {} : { cnf: { jkt: token.jkt } }), iat, exp };
+  return { ...claims, iat, exp };
 }

@@ -7,6 +7,7 @@ import { AGENT_TEXTS, type AgentStatus } from '../agents/schema.js';
 import { agentAuth } from '../agents/service.js';
 import type { Jwks } from '../clients/credential-schema.js';
 import type { AddedCredential, CredentialOwner } from '../clients/credentials.js';
+import { profileOf } from '../clients/profile.js';
 import { CLIENT_WORDS } from '../clients/schema.js';
 import { clientAuth, clientMayExchange } from '../clients/service.js';
 import type { NewRole } from '../permissions/schema.js';
@@ -57,6 +58,7 @@ export async function applyClient(run: Run, entry: WorldClient): Promise<Outcome
     requirePar: entry.requirePar ?? false,
     requireSignedRequest: entry.requireSignedRequest ?? false,
     mayExchange: clientMayExchange(auth, entry.mayExchange),
+    ...profileOf(entry),
     auth,
     // A client that becomes public is let go first.
     ...(agent === undefined ? { agentId: null } : {}),
@@ -117,6 +119,7 @@ export async function applyAgent(run: Run, entry: WorldAgent): Promise<Outcome> 
     requirePar: entry.requirePar ?? false,
     requireSignedRequest: entry.requireSignedRequest ?? false,
     mayExchange: entry.mayExchange ?? true,
+    ...profileOf(entry),
     auth,
   });
   const owner = { noun: 'agent', id: entry.id } as const;

@@ -1,0 +1,69 @@
+/**
+ * What a token is bound to (RFC 7800 `cnf`): the key of the request's DPoP proof (RFC 9449 §6), the
+ * certificate it came with (RFC 8705 §3.1); and the rule, for every grant, that whoever may have bound
+ * tokens only gets no others. Part of the story, so that it is decided again with it.
+ */
+import { OAuthError } from '../../protocol/index.js';
+import { because } from '../delegation/denials.js';
+import { applicationOf } from '../facts/application.js';
+import type { ClientFacts } from '../facts/store.js';
+import { type RequestContext, requestState } from '../http/request.js';
+import type { DpopProof } from '../provider/internals.js';
+import type { EngineToken, Issuance, Story } from './issue.js';
+
+export type Confirmation = NonNullable<Issuance['claims']['cnf']>;
+
+/** Both, where the request showed both. */
+export const confirmationOf = (token: EngineToken): Confirmation | undefined => {
+  const { jkt, 'x5t#S256': certificate } = token;
+  if (jkt === undefined && certificate === undefined) return undefined;
+  return {
+    ...(jkt === undefined ? {} : { jkt }),
+    ...(certificate === undefined ? {} : { 'x5t#S256': certificate }),
+  };
+};
+
+/** What a request showed, of what a token can be bound to. */
+export interface Shown {
+  readonly proof: DpopProof | undefined;
+  /** `x5t#S256`. */
+  readonly certificate: string | undefined;
+}
+
+type Rule = 'key_not_shown' | 'certificate_not_shown';
+
+/** Pure: which of what the client must show is missing. */
+export function bindingProblem(
+  client: Pick<ClientFacts, 'dpopBound' | 'certificateBound'>,
+  { proof, certificate }: Shown,
+): Rule | undefined {
+  if (client.dpopBound && proof === undefined) return 'key_not_shown';
+  if (client.certificateBound && certificate === undefined) return 'certificate_not_shown';
+  return undefined;
+}
+
+/** RFC 9449 §5, §5.2; RFC 8705 has no code of its own. */
+const WIRE: Record<Rule, readonly ['invalid_dpop_proof' | 'invalid_request', string]> = {
+  key_not_shown: ['invalid_dpop_proof', 'tokens of this client are bound to a key: send DPoP'],
+  certificate_not_shown: [
+    'invalid_request',
+    'tokens of this client are bound to its certificate: connect with it',
+  ],
+};
+
+/** The same story, told only to whoever shows what the client's tokens are bound to. */
+export function bound(
+  ctx: RequestContext,
+  clientId: string,
+  proof: DpopProof | undefined,
+  story: Story,
+): Story {
+  return async function boundStory(facts, requested) {
+    const client = await applicationOf(facts, clientId);
+    const shown = { proof, certificate: requestState(ctx).certificate?.thumbprint };
+    const rule = client && bindingProblem(client, shown);
+    if (rule === undefined) return story(facts, requested);
+    const [code, sentence] = WIRE[rule];
+    throw because(new OAuthError(code, sentence, `${rule} (${clientId})`), { rule });
+  };
+}
