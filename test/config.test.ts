@@ -38,6 +38,7 @@ describe('DESIGN §12 environment', () => {
       exchangeErrors: 'rfc8693',
       refreshGraceSeconds: 60,
       strictReplay: false,
+      dpopRequiresNonce: false,
       refusalsPerMinute: undefined,
       adminClient: undefined,
       shutdownDelaySeconds: 0,

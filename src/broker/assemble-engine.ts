@@ -44,6 +44,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     actDepthMax: config.actDepthMax,
     refreshGraceSeconds: refreshGraceOf(config),
     strictReplay: config.strictReplay === true,
+    dpopRequiresNonce: config.dpopRequiresNonce === true,
     keys: keys.current,
     tokens: createIssuer({
       facts,

@@ -43,6 +43,8 @@ const environmentSchema = z.object({
     .default(REFRESH_GRACE_SECONDS),
   /** Every second use of a code or refresh token ends the authorization, simultaneous ones too; no grace. */
   BEHALF_STRICT_REPLAY: z.enum(['0', '1']).default('0'),
+  /** RFC 9449 §8: every DPoP proof has to carry a nonce of this server. */
+  BEHALF_DPOP_REQUIRE_NONCE: z.enum(['0', '1']).default('0'),
   /** After a signal: how long `/readyz` fails before no more connections are accepted. */
   BEHALF_SHUTDOWN_DELAY_SECONDS: z.coerce.number().int().min(0).max(300).default(0),
   /** How long a signing key signs before the next takes over; 0: until `behalf keys rotate`. */
@@ -91,6 +93,8 @@ export interface Config {
   readonly refreshGraceSeconds?: number | undefined;
   /** Every second use ends the authorization; nothing is answered again. */
   readonly strictReplay?: boolean | undefined;
+  /** No DPoP proof without a nonce of ours. */
+  readonly dpopRequiresNonce?: boolean | undefined;
   readonly shutdownDelaySeconds?: number | undefined;
   /** 0: never by itself. */
   readonly keyRotationDays?: number | undefined;
@@ -139,6 +143,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     exchangeErrors: env.BEHALF_EXCHANGE_ERRORS,
     refreshGraceSeconds: env.BEHALF_REFRESH_GRACE_SECONDS,
     strictReplay: env.BEHALF_STRICT_REPLAY === '1',
+    dpopRequiresNonce: env.BEHALF_DPOP_REQUIRE_NONCE === '1',
     shutdownDelaySeconds: env.BEHALF_SHUTDOWN_DELAY_SECONDS,
     keyRotationDays: env.BEHALF_KEY_ROTATION_DAYS,
     keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,

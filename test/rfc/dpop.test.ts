@@ -189,7 +189,7 @@ describe('TX17 bound in, bound out', () => {
     const ask = { grant_type: 'client_credentials', resource: FILES };
     expect((await token(OTHER_AGENT, ask, used)).status).toBe(200);
     const refused = await exchange(OTHER_AGENT, fields, used);
-    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_grant']);
+    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_dpop_proof']);
     expect((await exchange(OTHER_AGENT, fields, await helper.prove())).status).toBe(200);
   });
 
@@ -200,7 +200,7 @@ describe('TX17 bound in, bound out', () => {
     const fields = { subject_token: own.body.access_token };
     expect((await exchange(AGENT, fields, proof)).status).toBe(200);
     const again = await exchange(AGENT, fields, proof);
-    expect([again.status, again.body.error]).toEqual([400, 'invalid_grant']);
+    expect([again.status, again.body.error]).toEqual([400, 'invalid_dpop_proof']);
   });
 
   it('a bound actor token counts only beside its key (J7)', async () => {

@@ -21,6 +21,7 @@ import {
   UPSERT_SESSION,
 } from './artifact-sql.js';
 import { LOST_RACE } from './errors.js';
+import { replayed } from './replayed.js';
 
 export interface AdapterDeps {
   readonly db: Database;
@@ -106,10 +107,10 @@ function artifactAdapter({ db, secrets, abandonGrant, now }: AdapterDeps, model:
   const once = async (
     text: string,
     params: readonly unknown[],
-    lost: () => Error,
+    lost: () => Error | Promise<Error>,
   ): Promise<void> => {
     const rows = await db.run(text, params);
-    if (rows.length === 0) throw lost();
+    if (rows.length === 0) throw await lost();
   };
   const read = async (column: 'id' | 'uid', value: string): Promise<ArtifactRow | undefined> => {
     const [row] = await db.run<ArtifactRow>(`${find} a.${column} = $2`, [
@@ -132,7 +133,7 @@ function artifactAdapter({ db, secrets, abandonGrant, now }: AdapterDeps, model:
         isSession ? artifactKey(model, payload.uid as string) : null,
         expiresIn ?? LIFE_DEFAULT_SECONDS,
       ];
-      if (model === 'ReplayDetection') await once(INSERT_ONCE, params, replayed);
+      if (model === 'ReplayDetection') await once(INSERT_ONCE, params, () => replayed(id));
       else if (model === 'Interaction' && payload.result !== undefined)
         await once(KEEP_RESULT, [...params.slice(0, 3), answerIn(payload.result)], interactionGone);
       else await db.run(isSession ? UPSERT_SESSION : UPSERT, params);
@@ -220,7 +221,6 @@ function rememberInRequest(
   return reading;
 }
 
-const replayed = (): Error => new errors.InvalidClientAuth('client assertion used twice');
 /** The grant of a yes, `denied` for a no; a sign-in is only on the way there. */
 function answerIn(result: InteractionResults): string | null {
   if ('error' in result) return 'denied';

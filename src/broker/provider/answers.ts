@@ -14,6 +14,7 @@ import { addressOf, type RequestState, requestState } from '../http/request.js';
 import { LANGUAGES } from '../http/texts/index.js';
 import { unroutedRefusal } from '../http/unrouted.js';
 import { JWKS_MAX_AGE_SECONDS } from '../limits.js';
+import { PROOF_REPLAYED } from './replayed.js';
 
 /** Seconds. */
 export const RETRY_AFTER_SECONDS = 1;
@@ -99,6 +100,7 @@ export function createAnswers(deps: AnswerDeps) {
       deps.refuse(ctx, refusal('server'));
     }
     correctErrorCode(ctx);
+    correctReplay(ctx, state);
     if (ctx.oidc?.route === undefined && ctx.status === 404 && ctx.body == null)
       return deps.refuse(ctx, unroutedRefusal(ctx));
     if (state.failure !== undefined && isUnavailable(state.failure)) return unavailable(deps, ctx);
@@ -132,6 +134,16 @@ function correctErrorCode(ctx: KoaContextWithOIDC): void {
       error_description: 'a pushed request must not carry request_uri',
     };
   }
+}
+
+/** RFC 9449 §5: what is wrong with a proof is said of the proof, a second use of it too (§11.1). */
+function correctReplay(ctx: KoaContextWithOIDC, state: RequestState): void {
+  if (state.refusal?.reason !== PROOF_REPLAYED || ctx.status !== 400) return;
+  state.refusal = { ...state.refusal, code: 'invalid_dpop_proof' };
+  ctx.body = {
+    error: 'invalid_dpop_proof',
+    error_description: 'the DPoP proof was used before: make one for each request',
+  };
 }
 
 /** The engine's words (lib/actions/token.js). */

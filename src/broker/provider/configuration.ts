@@ -31,6 +31,8 @@ export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
   readonly outbound: Outbound;
   readonly findClient: AdapterDeps['findClient'];
   readonly policy: interactionPolicy.DefaultPolicy;
+  /** RFC 9449 §8: no proof is taken without a nonce of ours. */
+  readonly dpopRequiresNonce: boolean;
   /** Whether what hangs on this grant is still good. */
   readonly stands: (grantId: string) => Promise<boolean>;
   readonly loadExistingGrant: NonNullable<Configuration['loadExistingGrant']>;

@@ -43,7 +43,10 @@ export type EngineMiddleware = (
 ) => Promise<void>;
 
 export interface EngineDeps
-  extends Pick<ConfigurationDeps, 'endGrant' | 'renderError' | 'renderLogout' | 'renderLoggedOut'> {
+  extends Pick<
+    ConfigurationDeps,
+    'dpopRequiresNonce' | 'endGrant' | 'renderError' | 'renderLogout' | 'renderLoggedOut'
+  > {
   readonly db: Database;
   readonly issuer: string;
   readonly secrets: Secrets;

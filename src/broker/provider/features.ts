@@ -10,8 +10,13 @@ export function features(deps: ConfigurationDeps): NonNullable<Configuration['fe
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
-    // RFC 9449: whoever sends a proof gets a token bound to its key; nonces only where a clock is off.
-    dPoP: { enabled: true, nonceSecret: deps.secrets.derive('dpop-nonces')[0] as Buffer },
+    // RFC 9449: whoever sends a proof gets a token bound to its key. Nonces (§8) are asked for where a
+    // clock is off, or of everybody; the secret is the same in every process.
+    dPoP: {
+      enabled: true,
+      nonceSecret: deps.secrets.derive('dpop-nonces')[0] as Buffer,
+      requireNonce: () => deps.dpopRequiresNonce,
+    },
     externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     introspection: {
       enabled: true,
