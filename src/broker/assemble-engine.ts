@@ -15,6 +15,7 @@ import {
   createUnavailability,
   noteRefusal,
 } from './provider/answers.js';
+import { crossOrigin } from './provider/cross-origin.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
 import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
@@ -57,6 +58,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       await endGrant(on, id, reason, by);
     },
     middleware: [
+      crossOrigin,
       createUnavailability({ db, refusals, refuse: pages.refuse }),
       createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
       createJwtEndpoints({

@@ -17,6 +17,7 @@ import type { Issuer } from '../tokens/issue.js';
 import { type AdapterDeps, createAdapterFactory } from './adapter.js';
 import { assertClientAssertion } from './client-authentication.js';
 import { cookies } from './cookies.js';
+import { isOwnOrigin } from './cross-origin.js';
 import { rethrow } from './errors.js';
 import { features, isOfLiveGrant } from './features.js';
 import { BrokerSigningKey } from './signing-key.js';
@@ -69,9 +70,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     interactions: { policy: deps.policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
     renderError: deps.renderError,
     // A browser-based client calls from the origin it is sent back to (DI8); nobody else does.
-    clientBasedCORS: (_ctx, origin, client) =>
-      client.clientAuthMethod === 'none' &&
-      (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
+    clientBasedCORS: (_ctx, origin, client) => isOwnOrigin(origin, client),
     formats: {
       bitsOfOpaqueRandomness: 256,
       customizers: {

@@ -63,7 +63,8 @@ async function resourceServer(deps: ConfigurationDeps, identifier: string) {
       jwt: { sign: { alg: 'ES256' as const } },
     };
   }
-  const resource = await (await deps.facts.current()).resource(identifier);
+  const facts = await deps.facts.current();
+  const resource = await facts.resource(await facts.resourceNamed(identifier));
   if (resource === undefined)
     throw new errors.InvalidTarget('resource is not one this server issues tokens for');
   return {
