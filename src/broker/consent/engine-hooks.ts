@@ -45,12 +45,25 @@ export function createRequestCheck(deps: ConsentHookDeps) {
       const request = await readAuthorizationRequest(facts, params);
       await checkBeforeSignIn(facts, request);
       checkAcrValues(params.acr_values, request);
-      // From here on the request says what it means: base scopes filled in, hierarchy written out.
+      // From here on the request says what it means: the resource as it is registered, base scopes
+      // filled in, hierarchy written out.
+      nameResource(ctx, request.resource);
       params.scope = formatScope([...request.requested, ...request.identityScopes]);
     } catch (error) {
       rethrow(error);
     }
   };
+}
+
+/** A client may write a resource in its own way (`resourceSpellings`): the engine goes on with ours. */
+function nameResource(ctx: KoaContextWithOIDC, identifier: string): void {
+  const { params = {}, resourceServers = {} } = ctx.oidc;
+  const spelled = String([params.resource].flat()[0] ?? '');
+  const server = resourceServers[spelled];
+  if (identifier === '' || spelled === identifier || server === undefined) return;
+  delete resourceServers[spelled];
+  resourceServers[identifier] = new ctx.oidc.provider.ResourceServer(identifier, server);
+  params.resource = identifier;
 }
 
 /** Reads of the `claims` parameter what has to fail, and keeps nothing of it. */

@@ -48,7 +48,8 @@ export async function readAuthorizationRequest(
   if (Array.isArray(named) && named.length > 1) {
     throw new OAuthError('invalid_target', 'ask for one resource at a time');
   }
-  const identifier = text([named].flat()[0]);
+  const spelled = text([named].flat()[0]);
+  const identifier = spelled === '' ? '' : await facts.resourceNamed(spelled);
   const agentId = await actorOf(facts, params);
   const scopes = parseScope(text(params.scope));
   const identityScopes = scopes.filter(isIdentityScope);

@@ -6,7 +6,13 @@
  */
 import { createHash } from 'node:crypto';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { type ActorProof, isSubset, OAuthError, parseScope } from '../../protocol/index.js';
+import {
+  type ActorProof,
+  isSubset,
+  OAuthError,
+  parseScope,
+  resourceSpellings,
+} from '../../protocol/index.js';
 import type { Facts } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
@@ -135,18 +141,7 @@ async function prepare(
     throw because(new OAuthError('invalid_grant', ended, reason), { rule: 'ended' });
   }
   tellGrant(ctx, grant, source.scope);
-  const { resource, scope } = ctx.oidc.params ?? {};
-  // The engine looks at these only when the code or refresh token is used up (C8).
-  if (resource !== undefined && resource !== grant.resource)
-    throw because(new OAuthError('invalid_target', 'resource is not the one that was authorized'), {
-      rule: 'not_consented_target',
-    });
-  const granted = parseScope(source.scope);
-  const asked = scope === undefined ? granted : parseScope(String(scope));
-  if (!isSubset(asked, granted))
-    throw because(new OAuthError('invalid_scope', 'a requested scope was not granted'), {
-      rule: 'widens',
-    });
+  const asked = readAsked(ctx.oidc.params ?? {}, grant, parseScope(source.scope));
   const proof = await proveActor(deps, ctx, grant, session.earlier(grant));
   const told = createDelegationStory({
     issuer: deps.issuer,
@@ -171,6 +166,27 @@ async function prepare(
   if (session.again === true) return;
   await proof?.settle();
   deps.tokens.tell(ctx, story);
+}
+
+/** The scopes a token request asks for. The engine looks at these only when it uses its source up (C8). */
+function readAsked(
+  params: Record<string, unknown>,
+  grant: GrantRow,
+  granted: readonly string[],
+): readonly string[] {
+  const { resource, scope } = params;
+  const spelled = typeof resource === 'string' ? resourceSpellings(resource) : [resource];
+  if (resource !== undefined && !spelled.includes(grant.resource))
+    throw because(new OAuthError('invalid_target', 'resource is not the one that was authorized'), {
+      rule: 'not_consented_target',
+    });
+  if (resource !== undefined) params.resource = grant.resource;
+  const asked = scope === undefined ? granted : parseScope(String(scope));
+  if (!isSubset(asked, granted))
+    throw because(new OAuthError('invalid_scope', 'a requested scope was not granted'), {
+      rule: 'widens',
+    });
+  return asked;
 }
 
 const termsChanged = ({ id }: GrantRow): OAuthError =>

@@ -7,7 +7,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { ActorProver, ActorTokenProof } from '../delegation/actor-proof.js';
-import type { FactsCache } from '../facts/store.js';
+import type { Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import { type DpopProof, readDpopProof, useDpopProof } from '../provider/internals.js';
@@ -55,7 +55,7 @@ async function prepare(
   if (client === undefined || credentialId === undefined) {
     throw new OAuthError('unauthorized_client', 'token exchange needs client authentication');
   }
-  const asked = readExchange(params);
+  const asked = await named(await deps.facts.current(), deps.issuer, readExchange(params));
   const provedKey = dpop?.thumbprint;
   const { actDepthMax } = deps;
   const callerId = client.clientId;
@@ -101,6 +101,17 @@ async function prepare(
   }
   deps.tokens.tell(ctx, story);
   return asked.requestedActor === undefined ? target : deps.issuer;
+}
+
+/** Where it is to go, as that is registered. */
+async function named(
+  facts: Facts,
+  issuer: string,
+  asked: ExchangeParameters,
+): Promise<ExchangeParameters> {
+  const { target } = asked;
+  if (target === undefined || target === issuer) return asked;
+  return { ...asked, target: await facts.resourceNamed(target) };
 }
 
 /**

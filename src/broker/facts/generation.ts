@@ -10,6 +10,7 @@ import {
   userIdentities,
   users,
 } from '../../../schema/index.js';
+import { resourceSpellings } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { CredentialFacts, Facts, ResourceFacts } from './store.js';
 
@@ -82,12 +83,7 @@ export function createGeneration(
       async (id) => (await orm.select().from(clients).where(eq(clients.id, id)))[0],
     ),
     user: only(['usr_'], async (id) => (await orm.select().from(users).where(eq(users.id, id)))[0]),
-    resource: memo(async (id) => {
-      const own = builtIn.find(({ identifier }) => identifier === id);
-      if (own !== undefined) return own;
-      const [row] = await orm.select().from(resources).where(eq(resources.identifier, id));
-      return row?.status === 'active' ? row : undefined;
-    }, undefined),
+    ...resourcesIn(db, builtIn),
     credentials: async (principal) =>
       (await credentialsOf(principal)).filter(
         ({ expiresAt }) => expiresAt === null || expiresAt.getTime() > now(),
@@ -130,5 +126,27 @@ function othersIn({ orm }: Database): Pick<Facts, 'trustedIssuer' | 'identity'> 
       `${issuer}${subject}`.includes('\0')
         ? undefined
         : identityOf(JSON.stringify([issuer, subject])),
+  };
+}
+
+/** Resources, as they are registered and as clients write them. */
+function resourcesIn(
+  { orm }: Database,
+  builtIn: readonly ResourceFacts[],
+): Pick<Facts, 'resource' | 'resourceNamed'> {
+  const resource = memo(async (id) => {
+    const own = builtIn.find(({ identifier }) => identifier === id);
+    if (own !== undefined) return own;
+    const [row] = await orm.select().from(resources).where(eq(resources.identifier, id));
+    return row?.status === 'active' ? row : undefined;
+  }, undefined);
+  return {
+    resource,
+    resourceNamed: async (spelled) => {
+      for (const one of resourceSpellings(spelled)) {
+        if ((await resource(one)) !== undefined) return one;
+      }
+      return spelled;
+    },
   };
 }

@@ -30,6 +30,8 @@ export interface Facts {
   /** Credentials neither removed nor expired: the others prove nothing, wherever they are shown. */
   credentials(principal: string): Promise<readonly CredentialFacts[]>;
   resource(identifier: string): Promise<ResourceFacts | undefined>;
+  /** The registered identifier a client means by its own spelling of it; its own where there is none. */
+  resourceNamed(spelled: string): Promise<string>;
   user(id: string): Promise<UserFacts | undefined>;
   /** Somebody whose signed word is taken, for some purposes; retired ones are nobody. */
   trustedIssuer(issuer: string): Promise<TrustedIssuerFacts | undefined>;

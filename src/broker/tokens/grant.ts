@@ -53,9 +53,11 @@ export function wrapClientCredentials(
       );
     }
     const facts = await deps.facts.current();
-    const request: Request = await readRequest(facts, client.clientId, credentialId, params).catch(
-      rethrow,
-    );
+    const request: Request = await readRequest(deps.issuer, facts, {
+      principal: client.clientId,
+      credentialId,
+      params,
+    }).catch(rethrow);
     requestState(ctx).story = {
       sub: client.clientId,
       agentId: client.clientId.startsWith('agt_') ? client.clientId : undefined,
@@ -73,11 +75,13 @@ export function wrapClientCredentials(
 }
 
 async function readRequest(
+  issuer: string,
   facts: Facts,
-  principal: string,
-  credentialId: string,
-  params: Record<string, unknown>,
+  from: Pick<Request, 'principal' | 'credentialId'> & {
+    readonly params: Record<string, unknown>;
+  },
 ): Promise<Request> {
+  const { principal, credentialId, params } = from;
   const { resource, scope } = params;
   if (Array.isArray(resource)) {
     throw new OAuthError('invalid_target', 'ask for one resource at a time');
@@ -85,7 +89,8 @@ async function readRequest(
   const requested = parseScope(typeof scope === 'string' ? scope : undefined);
   if (!requested.every(isScopeToken)) throw new OAuthError('invalid_scope', 'scope is malformed');
   if (typeof resource === 'string' && resource !== '') {
-    return { principal, credentialId, resource, requested };
+    const named = resource === issuer ? issuer : await facts.resourceNamed(resource);
+    return { principal, credentialId, resource: named, requested };
   }
   const [only, ...others] = await facts.resourcesOf(principal);
   if (only === undefined || others.length > 0) {
