@@ -77,6 +77,10 @@ const SLICES: walls.SliceRules = {
     'src/broker/facts/',
     // Whatever is fetched from elsewhere.
     'src/broker/outbound/',
+    // Whose signed word is taken, and whether it is theirs.
+    'src/broker/trust/policy.ts',
+    'src/broker/trust/schema.ts',
+    'src/broker/trust/verify.ts',
     'src/broker/keys/',
     // The words every registry slice speaks: fields, refusals, changes, pages of a list; and the
     // kinds of fields that several nouns have (credentials, redirects, identifiers, roles).
@@ -85,6 +89,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/clients/credentials.ts',
     'src/broker/clients/credential-store.ts',
     'src/broker/clients/profile.ts',
+    'src/broker/clients/public-key.ts',
     'src/broker/clients/redirect-uri-schema.ts',
     'src/broker/resources/schema.ts',
     'src/broker/users/schema.ts',
