@@ -8,7 +8,7 @@ const SEGMENT_BYTES = 12;
 /** 256 bits. */
 const SECRET_BYTES = 32;
 
-export type IdPrefix = 'agt' | 'cli' | 'usr' | 'cns' | 'gnt' | 'crd' | 'ses';
+export type IdPrefix = 'agt' | 'cli' | 'usr' | 'cns' | 'gnt' | 'crd' | 'ses' | 'iat';
 
 export const newId = (prefix: IdPrefix): string =>
   `${prefix}_${randomBytes(ID_BYTES).toString('base64url')}`;

@@ -37,3 +37,13 @@ export const KEY_ROTATION_DAYS = 90;
 export const KEY_UPKEEP_MS = 60_000;
 /** For clients that lost an answer, or whose processes share one refresh token. */
 export const REFRESH_GRACE_SECONDS = 60;
+/** A registration (RFC 7591) that nobody used is gone after this long. */
+export const REGISTRATION_UNUSED_SECONDS = 24 * 3600;
+/** One that was used, after this long without: longer than any delegation lasts by default. */
+export const REGISTRATION_DISUSED_SECONDS = 90 * 24 * 3600;
+/** Registrations in an hour: from one network (an office, behind one address), and from all. */
+export const REGISTRATIONS_PER_HOUR = { network: 100, total: 2000 } as const;
+/** Registrations that are alive at once: what anybody can make the database hold. */
+export const REGISTRATIONS_MAX = 50_000;
+/** An initial access token is handed to somebody who is waiting for it, or to a pipeline that ships. */
+export const INITIAL_TOKEN_SECONDS = { default: 24 * 3600, max: 366 * 24 * 3600 } as const;

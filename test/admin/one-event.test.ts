@@ -40,6 +40,8 @@ const TABLES = [
   'policy_epoch',
   'user_sessions',
   'tool_inventories',
+  'initial_access_tokens',
+  'client_registrations',
 ];
 /** Everything that lasts; uses of credentials are noted later, whatever was done. */
 async function state(): Promise<string> {
@@ -76,12 +78,13 @@ const mendAudit = async () => {
 
 interface Ids {
   credential: string;
+  initialToken: string;
   user: string;
   consent: string;
   grant: string;
   kid: string;
 }
-const ids: Ids = { credential: '', user: '', consent: '', grant: '', kid: '' };
+const ids: Ids = { credential: '', initialToken: '', user: '', consent: '', grant: '', kid: '' };
 // biome-ignore lint/suspicious/noExplicitAny: the bodies of all operations
 type Body = any;
 
@@ -138,6 +141,18 @@ const OPS: readonly Op[] = [
     op: 'delete /clients/:id/credentials/:credential',
     path: () => `/clients/cli_m/credentials/${ids.credential}`,
     leaves: ['credential.removed'],
+  },
+  {
+    op: 'post /initial-access-tokens',
+    path: () => '/initial-access-tokens',
+    body: () => ({ name: 'M' }),
+    leaves: ['registry.created'],
+    keep: ({ id }) => (ids.initialToken = id),
+  },
+  {
+    op: 'delete /initial-access-tokens/:id',
+    path: () => `/initial-access-tokens/${ids.initialToken}`,
+    leaves: ['registry.retired'],
   },
   {
     op: 'post /agents',

@@ -109,6 +109,13 @@ const REQUESTS: Readonly<Record<string, () => Request>> = {
   }),
   'post /clients/{id}/credentials': () => ({ ...client, ...secret, keep: kept('clientSecret') }),
   'get /clients/{id}/credentials': () => client,
+  'post /initial-access-tokens': () => ({
+    body: { name: 'told', expires_at: IN_A_WHILE },
+    keep: kept('initialToken'),
+  }),
+  'get /initial-access-tokens': () => ({ query: page }),
+  'get /initial-access-tokens/{id}': () => ({ params: { id: known.initialToken ?? '' } }),
+  'delete /initial-access-tokens/{id}': () => ({ params: { id: known.initialToken ?? '' } }),
   'post /users': () => ({
     body: { email: 'told@example.com', name: 'Told', password: 'a password that is long' },
     keep: kept('user'),

@@ -203,6 +203,24 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect(ids(await json('agent credential list agt_b'))).not.toContain(rotated.id);
   });
 
+  it('client token (RFC 7591 §3): shown once, listed without itself, removed', async () => {
+    const tomorrow = new Date(Date.now() + 864e5).toISOString();
+    const made = await json(`client token create --name laptop --expires-at ${tomorrow}`);
+    expect(made).toMatchObject({
+      id: expect.stringMatching(/^iat_/),
+      name: 'laptop',
+      expires_at: tomorrow,
+      used_by: null,
+      token: expect.stringMatching(/^[\w-]{43}$/),
+    });
+    const { token, ...shown } = made;
+    expect((await json('client token list')).items).toEqual([shown]);
+    expect(await json(`client token show ${made.id}`)).toEqual(shown);
+    expect(await json(`client token remove ${made.id}`)).toBeNull();
+    expect((await json('client token list')).items).toEqual([]);
+    expect((await behalf(['client', 'token', 'remove', made.id])).err).toContain('there is no');
+  });
+
   it('role, user and permission; a password comes by standard input', async () => {
     expect(await json('role create --name staff --description here')).toMatchObject({
       name: 'staff',

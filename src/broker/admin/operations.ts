@@ -5,11 +5,13 @@ import { KEY_OPERATIONS } from './key-operations.js';
 import type { Operation } from './operation.js';
 import { PEOPLE_OPERATIONS } from './people-operations.js';
 import { PRINCIPAL_OPERATIONS } from './principal-operations.js';
+import { REGISTRATION_OPERATIONS } from './registration-operations.js';
 import { RESOURCE_OPERATIONS } from './resource-operations.js';
 import { WORLD_OPERATIONS } from './world-operations.js';
 
 export const ADMIN_OPERATIONS: readonly Operation[] = [
   ...PRINCIPAL_OPERATIONS,
+  ...REGISTRATION_OPERATIONS,
   ...PEOPLE_OPERATIONS,
   ...RESOURCE_OPERATIONS,
   ...DELEGATION_OPERATIONS,

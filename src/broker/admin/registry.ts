@@ -13,6 +13,7 @@ import { delegableScopes, heldScopes } from '../delegation/policy.js';
 import type { ResourceFacts } from '../facts/store.js';
 import { createRoles, unknownRoles } from '../permissions/roles.js';
 import { createPermissions } from '../permissions/service.js';
+import { createInitialTokens } from '../registration/initial-tokens.js';
 import { conflict } from '../registry/refusal.js';
 import { toolsReport } from '../resources/inventory-service.js';
 import { createResources, type Resources } from '../resources/service.js';
@@ -67,6 +68,7 @@ export function createRegistry({ db, issuer, hashSecret, hashPassword }: Registr
     roles,
     permissions,
     credentials,
+    initialTokens: createInitialTokens({ db, hashSecret }),
     /** The names behind ids, for audit sentences; ids that name nothing are left out. */
     namesOf: async (ids: readonly string[]) =>
       new Map([...(await namesOf(db.orm, ids)), [builtIn.identifier, builtIn.name]]),

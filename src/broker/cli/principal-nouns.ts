@@ -127,6 +127,23 @@ const agent: Noun = {
   nouns: [credential('agents')],
 };
 
+/** RFC 7591 §3. */
+const initialToken: Noun = {
+  name: 'token',
+  summary: 'initial access tokens: each registers one client at /register, once',
+  verbs: common({
+    path: '/initial-access-tokens',
+    columns: ['id', 'name', 'created_at', 'expires_at', 'used_at', 'used_by'],
+    filters: [],
+    first: [
+      { name: 'name', help: 'what you call it' },
+      { name: 'expires_at', help: 'ISO 8601; a day from now unless it is said' },
+    ],
+    fields: [],
+    last: 'remove',
+  }).filter(({ usage }) => !usage.startsWith('change')),
+};
+
 const client: Noun = {
   name: 'client',
   summary: 'OAuth clients: apps and services',
@@ -145,7 +162,7 @@ const client: Noun = {
       ...PROFILE,
     ],
   }),
-  nouns: [credential('clients')],
+  nouns: [credential('clients'), initialToken],
 };
 
 const user: Noun = {
