@@ -86,6 +86,7 @@ const IN_TIME = {
   iat: expect.any(Number),
   exp: expect.any(Number),
   kid: expect.stringMatching(/^[\w-]{16}$/),
+  claims: expect.stringMatching(/^[\w-]{43}$/),
 };
 const HELPER = 'Helper, for Ana Example, through Agent Host,';
 const post = (path: string, fields: Record<string, string>, caller: string) =>

@@ -86,7 +86,7 @@ claimed as (
   on conflict (model, id) do nothing returning 1
 ),
 remembered as (
-  update grants set actor_credential_id = $10, actor_proof = 'token' where id = $11 and exists (select 1 from claimed)
+  update grants set actor_credential_id = $6, actor_proof = 'token' where id = $7 and exists (select 1 from claimed)
 )
 select (select alive from alive) as alive, exists (select 1 from claimed) as claimed`;
 

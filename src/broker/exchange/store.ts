@@ -32,7 +32,7 @@ left join lateral (
   select g.agent_id, g.client_id, c.helpers, g.resource, c.terms, c.terms_hash,
     floor(extract(epoch from least(g.expires_at, c.expires_at)))::bigint as expires_at
   from grants g join consents c on c.id = g.consent_id
-  where g.id = $10 and c.id = $11 and g.ended_at is null and c.ended_at is null
+  where g.id = $6 and c.id = $7 and g.ended_at is null and c.ended_at is null
     and g.expires_at > clock_timestamp() and c.expires_at > clock_timestamp()
 ) as live on true`;
 

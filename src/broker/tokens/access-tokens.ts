@@ -6,13 +6,13 @@ import { compactVerify } from 'jose';
 import {
   ACCESS_TOKEN_TYP,
   type AccessTokenClaims,
-  actorChain,
   parseClaims,
   revocationKeys,
   SIGNING_ALGS,
 } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
 import type { VerificationKey } from '../keys/store.js';
+import { claimsHash } from './claims-hash.js';
 
 /** Ours are below 2 kB; nothing longer is worth hashing. */
 const TOKEN_MAX_CHARS = 16_384;
@@ -38,19 +38,15 @@ export interface TokenReader {
 const SKEW_SECONDS = 60;
 
 /**
- * One row, one column `alive`: recorded as what it says it is, within its life by the database's
+ * One row, one column `alive`: recorded with exactly these claims, within its life by the database's
  * clock, and nothing in the lineage was stopped. The id alone would let a stolen signing key dress
- * up somebody's own token as another's, leave out of its chain who could stop it, or make a hand-off
- * anything but that: without its helper an agent's would prove the agent (X12).
+ * somebody's own token up: as another's, without whoever could stop it in its chain, bound to no key, a
+ * hand-off as anything but that (X12).
  */
 export const ALIVE = `
 select exists (
      select 1 from audit_events where type = 'token.issued' and jti = $1
-       and sub = $5 and client_id = $6 and resource = $7 and coalesce(detail ->> 'scope', '') = $8
-       and jsonb_build_object('actor', coalesce(agent_id, ''),
-         'earlier_actors', coalesce(detail -> 'earlier_actors', '[]'),
-         'via', coalesce(detail -> 'via', '[]'), 'may_act', coalesce(detail ->> 'may_act', ''),
-         'for', coalesce(detail ->> 'for', '')) = $9::text::jsonb
+       and detail ->> 'claims' = $5
        and (detail ->> 'iat')::bigint = $3::bigint and (detail ->> 'exp')::bigint = $4::bigint)
    and $3::bigint <= extract(epoch from clock_timestamp()) + ${SKEW_SECONDS}
    and $4::bigint > extract(epoch from clock_timestamp())
@@ -63,30 +59,14 @@ const LOOK = `
 with alive as (${ALIVE})
 select alive.alive, (select epoch from policy_epoch where id = 1) as epoch from alive`;
 
-/** The first nine parameters of a statement that contains `ALIVE`; the fourth is `exp`. */
+/** The first five parameters of a statement that contains `ALIVE`; the fourth is `exp`. */
 export const aliveParams = ({ claims, kid }: VerifiedToken): readonly unknown[] => [
   claims.jti,
   JSON.stringify(revocationKeys(claims, kid)),
   claims.iat,
   claims.exp,
-  claims.sub,
-  claims.client_id,
-  claims.aud,
-  claims.scope ?? '',
-  JSON.stringify({
-    actor: actorOf(claims),
-    earlier_actors: actorChain(claims.act)
-      .slice(1)
-      .map(({ sub }) => sub),
-    via: claims.via ?? [],
-    may_act: claims.may_act?.sub ?? '',
-    for: claims.hand_off ?? '',
-  }),
+  claimsHash(claims),
 ];
-
-/** Whom the gate recorded as the agent: the current actor, or the agent that stands for itself. */
-const actorOf = ({ act, sub, sub_profile: profile }: AccessTokenClaims): string =>
-  act?.sub ?? (profile === 'ai_agent' ? sub : '');
 
 /** RFC 7515 §2: base64url without padding or white space, and in the one spelling that is ours (J8). */
 export const isCompactJws = (token: string): boolean =>

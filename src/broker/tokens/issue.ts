@@ -17,6 +17,7 @@ import { type RequestContext, requestState } from '../http/request.js';
 import type { SigningKey } from '../keys/store.js';
 import type { VerifiedToken } from './access-tokens.js';
 import { confirmationOf } from './binding.js';
+import { claimsHash } from './claims-hash.js';
 import type { Gate } from './gate.js';
 
 /** A decision ready for the gate: claims without time, and what they are recorded with. */
@@ -134,7 +135,12 @@ async function passGate(
     resource: claims.aud,
     grantId: issuance.grantId,
     requestId,
-    detail: { ...issuance.detail, scope: claims.scope ?? '', kid },
+    detail: {
+      ...issuance.detail,
+      scope: claims.scope ?? '',
+      kid,
+      claims: claimsHash(claims),
+    },
   });
   if (outcome.outcome === 'stale') return 'stale';
   if (outcome.outcome === 'issued') return { ...outcome, kid };

@@ -525,6 +525,19 @@ const introspected: readonly Forged[] = [
     'an act that is the user',
     (w, t) => resigned(w, t, { claims: { act: { sub: ANA.id, iss: 'x' } } }),
   ],
+  ['X18', 'an acr', (w, t) => resigned(w, t, { claims: { acr: 'urn:other' } })],
+  ['X18', 'a fresher sign-in', (w, t) => resigned(w, t, { claims: { auth_time: 4_000_000_000 } })],
+  [
+    'D3',
+    'a stronger proof of its actor',
+    (w, t) => resigned(w, t, { claims: { actor_proof: 'client_auth' } }),
+  ],
+  [
+    'X15',
+    'another key to be bound to',
+    (w, t) => resigned(w, t, { claims: { cnf: { jkt: 'x' } } }),
+  ],
+  ['X7', 'a claim nobody issued', (w, t) => resigned(w, t, { claims: { roles: ['admin'] } })],
   ['X13', 'an act ten thousand deep', (w, t) => deep(w, t)],
 ];
 
