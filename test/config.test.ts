@@ -39,6 +39,7 @@ describe('DESIGN §12 environment', () => {
       refreshGraceSeconds: 60,
       strictReplay: false,
       dpopRequiresNonce: false,
+      clientCertificates: undefined,
       refusalsPerMinute: undefined,
       adminClient: undefined,
       shutdownDelaySeconds: 0,
@@ -99,6 +100,49 @@ describe('DESIGN §12 environment', () => {
     ['an unknown environment', { BEHALF_ENV: 'staging' }],
   ])('refuses %s', (_name, environment) => {
     expect(problems(environment)).toContain('Behalf cannot start:');
+  });
+
+  describe('certificates of clients (RFC 8705), as a proxy tells of them', () => {
+    const told = {
+      BEHALF_TRUSTED_PROXIES: '1',
+      BEHALF_CLIENT_CERTIFICATE_HEADER: 'Client-Cert',
+      BEHALF_CLIENT_CERTIFICATE_VERIFIED_HEADER: 'X-Client-Verify',
+      BEHALF_CLIENT_CERTIFICATE_FROM: '10.0.0.0/8, ::1',
+      BEHALF_CLIENT_CERTIFICATE_ORIGIN: 'https://mtls.broker.example',
+    };
+
+    it('need to say where, and who is believed', () => {
+      expect(readConfig(told).clientCertificates).toEqual({
+        header: 'client-cert',
+        verifiedHeader: 'x-client-verify',
+        from: ['10.0.0.0/8', '::1'],
+        origin: 'https://mtls.broker.example',
+      });
+    });
+
+    it.each([
+      ['no proxy', { BEHALF_TRUSTED_PROXIES: '0' }, '_HEADER needs BEHALF_TRUSTED_PROXIES'],
+      ['no header', { BEHALF_CLIENT_CERTIFICATE_HEADER: undefined }, '_HEADER must be'],
+      ['a header clients send', { BEHALF_CLIENT_CERTIFICATE_HEADER: 'cookie' }, '_HEADER must be'],
+      [
+        'one header for both',
+        { BEHALF_CLIENT_CERTIFICATE_VERIFIED_HEADER: 'client-cert' },
+        '_VERIFIED_HEADER must begin with "x-"',
+      ],
+      ['nobody to believe', { BEHALF_CLIENT_CERTIFICATE_FROM: undefined }, '_FROM must name'],
+      ['a name', { BEHALF_CLIENT_CERTIFICATE_FROM: 'proxy.example' }, '_FROM must hold addresses'],
+      ['a block too long', { BEHALF_CLIENT_CERTIFICATE_FROM: '10.0.0.0/33' }, '_FROM must hold'],
+      [
+        'a plain origin',
+        { BEHALF_CLIENT_CERTIFICATE_ORIGIN: 'http://a.example' },
+        '_ORIGIN must be',
+      ],
+      ['a path', { BEHALF_CLIENT_CERTIFICATE_ORIGIN: 'https://a.example/x' }, '_ORIGIN must be'],
+    ])('refuses %s', (_what, environment, problem) => {
+      expect(problems({ ...told, ...environment })).toContain(
+        `BEHALF_CLIENT_CERTIFICATE${problem}`,
+      );
+    });
   });
 
   it('says of each what it must be', () => {

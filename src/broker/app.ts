@@ -158,7 +158,7 @@ function assembleApp(parts: AppParts, engine: Engine, routers: readonly Router[]
   const { config, now, log, health, lastUse } = parts;
   const app = new Koa();
   app.use(health.middleware);
-  app.use(pinHost(config.issuer, config.trustedProxies));
+  app.use(pinHost(config.issuer, config.trustedProxies, config.clientCertificates));
   app.use(
     createBoundary({
       issuer: config.issuer,

@@ -15,6 +15,7 @@ import {
   createUnavailability,
   noteRefusal,
 } from './provider/answers.js';
+import { authMetadata } from './provider/auth-metadata.js';
 import { crossOrigin } from './provider/cross-origin.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
@@ -72,6 +73,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       createDiscovery(issuer, {
         ...exchangeMetadata(exchangeErrors),
         ...SIGNED_INTROSPECTION_METADATA,
+        ...authMetadata(config.clientCertificates),
       }),
       createJwks(() => keys.current().published),
       rewriteHandOver,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ACT_DEPTH_MAX } from '../protocol/index.js';
+import { type CertificateSettings, certificateProblems } from './http/client-certificate.js';
 import {
   DELEGATION_MAX_DEFAULT_SECONDS,
   DELEGATION_MAX_RANGE,
@@ -45,6 +46,14 @@ const environmentSchema = z.object({
   BEHALF_STRICT_REPLAY: z.enum(['0', '1']).default('0'),
   /** RFC 9449 §8: every DPoP proof has to carry a nonce of this server. */
   BEHALF_DPOP_REQUIRE_NONCE: z.enum(['0', '1']).default('0'),
+  /** Where a proxy tells of the certificate of the client's connection (RFC 9440, or PEM). */
+  BEHALF_CLIENT_CERTIFICATE_HEADER: text.toLowerCase().optional(),
+  /** Where it says that it verified the chain: `SUCCESS`, or `0`. */
+  BEHALF_CLIENT_CERTIFICATE_VERIFIED_HEADER: text.toLowerCase().optional(),
+  /** Addresses and CIDR blocks of the proxies that are believed about it. */
+  BEHALF_CLIENT_CERTIFICATE_FROM: text.optional(),
+  /** Where clients with certificates find the endpoints (RFC 8705 §5). */
+  BEHALF_CLIENT_CERTIFICATE_ORIGIN: text.optional(),
   /** After a signal: how long `/readyz` fails before no more connections are accepted. */
   BEHALF_SHUTDOWN_DELAY_SECONDS: z.coerce.number().int().min(0).max(300).default(0),
   /** How long a signing key signs before the next takes over; 0: until `behalf keys rotate`. */
@@ -95,6 +104,8 @@ export interface Config {
   readonly strictReplay?: boolean | undefined;
   /** No DPoP proof without a nonce of ours. */
   readonly dpopRequiresNonce?: boolean | undefined;
+  /** Whom to believe about certificates of clients; absent: nobody shows any. */
+  readonly clientCertificates?: CertificateSettings | undefined;
   readonly shutdownDelaySeconds?: number | undefined;
   /** 0: never by itself. */
   readonly keyRotationDays?: number | undefined;
@@ -144,6 +155,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     refreshGraceSeconds: env.BEHALF_REFRESH_GRACE_SECONDS,
     strictReplay: env.BEHALF_STRICT_REPLAY === '1',
     dpopRequiresNonce: env.BEHALF_DPOP_REQUIRE_NONCE === '1',
+    clientCertificates: clientCertificates(env),
     shutdownDelaySeconds: env.BEHALF_SHUTDOWN_DELAY_SECONDS,
     keyRotationDays: env.BEHALF_KEY_ROTATION_DAYS,
     keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,
@@ -162,6 +174,20 @@ const adminClient = (env: z.infer<typeof environmentSchema>): Config['adminClien
   const { BEHALF_ADMIN_CLIENT_ID: id, BEHALF_ADMIN_CLIENT_SECRET: secret } = env;
   return id === undefined || secret === undefined ? undefined : { id, secret };
 };
+
+/** One of them alone is a mistake, said as such. */
+function clientCertificates(env: z.infer<typeof environmentSchema>): Config['clientCertificates'] {
+  const {
+    BEHALF_CLIENT_CERTIFICATE_HEADER: header,
+    BEHALF_CLIENT_CERTIFICATE_VERIFIED_HEADER: verifiedHeader,
+    BEHALF_CLIENT_CERTIFICATE_FROM: from,
+    BEHALF_CLIENT_CERTIFICATE_ORIGIN: origin,
+  } = env;
+  if (header ?? verifiedHeader ?? from ?? origin) {
+    return { header: header ?? '', verifiedHeader, from: from?.split(/[\s,]+/) ?? [], origin };
+  }
+  return undefined;
+}
 
 /** The rules a table can hold; also used by tests. */
 export function configProblems(config: Config, acceptPglite: boolean): string[] {
@@ -189,7 +215,11 @@ export function configProblems(config: Config, acceptPglite: boolean): string[] 
       'DATABASE_URL must be set in production (or BEHALF_ACCEPT_PGLITE=1: an embedded database does not survive power loss)',
     ],
   ];
-  return rules.filter(([wrong]) => wrong).map(([, problem]) => problem);
+  const { clientCertificates: certificates, trustedProxies = 0 } = config;
+  return [
+    ...rules.filter(([wrong]) => wrong).map(([, problem]) => problem),
+    ...(certificates === undefined ? [] : certificateProblems(certificates, trustedProxies)),
+  ];
 }
 
 /** Whoever is there may reach what else is there. */

@@ -110,6 +110,7 @@ const CREDENTIAL = {
   name: null,
   kid: null,
   thumbprint: null,
+  rule: null,
   created_at: instant,
   created_by: 'admin',
   expires_at: null,

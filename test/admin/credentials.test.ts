@@ -67,6 +67,7 @@ describe('a credential', () => {
         name: 'laptop',
         kid: null,
         thumbprint: null,
+        rule: null,
         created_at: instant,
         created_by: 'admin',
         expires_at,

@@ -58,7 +58,9 @@ const digest = (value: string): Buffer => createHash('sha256').update(value).dig
 /** Has something of the kind (`auth`) it proves itself by, not expired; `o` is an agent or client. */
 const provable = sql`exists (
   select from ${credentials} c where c.principal = o.id and c.removed_at is null
-    and c.kind = case o.auth when 'private_key_jwt' then 'jwk' else 'secret' end
+    and c.kind = case when o.auth = 'private_key_jwt' then 'jwk'
+      when o.auth in ('tls_client_auth', 'self_signed_tls_client_auth') then 'certificate'
+      else 'secret' end
     and (c.expires_at is null or c.expires_at > clock_timestamp()))`;
 
 const signsRequests = sql`exists (

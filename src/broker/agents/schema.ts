@@ -26,6 +26,8 @@ export const agentAuthSchema = z.enum([
   'client_secret_basic',
   'client_secret_post',
   'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
 ]);
 
 /** Plain text about an agent; every one of them may be left out. */

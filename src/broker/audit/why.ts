@@ -36,6 +36,8 @@ const RULES: Readonly<Record<string, string>> = {
   target_requires_user: 'the resource accepts only tokens that begin with a user',
   not_consented_target: 'nobody agreed to a call there',
   key_not_proved: 'the token is bound to a key that was not shown',
+  key_not_shown: 'its tokens are bound to a key, and none was shown',
+  certificate_not_shown: 'its tokens are bound to its certificate, which was not shown',
   not_held: 'it is not permitted to hold that',
   widens: 'a scope was asked for that the token does not carry',
   unusable_subject: 'the token is not ours, has ended, or cannot be exchanged',

@@ -32,10 +32,25 @@ const CREDENTIAL_FIELDS: readonly Field[] = [
   { name: 'expires_at', help: 'ISO 8601: proves nothing from then on' },
 ];
 
-const newCredential = ({ jwk, ...rest }: Readonly<Record<string, unknown>>) =>
-  jwk === undefined
+function newCredential({
+  jwk,
+  certificate,
+  rule,
+  ...rest
+}: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  if (jwk !== undefined) return { kind: 'jwk', jwk: jsonOf('--jwk', String(jwk)), ...rest };
+  if (rule !== undefined) {
+    return { kind: 'certificate', rule: jsonOf('--rule', String(rule)), ...rest };
+  }
+  return certificate === undefined
     ? { kind: 'secret', ...rest }
-    : { kind: 'jwk', jwk: jsonOf('--jwk', String(jwk)), ...rest };
+    : { kind: 'certificate', certificate, ...rest };
+}
+
+const CERTIFICATE_FIELDS: readonly Field[] = [
+  { name: 'certificate', help: 'a certificate as PEM, which alone proves it' },
+  { name: 'rule', help: 'the name a certificate must hold, as JSON: {"san_dns":"agent.example"}' },
+];
 
 const credential = (noun: 'agents' | 'clients'): Noun => {
   const pathOf = (id: string) => `${at(noun, id)}/credentials`;
@@ -57,7 +72,11 @@ const credential = (noun: 'agents' | 'clients'): Noun => {
       {
         usage: 'add <id>',
         summary: 'add a generated secret, shown this once, or with --jwk a public key',
-        fields: [{ name: 'jwk', help: 'a public key as JSON' }, ...CREDENTIAL_FIELDS],
+        fields: [
+          { name: 'jwk', help: 'a public key as JSON' },
+          ...CERTIFICATE_FIELDS,
+          ...CREDENTIAL_FIELDS,
+        ],
         ask: ([id = ''], values) => ({
           method: 'post',
           path: pathOf(id),
@@ -74,6 +93,7 @@ const credential = (noun: 'agents' | 'clients'): Noun => {
             kind: 'number',
             help: 'how long the old one stays good: 3600',
           },
+          ...CERTIFICATE_FIELDS,
           ...CREDENTIAL_FIELDS,
         ],
         ask: ([id = '', replaces = ''], values) => ({

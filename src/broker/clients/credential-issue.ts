@@ -6,6 +6,7 @@ import type { Executor } from '../db/database.js';
 import { newId, newSecret } from '../ids.js';
 import { type Change, databaseNow } from '../registry/change.js';
 import { conflict, type FieldPath, invalid } from '../registry/refusal.js';
+import { checkCertificate } from './credential-certificates.js';
 import { checkKey } from './credential-keys.js';
 import {
   CREDENTIALS_MAX,
@@ -24,10 +25,11 @@ import {
 /** A credential as administrators see it. */
 export interface CredentialView {
   readonly id: string;
-  readonly kind: 'secret' | 'jwk';
+  readonly kind: 'secret' | 'jwk' | 'certificate';
   readonly name: string | null;
   readonly kid: string | null;
   readonly thumbprint: string | null;
+  readonly rule: Readonly<Record<string, unknown>> | null;
   readonly createdAt: Date;
   readonly createdBy: string | null;
   readonly expiresAt: Date | null;
@@ -51,6 +53,7 @@ export const viewOf = (row: CredentialRow): CredentialView => ({
   name: row.name,
   kid: typeof row.jwk?.kid === 'string' ? row.jwk.kid : null,
   thumbprint: row.thumbprint,
+  rule: row.rule,
   createdAt: row.createdAt,
   createdBy: row.createdBy,
   expiresAt: row.expiresAt,
@@ -84,6 +87,7 @@ export async function issue(
     const secret = newSecret();
     return { ...(await insert({ secretHash: hashSecret(secret) })), secret };
   }
+  if (input.kind === 'certificate') return insert(await checkCertificate(tx, owner.id, input));
   const thumbprint = await checkKey(tx, owner.id, input.jwk, live, at);
   return insert({ jwk: input.jwk, thumbprint });
 }

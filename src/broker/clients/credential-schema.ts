@@ -6,6 +6,7 @@ import {
   NAME_CHARS_MAX,
   plainAscii,
   strict,
+  TEXT_CHARS_MAX,
 } from '../registry/fields.js';
 
 /** JWK members that would give the key away (RFC 7517 §9.2, RFC 7518 §6). */
@@ -61,6 +62,8 @@ export const jwksSchema = strict({
 
 /** Together with those that have expired and were never removed. */
 export const CREDENTIALS_MAX = 50;
+const CERTIFICATE_CHARS_MAX = 16_384;
+const plainName = displayText(TEXT_CHARS_MAX);
 const OVERLAP_SECONDS_MAX = 90 * 24 * 3600;
 
 const kept = {
@@ -74,9 +77,30 @@ const kept = {
   overlapSeconds: z.number().int().min(0).max(OVERLAP_SECONDS_MAX).optional(),
 };
 
+/** RFC 8705 §2.1.2: the one name that a certificate must hold, by the names of the specification. */
+const certificateRule = strict({
+  subject_dn: plainName
+    .regex(/^[A-Za-z0-9.]+=/, 'must be a distinguished name (RFC 4514)')
+    .optional(),
+  san_dns: plainName.regex(/^(?!.*\.$)[A-Za-z0-9.-]+$/, 'must be a host name').optional(),
+  san_uri: plainName.refine((uri) => URL.canParse(uri), 'must be a URI').optional(),
+  san_ip: z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' }).optional(),
+  san_email: plainName.regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address').optional(),
+}).refine((rule) => Object.values(rule).filter((name) => name !== undefined).length === 1, {
+  error: 'must hold exactly one name',
+});
+
 export const newCredentialSchema = z.discriminatedUnion('kind', [
   strict({ kind: z.literal('secret'), ...kept }),
   strict({ kind: z.literal('jwk'), jwk: publicJwkSchema, ...kept }),
+  strict({
+    kind: z.literal('certificate'),
+    /** PEM: the very certificate, for `self_signed_tls_client_auth` … */
+    certificate: z.string().min(1).max(CERTIFICATE_CHARS_MAX).optional(),
+    /** … or a name, for `tls_client_auth`. */
+    rule: certificateRule.optional(),
+    ...kept,
+  }),
 ]);
 
 export type PublicJwk = z.infer<typeof publicJwkSchema>;
@@ -85,10 +109,12 @@ export type NewCredential = z.infer<typeof newCredentialSchema>;
 
 export const credentialViewSchema = z.object({
   id: z.string(),
-  kind: z.enum(['secret', 'jwk']),
+  kind: z.enum(['secret', 'jwk', 'certificate']),
   name: z.string().nullable(),
   kid: z.string().nullable(),
   thumbprint: z.string().nullable(),
+  /** What it goes by besides a key. */
+  rule: z.record(z.string(), z.unknown()).nullable(),
   created_at: z.string(),
   created_by: z.string().nullable(),
   expires_at: z.string().nullable(),

@@ -86,6 +86,23 @@ export async function describeKey(
 export const usesOfKey = (db: Executor, thumbprint: string): Promise<CredentialRow[]> =>
   db.select().from(credentials).where(eq(credentials.thumbprint, thumbprint)).limit(10);
 
+/** Who has this name in a certificate prove them now; a name may move, a certificate may not. */
+export const usesOfRule = (
+  db: Executor,
+  rule: Readonly<Record<string, unknown>>,
+): Promise<CredentialRow[]> =>
+  db
+    .select()
+    .from(credentials)
+    .where(
+      and(
+        eq(credentials.kind, 'certificate'),
+        isNull(credentials.removedAt),
+        sql`${credentials.rule} = ${JSON.stringify(rule)}::text::jsonb`,
+      ),
+    )
+    .limit(1);
+
 /** Still good, but not for long. */
 const isEnding = (seconds: number): SQL =>
   sql`${credentials.expiresAt} > clock_timestamp()

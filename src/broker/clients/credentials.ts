@@ -24,7 +24,13 @@ export interface CredentialFilter {
 }
 
 /** How an agent or client proves itself at the token endpoint. */
-export type AuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
+export type AuthMethod =
+  | 'none'
+  | 'client_secret_basic'
+  | 'client_secret_post'
+  | 'private_key_jwt'
+  | 'tls_client_auth'
+  | 'self_signed_tls_client_auth';
 
 export type CredentialSteps = ReturnType<typeof createCredentialSteps>;
 
@@ -79,7 +85,8 @@ async function issueFirst(
   for (const [index, jwk] of (jwks?.keys ?? []).entries()) {
     await issue(deps, change, owner, { kind: 'jwk', jwk }, ['jwks', 'keys', index]);
   }
-  if (needsKeys || auth === 'none') return undefined;
+  // A certificate is added when there is somebody to add it to.
+  if (!auth.startsWith('client_secret_')) return undefined;
   return issue(deps, change, owner, { kind: 'secret' }, []);
 }
 

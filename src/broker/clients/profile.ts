@@ -38,7 +38,7 @@ export const profileOf = ({ dpopBound, certificateBound, fapi }: Profile): Requi
 });
 
 /** FAPI 2.0 §5.3.2.1: how a client proves itself there. */
-const FAPI_METHODS = new Set(['private_key_jwt']);
+const FAPI_METHODS = new Set(['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth']);
 
 /** What does not fit together; fields by their names in the registration. */
 export function profileProblems(
@@ -56,7 +56,8 @@ export function profileProblems(
     refuse('certificateBound', 'must not be set beside dpopBound: a token is bound to one of them');
   }
   if (!one.fapi) return problems;
-  if (!FAPI_METHODS.has(one.auth)) refuse('auth', 'must be private_key_jwt for FAPI');
+  if (!FAPI_METHODS.has(one.auth))
+    refuse('auth', 'must be private_key_jwt or a certificate for FAPI');
   if (!one.dpopBound && !one.certificateBound) {
     refuse('fapi', 'needs dpopBound or certificateBound: FAPI knows no bearer tokens');
   }

@@ -22,6 +22,8 @@ export const clientAuthSchema = z.enum([
   'client_secret_basic',
   'client_secret_post',
   'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
 ]);
 
 /** What the client says of itself: shown to users as its own words, every one of them optional. */

@@ -6,6 +6,7 @@ import { type AccessTokenClaims, OAuthError, TOKEN_TYPE } from '../../protocol/i
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { ALIVE, aliveParams, type TokenReader } from '../tokens/access-tokens.js';
+import { isShown, type Shown } from '../tokens/binding.js';
 import { because } from './denials.js';
 
 export interface ActorTokenProof {
@@ -28,15 +29,15 @@ export interface ActorProver {
   identify(request: {
     readonly actorToken: string;
     readonly actorTokenType: string | undefined;
-    /** The key this request proved: a bound actor token counts only with it. */
-    readonly provedKey: string | undefined;
+    /** What this request showed: a bound actor token counts only with that (RFC 7800). */
+    readonly shown: Shown;
   }): Promise<ActorTokenProof>;
   /** @throws OAuthError `invalid_grant` for every token that does not prove this agent now */
   prove(request: {
     readonly actorToken: string;
     readonly actorTokenType: string | undefined;
     readonly agentId: string;
-    readonly provedKey: string | undefined;
+    readonly shown: Shown;
   }): Promise<ActorTokenProof>;
   /** Whether the credential that once proved the agent is still one of its own. */
   credentialStands(agentId: string, credentialId: string | null): Promise<boolean>;
@@ -60,7 +61,7 @@ export function decideActorToken(
     readonly issuer: string;
     /** Absent: whichever agent it names. */
     readonly agentId?: string | undefined;
-    readonly provedKey?: string | undefined;
+    readonly shown?: Shown | undefined;
     readonly nowSeconds: number;
   },
 ): ActorTokenDenial | undefined {
@@ -71,7 +72,7 @@ export function decideActorToken(
   if (claims.sub_profile !== 'ai_agent' || claims.sub !== claims.client_id) return 'not_an_agent';
   if (expected.agentId !== undefined && claims.sub !== expected.agentId) return 'another_agent';
   if (claims.exp <= expected.nowSeconds) return 'expired';
-  if (claims.cnf !== undefined && claims.cnf.jkt !== expected.provedKey) return 'key_not_proved';
+  if (!isShown(claims.cnf, expected.shown)) return 'key_not_proved';
   return undefined;
 }
 
@@ -107,9 +108,9 @@ export function createActorProver(deps: {
     readonly actorToken: string;
     readonly actorTokenType: string | undefined;
     readonly agentId?: string | undefined;
-    readonly provedKey: string | undefined;
+    readonly shown: Shown;
   }): Promise<ActorTokenProof> => {
-    const { actorToken, actorTokenType, agentId, provedKey } = request;
+    const { actorToken, actorTokenType, agentId, shown } = request;
     if (actorTokenType !== undefined && !ACCEPTED_TYPES.has(actorTokenType)) {
       throw new OAuthError('invalid_request', 'actor_token_type is not supported');
     }
@@ -120,7 +121,7 @@ export function createActorProver(deps: {
     const denial = decideActorToken(claims, {
       issuer: deps.issuer,
       agentId,
-      provedKey,
+      shown,
       nowSeconds,
     });
     if (denial !== undefined) throw refuse(denial);

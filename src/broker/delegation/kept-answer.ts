@@ -25,6 +25,8 @@ export interface KeptAnswer {
   readonly asked: string;
   /** RFC 7638 thumbprint of the key that was proved, if one was. */
   readonly jkt?: string | undefined;
+  /** RFC 8705 thumbprint of the certificate that was shown, if one was. */
+  readonly certificate?: string | undefined;
 }
 
 const MODEL = 'RefreshToken';

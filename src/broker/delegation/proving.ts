@@ -10,6 +10,7 @@ import { applicationOf } from '../facts/application.js';
 import type { ClientFacts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { readDpopProof } from '../provider/internals.js';
+import { shownIn } from '../tokens/binding.js';
 import type { ActorProver } from './actor-proof.js';
 import { because } from './denials.js';
 import { endGrant } from './ends.js';
@@ -69,9 +70,9 @@ export async function proveActor(
     throw new OAuthError('invalid_grant', 'this authorization names no agent: send no actor_token');
   }
   if (actorToken !== undefined) {
-    const key = await readDpopProof(ctx);
+    const shown = shownIn(ctx, await readDpopProof(ctx));
     const { credentialId, claim } = await deps.actors.prove({
-      provedKey: key?.thumbprint,
+      shown,
       actorToken: String(actorToken),
       actorTokenType: params.actor_token_type as string | undefined,
       agentId: grant.agentId,

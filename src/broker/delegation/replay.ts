@@ -60,6 +60,7 @@ export async function keepRefreshAnswer(
       expiresAtMs: deps.now() + Number(body.expires_in) * 1000,
       asked: askedOf(params),
       jkt: proof?.thumbprint,
+      certificate: requestState(ctx).certificate?.thumbprint,
     });
   } catch (error) {
     // The tokens are recorded and the old one is used up: better without grace than not at all.
@@ -87,6 +88,7 @@ export async function answerAgain(
   if (kept === undefined || kept.asked !== askedOf(params)) return false;
   const proof = await readDpopProof(ctx);
   if (proof?.thumbprint !== kept.jkt) return false;
+  if (requestState(ctx).certificate?.thumbprint !== kept.certificate) return false;
   await decide();
   await useDpopProof(ctx, proof);
   const event = eventAbout(ctx, token, 'refresh_token.repeated');

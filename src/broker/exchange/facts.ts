@@ -27,6 +27,8 @@ export interface ParentToken {
   readonly mayAct?: string | undefined;
   /** The key it is bound to (RFC 9449 thumbprint). */
   readonly boundTo?: string | undefined;
+  /** The certificate it is bound to (RFC 8705 thumbprint). */
+  readonly boundToCertificate?: string | undefined;
 }
 
 /** Where scopes have a meaning: the parent's resource, and the one the result is for. */
@@ -65,6 +67,8 @@ export interface Presenter extends Party, ChainActor {
 export interface Caller extends Party {
   /** RFC 6749 §5.2: whether it was given this grant. */
   readonly mayExchange: boolean;
+  /** RFC 8705 §3.4: what it gets is bound to its certificate. */
+  readonly certificateBound?: boolean;
   /** The agent an operator bound it to. */
   readonly boundTo?: string | null;
 }
@@ -97,6 +101,8 @@ export interface ExchangeFacts {
   readonly target: Place | undefined;
   /** The key that this request proved (RFC 9449 thumbprint). */
   readonly provedKey?: string | undefined;
+  /** The certificate of its connection (RFC 8705 thumbprint). */
+  readonly provedCertificate?: string | undefined;
   /** The helper of a hand-off. */
   readonly helper?: (Party & ChainActor & Pick<Presenter, 'takesWorkFrom'>) | undefined;
   /** Actors in the longest chain here (TX10); absent: as many as everybody takes. */
@@ -148,8 +154,9 @@ export interface ExchangeDecision {
   readonly agentScope?: readonly string[];
   readonly actorProof?: ActorProof;
   readonly via: readonly string[];
-  /** The key the result is bound to; absent: a bearer token. */
+  /** The key the result is bound to; absent, and no certificate either: a bearer token. */
   readonly boundTo?: string;
+  readonly boundToCertificate?: string;
   /** Seconds: the result ends no later. */
   readonly expMax: number;
 }

@@ -12,7 +12,7 @@ import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import { type DpopProof, readDpopProof, useDpopProof } from '../provider/internals.js';
 import type { TokenReader, VerifiedToken } from '../tokens/access-tokens.js';
-import { bound } from '../tokens/binding.js';
+import { bound, type Shown, shownIn } from '../tokens/binding.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type ErrorProfile, exchangeError, type Refusal } from './denials.js';
 import { callerMayExchange, type Proved, placeOf } from './load.js';
@@ -56,7 +56,8 @@ async function prepare(
     throw new OAuthError('unauthorized_client', 'token exchange needs client authentication');
   }
   const asked = await named(await deps.facts.current(), deps.issuer, readExchange(params));
-  const provedKey = dpop?.thumbprint;
+  const shown = shownIn(ctx, dpop);
+  const proved = { provedKey: dpop?.thumbprint, provedCertificate: shown.certificate };
   const { actDepthMax } = deps;
   const callerId = client.clientId;
   const refuse = (refusal: Refusal): OAuthError =>
@@ -64,12 +65,12 @@ async function prepare(
   const tell = ({ claims }: VerifiedToken, presenter: Proved | undefined): string => {
     const target = targetOf(deps.issuer, asked, claims);
     const { scopes } = asked;
-    const told = { claims, callerId, presenter, target, scopes, provedKey, actDepthMax };
-    requestState(ctx).story = toldOf(told);
+    const told = { claims, callerId, presenter, target, scopes, actDepthMax };
+    requestState(ctx).story = toldOf({ ...told, ...proved });
     return target;
   };
   const subject = await verifySubject(deps, asked, callerId, { tell, refuse });
-  const proof = await proveActor(deps, asked, provedKey, refuse);
+  const proof = await proveActor(deps, asked, shown, refuse);
   const presenter = await presenterOf(deps, callerId, proof);
   const target = tell(subject, presenter);
   const state = await readSubject(deps.db, subject);
@@ -84,7 +85,7 @@ async function prepare(
       presenter,
       target,
       helperId: asked.requestedActor,
-      provedKey,
+      ...proved,
       actDepthMax,
     },
     request: { scopes: asked.scopes, handOffTo: asked.requestedActor },
@@ -145,12 +146,12 @@ async function verifySubject(
 async function proveActor(
   deps: ExchangeDeps,
   { actorToken }: ExchangeParameters,
-  provedKey: string | undefined,
+  shown: Shown,
   refuse: (refusal: Refusal) => OAuthError,
 ): Promise<ActorTokenProof | undefined> {
   if (actorToken === undefined) return undefined;
   return deps.actors
-    .identify({ actorToken, actorTokenType: undefined, provedKey })
+    .identify({ actorToken, actorTokenType: undefined, shown })
     .catch(notProved(refuse));
 }
 

@@ -3,7 +3,7 @@ import { type AccessTokenClaims, type ActorProof, actorChain } from '../../proto
 import { userPrincipals } from '../delegation/load.js';
 import type { Party } from '../delegation/policy.js';
 import { applicationOf } from '../facts/application.js';
-import type { Facts, ResourceFacts } from '../facts/store.js';
+import type { ClientFacts, Facts, ResourceFacts } from '../facts/store.js';
 import type { ChainActor, ExchangeFacts, ParentToken, Place, Presenter } from './facts.js';
 import { workedHere } from './policy.js';
 import type { SubjectState } from './store.js';
@@ -26,6 +26,8 @@ export interface ExchangeQuestion {
   readonly helperId: string | undefined;
   /** RFC 9449 thumbprint. */
   readonly provedKey: string | undefined;
+  /** RFC 8705 thumbprint. */
+  readonly provedCertificate: string | undefined;
   readonly actDepthMax: number | undefined;
 }
 
@@ -47,6 +49,7 @@ export function parentOf(claims: AccessTokenClaims): ParentToken {
     expiresAt: claims.exp,
     mayAct: claims.may_act?.sub,
     boundTo: claims.cnf?.jkt,
+    boundToCertificate: claims.cnf?.['x5t#S256'],
   };
 }
 
@@ -57,7 +60,7 @@ export async function loadExchangeFacts(
   facts: Facts,
   question: ExchangeQuestion,
 ): Promise<ExchangeFacts> {
-  const { claims, state, callerId, presenter, target, helperId, provedKey } = question;
+  const { claims, state, callerId, presenter, target, helperId } = question;
   const parent = parentOf(claims);
   const { chain } = parent;
   const here = placeOf(claims);
@@ -79,7 +82,8 @@ export async function loadExchangeFacts(
     here: places[0],
     heldHere,
     target: places[1],
-    provedKey,
+    provedKey: question.provedKey,
+    provedCertificate: question.provedCertificate,
     helper,
     actDepthMax: question.actDepthMax,
   };
@@ -100,15 +104,24 @@ async function partyOf(facts: Facts, id: string): Promise<Party | undefined> {
 async function callerOf(facts: Facts, id: string): Promise<ExchangeFacts['caller']> {
   const party = await partyOf(facts, id);
   const client = await facts.client(id);
-  const mayExchange = await callerMayExchange(facts, id);
-  return party && { ...party, mayExchange, boundTo: client?.agentId ?? null };
+  const application = await applicationOf(facts, id);
+  return (
+    party && {
+      ...party,
+      mayExchange: mayExchange(application),
+      certificateBound: application?.certificateBound === true,
+      boundTo: client?.agentId ?? null,
+    }
+  );
 }
 
 /** A public client never may: nobody knows who asks (RFC 8693 §5). */
 export async function callerMayExchange(facts: Facts, id: string): Promise<boolean> {
-  const caller = await applicationOf(facts, id);
-  return caller !== undefined && caller.auth !== 'none' && caller.mayExchange;
+  return mayExchange(await applicationOf(facts, id));
 }
+
+const mayExchange = (caller: Pick<ClientFacts, 'auth' | 'mayExchange'> | undefined): boolean =>
+  caller !== undefined && caller.auth !== 'none' && caller.mayExchange;
 
 async function presenterOf(
   facts: Facts,

@@ -130,10 +130,19 @@ function breach(
 }
 
 /** Bound in, bound out: whoever holds a bound token shows its key; a new actor shows one of its own. */
-const keyIsProved = ({ parent, provedKey }: ExchangeFacts, step: ExchangeStep): boolean => {
-  if (parent.boundTo === undefined) return true;
-  if (step === 'take' || step === 'go_on') return provedKey !== undefined;
-  return provedKey === parent.boundTo;
+const keyIsProved = (
+  { parent, provedKey, provedCertificate }: ExchangeFacts,
+  step: ExchangeStep,
+): boolean => {
+  const { boundTo, boundToCertificate } = parent;
+  if (boundTo === undefined && boundToCertificate === undefined) return true;
+  if (step === 'take' || step === 'go_on') {
+    return provedKey !== undefined || provedCertificate !== undefined;
+  }
+  return (
+    (boundTo === undefined || provedKey === boundTo) &&
+    (boundToCertificate === undefined || provedCertificate === boundToCertificate)
+  );
 };
 
 const isIn = (chain: readonly ChainActor[], id: string): boolean =>

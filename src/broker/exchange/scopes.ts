@@ -45,8 +45,22 @@ export function whatIsLeft(
     ...(acting === undefined ? {} : { agentScope: acting }),
     ...(chain.length === 0 ? {} : { actorProof: proofOf(parent, presenter, step) }),
     via: viaAfter(facts),
-    ...(facts.provedKey === undefined ? {} : { boundTo: facts.provedKey }),
+    ...bindingAfter(facts),
     expMax: Math.min(...ends.filter((end) => end !== undefined)),
+  };
+}
+
+/**
+ * The key that was shown; the certificate too where the caller's tokens are bound to it, or where
+ * nothing else would keep bound what was (PP4).
+ */
+function bindingAfter({ parent, caller, provedKey, provedCertificate }: Located) {
+  const wasBound = parent.boundTo !== undefined || parent.boundToCertificate !== undefined;
+  const isKept = parent.boundToCertificate !== undefined || provedKey === undefined;
+  const binds = caller?.certificateBound === true || (wasBound && isKept);
+  return {
+    ...(provedKey === undefined ? {} : { boundTo: provedKey }),
+    ...(binds && provedCertificate !== undefined ? { boundToCertificate: provedCertificate } : {}),
   };
 }
 

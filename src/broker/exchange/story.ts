@@ -102,6 +102,9 @@ function claimsOf(
     jti,
     ...(authTime === undefined ? {} : { auth_time: authTime }),
     ...(acr === undefined ? {} : { acr }),
+    ...(decision.boundToCertificate === undefined
+      ? {}
+      : { cnf: { 'x5t#S256': decision.boundToCertificate } }),
     ...(handOff
       ? { may_act: { sub: request.handOffTo ?? '', iss: issuer }, hand_off: question.target }
       : {}),

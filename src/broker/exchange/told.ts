@@ -19,11 +19,19 @@ export interface AskedExchange {
   readonly target: string;
   readonly scopes: readonly string[] | undefined;
   readonly provedKey: string | undefined;
+  readonly provedCertificate: string | undefined;
   readonly actDepthMax: number | undefined;
 }
 
 export function toldOf(asked: AskedExchange): RequestStory {
-  const { claims, callerId, presenter, provedKey, actDepthMax = ACT_DEPTH_MAX } = asked;
+  const {
+    claims,
+    callerId,
+    presenter,
+    provedKey,
+    provedCertificate,
+    actDepthMax = ACT_DEPTH_MAX,
+  } = asked;
   const parent = parentOf(claims);
   const holder = currentActor(parent)?.id;
   const isHolder = presenter !== undefined && presenter.id === holder;
@@ -39,6 +47,7 @@ export function toldOf(asked: AskedExchange): RequestStory {
       asked: formatScope(asked.scopes ?? []),
       ...(presenter === undefined ? {} : { proof: presenter.proof }),
       ...(provedKey === undefined ? {} : { proved_key: provedKey }),
+      ...(provedCertificate === undefined ? {} : { proved_certificate: provedCertificate }),
       // Whose token it is, where that is somebody else's: nothing was handed on to whoever is refused.
       ...(isHolder || holder === undefined ? {} : { parent_actor: holder }),
       ...(earlier.length === 0 ? {} : { earlier_actors: earlier }),

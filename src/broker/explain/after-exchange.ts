@@ -86,7 +86,7 @@ function ofAgreement(facts: ExchangeFacts, change: Change): Changed {
     case 'wider_token':
       return { parent: { ...parent, scopes: plus(parent.scopes, change.scope) } };
     case 'prove_key':
-      return { provedKey: parent.boundTo };
+      return { provedKey: parent.boundTo, provedCertificate: parent.boundToCertificate };
     default:
       return {};
   }

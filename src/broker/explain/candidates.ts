@@ -167,7 +167,7 @@ function inExchange(question: ExchangeQuestion): Change[] {
     changes.push({ kind: 'accept_client', resource: identifier, client: caller.id });
   }
   if (target.requireUser) changes.push({ kind: 'any_root', resource: identifier });
-  if (parent.boundTo !== undefined) changes.push({ kind: 'prove_key' });
+  if (parent.boundTo ?? parent.boundToCertificate) changes.push({ kind: 'prove_key' });
   changes.push(...activations(...facts.story, caller, presenter, helper));
   return unique(changes);
 }

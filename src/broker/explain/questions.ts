@@ -146,7 +146,8 @@ async function exchanging(
 ): Promise<Question | undefined> {
   const parent = await findIssued(sources.db, textIn(event, 'parent') ?? '');
   if (parent === undefined || !event.clientId) return undefined;
-  const bound = textIn(event, 'rule') === 'key_not_proved' ? { cnf: { jkt: 'its own' } } : {};
+  const cnf = (parent.detail?.cnf ?? { jkt: 'its own' }) as Readonly<Record<string, string>>;
+  const bound = textIn(event, 'rule') === 'key_not_proved' ? { cnf } : {};
   const claims = { ...claimsOf(sources.issuer, parent), ...bound };
   const presenterId = event.agentId ?? (event.type === 'token.issued' ? event.clientId : undefined);
   const proof = (textIn(event, 'proof') ?? textIn(event, 'actor_proof') ?? 'token') as ActorProof;
@@ -160,6 +161,7 @@ async function exchanging(
     target: textIn(event, 'for') ?? event.resource ?? placeOf(claims),
     helperId,
     provedKey: textIn(event, 'proved_key'),
+    provedCertificate: textIn(event, 'proved_certificate'),
     // As it was then: what explains has no setting of its own.
     actDepthMax: typeof depth === 'number' ? depth : undefined,
   });

@@ -6,9 +6,10 @@ import type { Context, Middleware, Next } from 'koa';
 import type { Logger } from 'pino';
 import { OAuthError } from '../../protocol/index.js';
 import { isUnavailable } from '../db/database.js';
+import { type CertificateSettings, certificateReader } from './client-certificate.js';
 import { masked } from './masked.js';
 import { refusal } from './refusals.js';
-import { beginRequest, rememberAddress, requestState } from './request.js';
+import { beginRequest, rememberAddress, rememberCertificate, requestState } from './request.js';
 
 export interface BoundaryDeps {
   readonly issuer: string;
@@ -35,12 +36,18 @@ const FORWARDED = [
  * The engine derives endpoint URLs from Host and the forwarded headers: both are
  * overwritten with the issuer's before anything reads them.
  */
-export function pinHost(issuer: string, trustedProxies = 0): Middleware {
+export function pinHost(
+  issuer: string,
+  trustedProxies = 0,
+  certificates?: CertificateSettings,
+): Middleware {
   const { host, protocol } = new URL(issuer);
+  const certificateOf = certificateReader(certificates);
   return function pinnedHost(ctx: Context, next: Next) {
     // RFC 9112 §3.2.2: an absolute target names a host of its own; only where it points to is kept.
     ctx.req.url = ctx.originalUrl = originForm(ctx.req.url ?? '');
     rememberAddress(ctx.req, trustedProxies);
+    rememberCertificate(ctx.req, certificateOf(ctx.req));
     for (const header of FORWARDED) delete ctx.req.headers[header];
     ctx.req.headers.host = host;
     ctx.req.headers['x-forwarded-proto'] = protocol.slice(0, -1);

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { ParameterizedContext } from 'koa';
+import type { ClientCertificate } from './client-certificate.js';
 
 /** Anything that hangs on a Koa request; the engine's contexts do too. */
 export type RequestContext = Pick<ParameterizedContext, 'req'>;
@@ -18,12 +19,6 @@ export interface RequestStory {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
-/** A certificate somebody showed in their TLS handshake. */
-export interface ClientCertificate {
-  /** RFC 8705 §3.1 `x5t#S256`. */
-  readonly thumbprint: string;
-}
-
 export interface RequestState {
   readonly id: string;
   /** Milliseconds: tells a simultaneous redemption from a later replay. */
@@ -31,7 +26,7 @@ export interface RequestState {
   /** The credential that authenticated the client, if any. */
   credentialId?: string;
   /** The certificate of the client's connection, as a proxy that is believed told of it (RFC 8705). */
-  certificate?: ClientCertificate;
+  readonly certificate?: ClientCertificate;
   /**
    * Whether the code or refresh token of this request had been used when the request arrived. Told by
    * durations, each on one clock: the database's and this process's need not agree.
@@ -58,12 +53,15 @@ export interface RequestState {
 const REQUEST_ID_BYTES = 12;
 
 /** Keyed on the Node request, which outer and inner Koa applications share. */
+const certificates = new WeakMap<object, ClientCertificate>();
 const states = new WeakMap<object, RequestState>();
 
 export function beginRequest(ctx: RequestContext, nowMs: number): RequestState {
+  const certificate = certificates.get(ctx.req);
   const state: RequestState = {
     id: randomBytes(REQUEST_ID_BYTES).toString('base64url'),
     arrivedAtMs: nowMs,
+    ...(certificate === undefined ? {} : { certificate }),
   };
   states.set(ctx.req, state);
   return state;
@@ -87,6 +85,14 @@ export function rememberAddress(req: IncomingMessage, trustedProxies: number): v
     .filter((address) => address !== '');
   const forwarded = trustedProxies > 0 ? seen.at(-trustedProxies) : undefined;
   addresses.set(req, (forwarded ?? req.socket.remoteAddress ?? '').slice(0, ADDRESS_CHARS_MAX));
+}
+
+/** Before the request begins: its headers are gone by then. */
+export function rememberCertificate(
+  req: IncomingMessage,
+  certificate: ClientCertificate | undefined,
+): void {
+  if (certificate !== undefined) certificates.set(req, certificate);
 }
 
 const ADDRESS_CHARS_MAX = 64;

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { AdapterPayload } from 'oidc-provider';
 import { TOKEN_EXCHANGE } from '../../protocol/index.js';
 import type { Facts } from '../facts/store.js';
+import { certificateMetadata } from './certificates.js';
 
 /** The engine insists that a secret exists; ours are hashes. */
 const SECRET_PLACEHOLDER = randomBytes(32).toString('base64url');
@@ -45,6 +46,7 @@ export async function clientMetadata(
     ],
     response_types: isApp ? ['code'] : [],
     token_endpoint_auth_method: row.auth,
+    ...certificateMetadata(row.auth, credentials),
     id_token_signed_response_alg: 'ES256',
     ...(row.auth.startsWith('client_secret') ? { client_secret: SECRET_PLACEHOLDER } : {}),
     // Whoever has keys may sign requests with them, however they authenticate (RFC 9101).
@@ -52,5 +54,6 @@ export async function clientMetadata(
     require_pushed_authorization_requests: row.requirePar,
     require_signed_request_object: row.requireSignedRequest,
     dpop_bound_access_tokens: row.dpopBound,
+    tls_client_certificate_bound_access_tokens: row.certificateBound,
   } as AdapterPayload;
 }

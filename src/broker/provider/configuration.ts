@@ -104,7 +104,14 @@ const VOCABULARY = {
   claims: { openid: ['sub', 'acr'], profile: ['name'], email: ['email', 'email_verified'] },
   acrValues: [PASSWORD_ACR],
   subjectTypes: ['public'],
-  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+  clientAuthMethods: [
+    'client_secret_basic',
+    'client_secret_post',
+    'private_key_jwt',
+    // By certificate, either way (`certificates.ts`).
+    'tls_client_auth',
+    'none',
+  ],
   clientDefaults: { id_token_signed_response_alg: 'ES256', grant_types: [], response_types: [] },
   enabledJWA: {
     clientAuthSigningAlgValues: [...ASYMMETRIC_ALGS],

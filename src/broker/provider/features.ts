@@ -3,6 +3,7 @@ import type { Configuration } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { type RequestContext, requestState } from '../http/request.js';
 import { ACTOR_TOKEN_TTL_SECONDS } from '../limits.js';
+import { mutualTls } from './certificates.js';
 import type { ConfigurationDeps } from './configuration.js';
 import { assertRequestObject } from './request-object.js';
 
@@ -17,6 +18,7 @@ export function features(deps: ConfigurationDeps): NonNullable<Configuration['fe
       nonceSecret: deps.secrets.derive('dpop-nonces')[0] as Buffer,
       requireNonce: () => deps.dpopRequiresNonce,
     },
+    mTLS: mutualTls(deps.now),
     externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     introspection: {
       enabled: true,

@@ -69,7 +69,7 @@ async function introspect(deps: JwtEndpointDeps, ctx: KoaContextWithOIDC, token:
   if (epoch > facts.epoch && !(await stillMay(await deps.facts.fresh(), ctx, claims))) {
     return INACTIVE;
   }
-  return { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', ...claims };
+  return { active: true, token_type: claims.cnf?.jkt === undefined ? 'Bearer' : 'DPoP', ...claims };
 }
 
 /** A resource server about its own audience (IN1), or a client about its own token. */

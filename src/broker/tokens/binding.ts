@@ -14,14 +14,10 @@ import type { EngineToken, Issuance, Story } from './issue.js';
 export type Confirmation = NonNullable<Issuance['claims']['cnf']>;
 
 /** Both, where the request showed both. */
-export const confirmationOf = (token: EngineToken): Confirmation | undefined => {
-  const { jkt, 'x5t#S256': certificate } = token;
-  if (jkt === undefined && certificate === undefined) return undefined;
-  return {
-    ...(jkt === undefined ? {} : { jkt }),
-    ...(certificate === undefined ? {} : { 'x5t#S256': certificate }),
-  };
-};
+export const confirmationOf = ({ jkt, 'x5t#S256': x5t }: EngineToken): Confirmation => ({
+  ...(jkt === undefined ? {} : { jkt }),
+  ...(x5t === undefined ? {} : { 'x5t#S256': x5t }),
+});
 
 /** What a request showed, of what a token can be bound to. */
 export interface Shown {
@@ -29,6 +25,23 @@ export interface Shown {
   /** `x5t#S256`. */
   readonly certificate: string | undefined;
 }
+
+export const shownIn = (ctx: RequestContext, proof: DpopProof | undefined): Shown => ({
+  proof,
+  certificate: requestState(ctx).certificate?.thumbprint,
+});
+
+/** Whether everything a token is bound to was shown; what nobody can show, never is. */
+export const isShown = (
+  cnf: Confirmation | undefined,
+  { proof, certificate }: Shown = { proof: undefined, certificate: undefined },
+): boolean => {
+  const shown: Readonly<Record<string, string | undefined>> = {
+    jkt: proof?.thumbprint,
+    'x5t#S256': certificate,
+  };
+  return Object.entries(cnf ?? {}).every(([method, value]) => shown[method] === value);
+};
 
 type Rule = 'key_not_shown' | 'certificate_not_shown';
 
@@ -60,8 +73,7 @@ export function bound(
 ): Story {
   return async function boundStory(facts, requested) {
     const client = await applicationOf(facts, clientId);
-    const shown = { proof, certificate: requestState(ctx).certificate?.thumbprint };
-    const rule = client && bindingProblem(client, shown);
+    const rule = client && bindingProblem(client, shownIn(ctx, proof));
     if (rule === undefined) return story(facts, requested);
     const [code, sentence] = WIRE[rule];
     throw because(new OAuthError(code, sentence, `${rule} (${clientId})`), { rule });

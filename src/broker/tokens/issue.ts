@@ -97,11 +97,11 @@ export function createIssuer(deps: IssuerDeps): Issuer {
   };
 }
 
-/** What the token is bound to is recorded with it. */
+/** What the token is bound to, by the engine or by its story, is recorded with it. */
 function binding(issuance: Issuance, token: EngineToken): Issuance {
-  const cnf = confirmationOf(token);
-  if (cnf === undefined) return issuance;
   const { claims, detail } = issuance;
+  const cnf = { ...claims.cnf, ...confirmationOf(token) };
+  if (Object.keys(cnf).length === 0) return issuance;
   return { ...issuance, claims: { ...claims, cnf }, detail: { ...detail, cnf } };
 }
 
