@@ -113,6 +113,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/tokens/resource-server.ts',
     'src/broker/tokens/issue.ts',
     'src/broker/tokens/binding.ts',
+    'src/broker/tokens/fapi.ts',
     'src/broker/provider/errors.ts',
     'src/broker/provider/internals.ts',
   ],

@@ -38,6 +38,8 @@ const RULES: Readonly<Record<string, string>> = {
   key_not_proved: 'the token is bound to a key that was not shown',
   key_not_shown: 'its tokens are bound to a key, and none was shown',
   certificate_not_shown: 'its tokens are bound to its certificate, which was not shown',
+  proof_ahead: 'the proof of its key is from the future',
+  algorithm_refused: 'the profile it follows takes no such signature',
   not_held: 'it is not permitted to hold that',
   widens: 'a scope was asked for that the token does not carry',
   unusable_subject: 'the token is not ours, has ended, or cannot be exchanged',

@@ -50,7 +50,8 @@ export async function keepRefreshAnswer(
   ctx: KoaContextWithOIDC,
   token: Used,
 ): Promise<void> {
-  if (graceFor(deps, ctx, token) === 0) return;
+  // One that was not used up is its own second answer.
+  if (graceFor(deps, ctx, token) === 0 || !('RotatedRefreshToken' in ctx.oidc.entities)) return;
   const body = ctx.body as Record<string, unknown>;
   const params = ctx.oidc.params ?? {};
   const proof = await readDpopProof(ctx);

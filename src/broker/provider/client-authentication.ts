@@ -9,6 +9,7 @@ import type { CredentialFacts, Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { isCompactJws } from '../tokens/access-tokens.js';
 import { matchSecret } from '../tokens/client-secret.js';
+import { followsFapi, isFapiAlg } from '../tokens/fapi.js';
 
 /** K5: an assertion is for now. Seconds. */
 const ASSERTION_LIFE_MAX_SECONDS = 300;
@@ -45,6 +46,9 @@ export async function assertClientAssertion(
   // J6, J8: one spelling, and no extension changes what it means.
   if (!isCompactJws(assertion) || header.crit !== undefined || header.b64 !== undefined) {
     throw new errors.InvalidClientAuth('the assertion is not a plain compact JWS');
+  }
+  if ((await followsFapi(facts, String(claims.sub))) && !isFapiAlg(header.alg)) {
+    throw new errors.InvalidClientAuth('FAPI 2.0 takes PS256, ES256 and EdDSA');
   }
   // RFC 7523bis: the issuer as sole value; the token endpoint is not accepted (MM2).
   if (claims.aud !== issuer) throw new errors.InvalidClientAuth('aud must be the issuer, alone');

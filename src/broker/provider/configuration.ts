@@ -2,6 +2,7 @@
 import type { Configuration, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
 import { PASSWORD_ACR } from '../acr.js';
 import type { FactsCache } from '../facts/store.js';
+import { requestState } from '../http/request.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { LoadedKeys, VerificationKey } from '../keys/store.js';
 import {
@@ -13,6 +14,7 @@ import {
   SESSION_TTL_SECONDS,
 } from '../limits.js';
 import type { Outbound } from '../outbound/outbound.js';
+import { followsFapi } from '../tokens/fapi.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type AdapterDeps, createAdapterFactory } from './adapter.js';
 import { assertClientAssertion } from './client-authentication.js';
@@ -60,8 +62,12 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,
     conformIdTokenClaims: true,
-    rotateRefreshToken: true,
-    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    // FAPI 2.0 §5.3.2.1: not its clients'.
+    rotateRefreshToken: async (ctx) => !(await keepsRefreshToken(deps, ctx)),
+    issueRefreshToken: async (ctx, client) => {
+      requestState(ctx).keepsRefreshToken = await keepsRefreshToken(deps, ctx);
+      return client.grantTypeAllowed('refresh_token');
+    },
     // Tied to the session, authorizing agent B would end agent A.
     expiresWithSession: async () => false,
     loadExistingGrant: deps.loadExistingGrant,
@@ -129,7 +135,11 @@ const LIVES: NonNullable<Configuration['ttl']> = {
   Grant: DELEGATION_MAX_RANGE.max,
   IdToken: ACCESS_TOKEN_TTL_SECONDS,
   Interaction: INTERACTION_TTL_SECONDS,
-  RefreshToken: REFRESH_TOKEN_TTL_SECONDS,
+  // One that stays the same is good as long as its grant, which is asked each time.
+  RefreshToken: (ctx) =>
+    requestState(ctx).keepsRefreshToken === true
+      ? DELEGATION_MAX_RANGE.max
+      : REFRESH_TOKEN_TTL_SECONDS,
   // Nobody's session only carries a form from one page to the next (P15).
   Session: (_ctx, { accountId }) =>
     accountId === undefined ? INTERACTION_TTL_SECONDS : SESSION_TTL_SECONDS,
@@ -143,7 +153,13 @@ const engineKeys = ({ published, hints }: LoadedKeys): BrokerSigningKey[] => {
     .map((key) => new BrokerSigningKey(key));
 };
 
-const CLOCK_TOLERANCE_SECONDS = 5;
+/** FAPI 2.0 §5.3.2.1: `nbf` up to ten seconds ahead is taken. */
+const CLOCK_TOLERANCE_SECONDS = 10;
+
+const keepsRefreshToken = async (
+  { facts }: ConfigurationDeps,
+  ctx: KoaContextWithOIDC,
+): Promise<boolean> => followsFapi(await facts.current(), ctx.oidc.client?.clientId ?? '');
 
 const ROUTES = {
   authorization: '/authorize',

@@ -3,6 +3,7 @@ import type { Configuration } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { type RequestContext, requestState } from '../http/request.js';
 import { ACTOR_TOKEN_TTL_SECONDS } from '../limits.js';
+import { followsFapi } from '../tokens/fapi.js';
 import { mutualTls } from './certificates.js';
 import type { ConfigurationDeps } from './configuration.js';
 import { assertRequestObject } from './request-object.js';
@@ -37,7 +38,8 @@ export function features(deps: ConfigurationDeps): NonNullable<Configuration['fe
       assertJwtClaimsAndHeader: async (ctx, claims, header, { clientId }) => {
         const { issuer } = deps;
         const nowSeconds = Math.floor(deps.now() / 1000);
-        assertRequestObject(ctx, claims, header, { issuer, clientId, nowSeconds });
+        const fapi = await followsFapi(await deps.facts.current(), clientId);
+        assertRequestObject(ctx, claims, header, { issuer, clientId, nowSeconds, fapi });
       },
     },
     rpInitiatedLogout: {

@@ -10,6 +10,8 @@ export interface DpopProof {
   /** RFC 7638 thumbprint. */
   readonly thumbprint: string;
   readonly jti: string;
+  /** Seconds, by the client's clock. */
+  readonly iat: number;
 }
 
 const grants = helpers as unknown as {

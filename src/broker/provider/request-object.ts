@@ -5,6 +5,7 @@
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { isCompactJws } from '../tokens/access-tokens.js';
+import { isFapiAlg } from '../tokens/fapi.js';
 
 /** A request is for now: seconds. */
 const LIFE_MAX_SECONDS = 300;
@@ -17,18 +18,21 @@ interface Expected {
   readonly issuer: string;
   readonly clientId: string;
   readonly nowSeconds: number;
+  /** FAPI 2.0 §5.4.1: no RS256. */
+  readonly fapi: boolean;
 }
 
 /** Pure: what is wrong with the header and claims of a request object, for the client to read. */
 export function requestObjectProblem(
   claims: Readonly<Record<string, unknown>>,
   header: Readonly<Record<string, unknown>>,
-  { issuer, clientId, nowSeconds }: Expected,
+  { issuer, clientId, nowSeconds, fapi }: Expected,
 ): string | undefined {
   const { exp, nbf, iat, jti } = claims;
   const rules: ReadonlyArray<readonly [boolean, string]> = [
     // J6: no extension changes what it means.
     [header.crit === undefined && header.b64 === undefined, 'must not use crit or b64'],
+    [!fapi || isFapiAlg(header.alg), 'alg must be PS256, ES256 or EdDSA'],
     [TYPES.has(header.typ), 'typ must be oauth-authz-req+jwt'],
     // RFC 9101 §4, §5: it stands for itself; what is beside it is not looked at.
     [claims.client_id === clientId, 'client_id must be the client’s'],

@@ -3,12 +3,13 @@
  * certificate it came with (RFC 8705 §3.1); and the rule, for every grant, that whoever may have bound
  * tokens only gets no others. Part of the story, so that it is decided again with it.
  */
-import { OAuthError } from '../../protocol/index.js';
+import { OAuthError, type OAuthErrorCode } from '../../protocol/index.js';
 import { because } from '../delegation/denials.js';
 import { applicationOf } from '../facts/application.js';
 import type { ClientFacts } from '../facts/store.js';
 import { type RequestContext, requestState } from '../http/request.js';
 import type { DpopProof } from '../provider/internals.js';
+import { type FapiRule, fapiProblem } from './fapi.js';
 import type { EngineToken, Issuance, Story } from './issue.js';
 
 export type Confirmation = NonNullable<Issuance['claims']['cnf']>;
@@ -43,7 +44,7 @@ export const isShown = (
   return Object.entries(cnf ?? {}).every(([method, value]) => shown[method] === value);
 };
 
-type Rule = 'key_not_shown' | 'certificate_not_shown';
+type Rule = 'key_not_shown' | 'certificate_not_shown' | FapiRule;
 
 /** Pure: which of what the client must show is missing. */
 export function bindingProblem(
@@ -56,11 +57,16 @@ export function bindingProblem(
 }
 
 /** RFC 9449 §5, §5.2; RFC 8705 has no code of its own. */
-const WIRE: Record<Rule, readonly ['invalid_dpop_proof' | 'invalid_request', string]> = {
+const WIRE: Record<Rule, readonly [OAuthErrorCode, string]> = {
   key_not_shown: ['invalid_dpop_proof', 'tokens of this client are bound to a key: send DPoP'],
   certificate_not_shown: [
     'invalid_request',
     'tokens of this client are bound to its certificate: connect with it',
+  ],
+  proof_ahead: ['invalid_dpop_proof', 'the DPoP proof is from the future'],
+  algorithm_refused: [
+    'invalid_target',
+    'tokens of this resource are signed in a way that this client must not take',
   ],
 };
 
@@ -73,9 +79,18 @@ export function bound(
 ): Story {
   return async function boundStory(facts, requested) {
     const client = await applicationOf(facts, clientId);
-    const rule = client && bindingProblem(client, shownIn(ctx, proof));
-    if (rule === undefined) return story(facts, requested);
-    const [code, sentence] = WIRE[rule];
-    throw because(new OAuthError(code, sentence, `${rule} (${clientId})`), { rule });
+    refuse(client && bindingProblem(client, shownIn(ctx, proof)), clientId);
+    const issuance = await story(facts, requested);
+    if (client?.fapi === true) {
+      const { arrivedAtMs } = requestState(ctx);
+      refuse(fapiProblem(proof, issuance.signingAlg, arrivedAtMs), clientId);
+    }
+    return issuance;
   };
+}
+
+function refuse(rule: Rule | undefined, clientId: string): void {
+  if (rule === undefined) return;
+  const [code, sentence] = WIRE[rule];
+  throw because(new OAuthError(code, sentence, `${rule} (${clientId})`), { rule });
 }
