@@ -40,6 +40,7 @@ describe('DESIGN §12 environment', () => {
       strictReplay: false,
       dpopRequiresNonce: false,
       clientCertificates: undefined,
+      attestation: false,
       refusalsPerMinute: undefined,
       adminClient: undefined,
       shutdownDelaySeconds: 0,

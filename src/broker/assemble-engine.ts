@@ -46,6 +46,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     actDepthMax: config.actDepthMax,
     refreshGraceSeconds: refreshGraceOf(config),
     strictReplay: config.strictReplay === true,
+    attestation: config.attestation === true,
     dpopRequiresNonce: config.dpopRequiresNonce === true,
     keys: keys.current,
     tokens: createIssuer({
@@ -73,7 +74,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       createDiscovery(issuer, {
         ...exchangeMetadata(exchangeErrors),
         ...SIGNED_INTROSPECTION_METADATA,
-        ...authMetadata(config.clientCertificates),
+        ...authMetadata(config),
       }),
       createJwks(() => keys.current().published),
       rewriteHandOver,

@@ -54,6 +54,8 @@ const environmentSchema = z.object({
   BEHALF_CLIENT_CERTIFICATE_FROM: text.optional(),
   /** Where clients with certificates find the endpoints (RFC 8705 §5). */
   BEHALF_CLIENT_CERTIFICATE_ORIGIN: text.optional(),
+  /** Agent instances may prove themselves by an attester (draft: may change). */
+  BEHALF_ATTESTATION: z.enum(['0', '1']).default('0'),
   /** After a signal: how long `/readyz` fails before no more connections are accepted. */
   BEHALF_SHUTDOWN_DELAY_SECONDS: z.coerce.number().int().min(0).max(300).default(0),
   /** How long a signing key signs before the next takes over; 0: until `behalf keys rotate`. */
@@ -106,6 +108,8 @@ export interface Config {
   readonly dpopRequiresNonce?: boolean | undefined;
   /** Whom to believe about certificates of clients; absent: nobody shows any. */
   readonly clientCertificates?: CertificateSettings | undefined;
+  /** Whether attesters of agent instances are listened to. */
+  readonly attestation?: boolean | undefined;
   readonly shutdownDelaySeconds?: number | undefined;
   /** 0: never by itself. */
   readonly keyRotationDays?: number | undefined;
@@ -156,6 +160,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     strictReplay: env.BEHALF_STRICT_REPLAY === '1',
     dpopRequiresNonce: env.BEHALF_DPOP_REQUIRE_NONCE === '1',
     clientCertificates: clientCertificates(env),
+    attestation: env.BEHALF_ATTESTATION === '1',
     shutdownDelaySeconds: env.BEHALF_SHUTDOWN_DELAY_SECONDS,
     keyRotationDays: env.BEHALF_KEY_ROTATION_DAYS,
     keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,

@@ -60,6 +60,7 @@ const provable = sql`exists (
   select from ${credentials} c where c.principal = o.id and c.removed_at is null
     and c.kind = case when o.auth = 'private_key_jwt' then 'jwk'
       when o.auth in ('tls_client_auth', 'self_signed_tls_client_auth') then 'certificate'
+      when o.auth = 'attest_jwt_client_auth' then 'attestation'
       else 'secret' end
     and (c.expires_at is null or c.expires_at > clock_timestamp()))`;
 

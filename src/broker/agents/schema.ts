@@ -28,6 +28,7 @@ export const agentAuthSchema = z.enum([
   'private_key_jwt',
   'tls_client_auth',
   'self_signed_tls_client_auth',
+  'attest_jwt_client_auth',
 ]);
 
 /** Plain text about an agent; every one of them may be left out. */

@@ -38,6 +38,7 @@ const RULES: Readonly<Record<string, string>> = {
   key_not_proved: 'the token is bound to a key that was not shown',
   key_not_shown: 'its tokens are bound to a key, and none was shown',
   certificate_not_shown: 'its tokens are bound to its certificate, which was not shown',
+  another_instance: 'it showed the key of another instance',
   proof_ahead: 'the proof of its key is from the future',
   algorithm_refused: 'the profile it follows takes no such signature',
   not_held: 'it is not permitted to hold that',

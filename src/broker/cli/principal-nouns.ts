@@ -36,9 +36,11 @@ function newCredential({
   jwk,
   certificate,
   rule,
+  issuer,
   ...rest
 }: Readonly<Record<string, unknown>>): Record<string, unknown> {
   if (jwk !== undefined) return { kind: 'jwk', jwk: jsonOf('--jwk', String(jwk)), ...rest };
+  if (issuer !== undefined) return { kind: 'attestation', issuer, ...rest };
   if (rule !== undefined) {
     return { kind: 'certificate', rule: jsonOf('--rule', String(rule)), ...rest };
   }
@@ -49,6 +51,7 @@ function newCredential({
 
 const CERTIFICATE_FIELDS: readonly Field[] = [
   { name: 'certificate', help: 'a certificate as PEM, which alone proves it' },
+  { name: 'issuer', help: 'the attester whose word is taken for instances of an agent' },
   { name: 'rule', help: 'the name a certificate must hold, as JSON: {"san_dns":"agent.example"}' },
 ];
 

@@ -25,7 +25,7 @@ import {
 /** A credential as administrators see it. */
 export interface CredentialView {
   readonly id: string;
-  readonly kind: 'secret' | 'jwk' | 'certificate';
+  readonly kind: 'secret' | 'jwk' | 'certificate' | 'attestation';
   readonly name: string | null;
   readonly kid: string | null;
   readonly thumbprint: string | null;
@@ -87,6 +87,7 @@ export async function issue(
     const secret = newSecret();
     return { ...(await insert({ secretHash: hashSecret(secret) })), secret };
   }
+  if (input.kind === 'attestation') return insert({ rule: { issuer: input.issuer } });
   if (input.kind === 'certificate') return insert(await checkCertificate(tx, owner.id, input));
   const thumbprint = await checkKey(tx, owner.id, input.jwk, live, at);
   return insert({ jwk: input.jwk, thumbprint });

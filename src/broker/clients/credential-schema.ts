@@ -101,6 +101,8 @@ export const newCredentialSchema = z.discriminatedUnion('kind', [
     rule: certificateRule.optional(),
     ...kept,
   }),
+  /** The attester whose word is taken for instances of an agent: exact `iss`. */
+  strict({ kind: z.literal('attestation'), issuer: plainAscii(TEXT_CHARS_MAX), ...kept }),
 ]);
 
 export type PublicJwk = z.infer<typeof publicJwkSchema>;
@@ -109,7 +111,7 @@ export type NewCredential = z.infer<typeof newCredentialSchema>;
 
 export const credentialViewSchema = z.object({
   id: z.string(),
-  kind: z.enum(['secret', 'jwk', 'certificate']),
+  kind: z.enum(['secret', 'jwk', 'certificate', 'attestation']),
   name: z.string().nullable(),
   kid: z.string().nullable(),
   thumbprint: z.string().nullable(),

@@ -30,7 +30,8 @@ export type AuthMethod =
   | 'client_secret_post'
   | 'private_key_jwt'
   | 'tls_client_auth'
-  | 'self_signed_tls_client_auth';
+  | 'self_signed_tls_client_auth'
+  | 'attest_jwt_client_auth';
 
 export type CredentialSteps = ReturnType<typeof createCredentialSteps>;
 
@@ -85,7 +86,7 @@ async function issueFirst(
   for (const [index, jwk] of (jwks?.keys ?? []).entries()) {
     await issue(deps, change, owner, { kind: 'jwk', jwk }, ['jwks', 'keys', index]);
   }
-  // A certificate is added when there is somebody to add it to.
+  // A certificate or an attester is added when there is somebody to add it to.
   if (!auth.startsWith('client_secret_')) return undefined;
   return issue(deps, change, owner, { kind: 'secret' }, []);
 }

@@ -55,6 +55,9 @@ export function profileProblems(
   if (one.dpopBound && one.certificateBound) {
     refuse('certificateBound', 'must not be set beside dpopBound: a token is bound to one of them');
   }
+  if (one.auth === 'attest_jwt_client_auth' && !one.dpopBound) {
+    refuse('dpopBound', 'must be set: tokens of an attested instance are bound to its key');
+  }
   if (!one.fapi) return problems;
   if (!FAPI_METHODS.has(one.auth))
     refuse('auth', 'must be private_key_jwt or a certificate for FAPI');

@@ -21,7 +21,6 @@ import type { Receipt } from '../revocation/receipt.js';
 import type { NewCredential } from './credential-schema.js';
 import type {
   AddedCredential,
-  AuthMethod,
   CredentialFilter,
   CredentialSteps,
   CredentialView,
@@ -119,7 +118,9 @@ export const clientMayExchange = (auth: string, wanted: boolean | undefined): bo
   wanted ?? auth !== 'none';
 
 /** How a client proves itself unless it says so. */
-export const clientAuth = (input: Pick<NewClient, 'auth' | 'jwks' | 'kind'>): AuthMethod => {
+export const clientAuth = (
+  input: Pick<NewClient, 'auth' | 'jwks' | 'kind'>,
+): NonNullable<NewClient['auth']> => {
   if (input.auth !== undefined) return input.auth;
   if (input.jwks !== undefined) return 'private_key_jwt';
   return input.kind === 'app' ? 'none' : 'client_secret_basic';

@@ -32,6 +32,8 @@ export interface RequestState {
    * durations, each on one clock: the database's and this process's need not agree.
    */
   usedBeforeArrival?: boolean;
+  /** The attested instance of the agent: the thumbprint of its key (RFC 7638). */
+  instance?: string;
   /** The refresh token that this request brings is used again and again (FAPI 2.0). */
   keepsRefreshToken?: boolean;
   /** A grant made in silence for this request: of no use to anybody if the request then fails. */

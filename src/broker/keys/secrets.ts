@@ -20,6 +20,7 @@ export type SecretLabel =
   | 'signing-keys'
   | 'artifacts'
   | 'dpop-nonces'
+  | 'attestation-challenges'
   | 'refresh-answers';
 
 export interface Secrets {

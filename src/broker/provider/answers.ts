@@ -155,7 +155,7 @@ function refusalEvent(
   refusal: NonNullable<RequestState['refusal']>,
 ): AuditEvent {
   const params = ctx.oidc.params ?? {};
-  const { id, story = {} } = requestState(ctx);
+  const { id, story = {}, instance } = requestState(ctx);
   const word = (value: unknown): string | undefined =>
     typeof value === 'string' ? masked(value).slice(0, 200) : undefined;
   const actor = type === 'request.refused' ? word(params.requested_actor) : undefined;
@@ -175,6 +175,7 @@ function refusalEvent(
       requested_actor: word(params.requested_actor),
       asked: word(asked),
       ...told,
+      ...(instance === undefined ? {} : { instance }),
       ...maskedAll(refusal),
     },
   };

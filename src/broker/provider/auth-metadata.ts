@@ -3,7 +3,8 @@
  * nothing that is off. The engine always knows certificates; without a proxy that tells of them there
  * are none.
  */
-import type { CertificateSettings } from '../http/client-certificate.js';
+import type { Config } from '../config.js';
+import { ATTESTATION_AUTH } from './attestation.js';
 
 const ALWAYS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
 
@@ -17,14 +18,16 @@ const ALIASED = {
 };
 
 export function authMetadata(
-  certificates: CertificateSettings | undefined,
+  config: Pick<Config, 'clientCertificates' | 'attestation'>,
 ): Readonly<Record<string, unknown>> {
+  const { clientCertificates: certificates, attestation } = config;
   const { origin, verifiedHeader } = certificates ?? {};
   return {
     token_endpoint_auth_methods_supported: [
       ...ALWAYS,
       ...(verifiedHeader === undefined ? [] : ['tls_client_auth']),
       ...(certificates === undefined ? [] : ['self_signed_tls_client_auth']),
+      ...(attestation === true ? [ATTESTATION_AUTH] : []),
     ],
     tls_client_certificate_bound_access_tokens: certificates === undefined ? undefined : true,
     mtls_endpoint_aliases:

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { AdapterPayload } from 'oidc-provider';
 import { TOKEN_EXCHANGE } from '../../protocol/index.js';
 import type { Facts } from '../facts/store.js';
+import { ATTESTATION_AUTH } from './attestation.js';
 import { certificateMetadata } from './certificates.js';
 
 /** The engine insists that a secret exists; ours are hashes. */
@@ -20,10 +21,13 @@ export const isNativeRedirect = (uri: string): boolean => NATIVE_REDIRECT.test(u
 export async function clientMetadata(
   facts: Facts,
   id: string,
+  /** Whether attesters are listened to: whoever proves itself by one is nobody otherwise. */
+  attestation = false,
 ): Promise<AdapterPayload | undefined> {
   const [agent, client] = await Promise.all([facts.agent(id), facts.client(id)]);
   const row = agent ?? client;
   if (row === undefined || row.status !== 'active') return undefined;
+  if (row.auth === ATTESTATION_AUTH && !attestation) return undefined;
   const { redirectUris } = row;
   // An agent that may be answered somewhere is a client of the code flow too (DESIGN §8a).
   const isApp = agent === undefined ? client?.kind === 'app' : redirectUris.length > 0;

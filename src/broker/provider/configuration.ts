@@ -17,6 +17,7 @@ import type { Outbound } from '../outbound/outbound.js';
 import { followsFapi } from '../tokens/fapi.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type AdapterDeps, createAdapterFactory } from './adapter.js';
+import { ATTESTATION_AUTH } from './attestation.js';
 import { assertClientAssertion } from './client-authentication.js';
 import { cookies } from './cookies.js';
 import { isOwnOrigin } from './cross-origin.js';
@@ -36,6 +37,8 @@ export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
   readonly policy: interactionPolicy.DefaultPolicy;
   /** RFC 9449 §8: no proof is taken without a nonce of ours. */
   readonly dpopRequiresNonce: boolean;
+  /** Whether attesters are listened to. */
+  readonly attestation: boolean;
   /** Whether what hangs on this grant is still good. */
   readonly stands: (grantId: string) => Promise<boolean>;
   readonly loadExistingGrant: NonNullable<Configuration['loadExistingGrant']>;
@@ -98,6 +101,10 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
       const facts = await deps.facts.current();
       await assertClientAssertion(deps.issuer, facts, ctx, claims, header, nowSeconds);
     },
+    clientAuthMethods: [
+      ...CLIENT_AUTH_METHODS,
+      ...(deps.attestation ? ([ATTESTATION_AUTH] as const) : []),
+    ],
     features: features(deps),
   };
 }
@@ -110,14 +117,6 @@ const VOCABULARY = {
   claims: { openid: ['sub', 'acr'], profile: ['name'], email: ['email', 'email_verified'] },
   acrValues: [PASSWORD_ACR],
   subjectTypes: ['public'],
-  clientAuthMethods: [
-    'client_secret_basic',
-    'client_secret_post',
-    'private_key_jwt',
-    // By certificate, either way (`certificates.ts`).
-    'tls_client_auth',
-    'none',
-  ],
   clientDefaults: { id_token_signed_response_alg: 'ES256', grant_types: [], response_types: [] },
   enabledJWA: {
     clientAuthSigningAlgValues: [...ASYMMETRIC_ALGS],
@@ -125,6 +124,15 @@ const VOCABULARY = {
     requestObjectSigningAlgValues: [...ASYMMETRIC_ALGS],
   },
 } satisfies Configuration;
+
+const CLIENT_AUTH_METHODS = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  // By certificate, either way (`certificates.ts`).
+  'tls_client_auth',
+  'none',
+] as const;
 
 const LIVES: NonNullable<Configuration['ttl']> = {
   AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? ACCESS_TOKEN_TTL_SECONDS,
@@ -170,6 +178,7 @@ const ROUTES = {
   userinfo: '/userinfo',
   end_session: '/logout',
   jwks: '/.well-known/jwks.json',
+  challenge: '/challenge',
 };
 
 async function findAccount(deps: ConfigurationDeps, id: string, token: object | undefined) {

@@ -45,7 +45,12 @@ export type EngineMiddleware = (
 export interface EngineDeps
   extends Pick<
     ConfigurationDeps,
-    'dpopRequiresNonce' | 'endGrant' | 'renderError' | 'renderLogout' | 'renderLoggedOut'
+    | 'attestation'
+    | 'dpopRequiresNonce'
+    | 'endGrant'
+    | 'renderError'
+    | 'renderLogout'
+    | 'renderLoggedOut'
   > {
   readonly db: Database;
   readonly issuer: string;
@@ -118,7 +123,7 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
     extraParams: { requested_actor: createRequestCheck(hooks), claims: checkClaimsParameter },
     findGrant: grants.find,
     abandonGrant: (id, requestId) => abandonGrant(deps.db, id, requestId),
-    findClient: async (id) => clientMetadata(await deps.facts.current(), id),
+    findClient: async (id) => clientMetadata(await deps.facts.current(), id, deps.attestation),
   });
   const delegation = { ...hooks, actors, termsStand, readGrant: grants.read };
   const provider = createBrokerProvider(deps.issuer, configuration, {

@@ -4,6 +4,7 @@ import { errors } from 'oidc-provider';
 import { type RequestContext, requestState } from '../http/request.js';
 import { ACTOR_TOKEN_TTL_SECONDS } from '../limits.js';
 import { followsFapi } from '../tokens/fapi.js';
+import { attestClientAuth } from './attestation.js';
 import { mutualTls } from './certificates.js';
 import type { ConfigurationDeps } from './configuration.js';
 import { assertRequestObject } from './request-object.js';
@@ -20,6 +21,7 @@ export function features(deps: ConfigurationDeps): NonNullable<Configuration['fe
       requireNonce: () => deps.dpopRequiresNonce,
     },
     mTLS: mutualTls(deps.now),
+    attestClientAuth: attestClientAuth(deps),
     externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     introspection: {
       enabled: true,

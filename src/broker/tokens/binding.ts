@@ -44,7 +44,7 @@ export const isShown = (
   return Object.entries(cnf ?? {}).every(([method, value]) => shown[method] === value);
 };
 
-type Rule = 'key_not_shown' | 'certificate_not_shown' | FapiRule;
+type Rule = 'key_not_shown' | 'certificate_not_shown' | 'another_instance' | FapiRule;
 
 /** Pure: which of what the client must show is missing. */
 export function bindingProblem(
@@ -63,6 +63,10 @@ const WIRE: Record<Rule, readonly [OAuthErrorCode, string]> = {
     'invalid_request',
     'tokens of this client are bound to its certificate: connect with it',
   ],
+  another_instance: [
+    'invalid_dpop_proof',
+    'tokens of an attested instance are bound to its own key',
+  ],
   proof_ahead: ['invalid_dpop_proof', 'the DPoP proof is from the future'],
   algorithm_refused: [
     'invalid_target',
@@ -80,6 +84,9 @@ export function bound(
   return async function boundStory(facts, requested) {
     const client = await applicationOf(facts, clientId);
     refuse(client && bindingProblem(client, shownIn(ctx, proof)), clientId);
+    const { instance } = requestState(ctx);
+    const isOwn = instance === undefined || proof?.thumbprint === instance;
+    refuse(isOwn ? undefined : 'another_instance', clientId);
     const issuance = await story(facts, requested);
     if (client?.fapi === true) {
       const { arrivedAtMs } = requestState(ctx);

@@ -13,7 +13,7 @@ import {
 } from '../../protocol/index.js';
 import { because } from '../delegation/denials.js';
 import type { Facts, FactsCache } from '../facts/store.js';
-import { type RequestContext, requestState } from '../http/request.js';
+import { type RequestContext, type RequestState, requestState } from '../http/request.js';
 import type { SigningKey } from '../keys/store.js';
 import type { VerifiedToken } from './access-tokens.js';
 import { confirmationOf } from './binding.js';
@@ -88,7 +88,7 @@ export function createIssuer(deps: IssuerDeps): Issuer {
       const requested = parseScope(token.scope);
       for (let n = 0; n < ATTEMPTS_MAX; n += 1) {
         const facts = n === 0 ? await deps.facts.current() : await deps.facts.fresh();
-        const issuance = binding(await story(facts, requested), token);
+        const issuance = binding(await story(facts, requested), token, requestState(ctx));
         const outcome = await passGate(deps, issuance, facts.epoch, requestState(ctx).id);
         if (outcome !== 'stale') return stamp(token, issuance, outcome);
       }
@@ -98,11 +98,16 @@ export function createIssuer(deps: IssuerDeps): Issuer {
 }
 
 /** What the token is bound to, by the engine or by its story, is recorded with it. */
-function binding(issuance: Issuance, token: EngineToken): Issuance {
+function binding(
+  issuance: Issuance,
+  token: EngineToken,
+  { instance }: Pick<RequestState, 'instance'>,
+): Issuance {
   const { claims, detail } = issuance;
   const cnf = { ...claims.cnf, ...confirmationOf(token) };
   if (Object.keys(cnf).length === 0) return issuance;
-  return { ...issuance, claims: { ...claims, cnf }, detail: { ...detail, cnf } };
+  const told = { ...detail, cnf, ...(instance === undefined ? {} : { instance }) };
+  return { ...issuance, claims: { ...claims, cnf }, detail: told };
 }
 
 /** Recorded: the times stamped, and the key to sign with. */
