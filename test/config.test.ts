@@ -88,7 +88,14 @@ describe('DESIGN §12 environment', () => {
     ['an issuer that is no URL', { BEHALF_ISSUER: 'broker' }],
     ['an issuer that ends in a slash', { BEHALF_ISSUER: 'https://broker.example/' }],
     ['an issuer with a query', { BEHALF_ISSUER: 'https://broker.example?' }],
-    ['an issuer with a path', { BEHALF_ISSUER: 'https://broker.example/tenant' }],
+    ['an issuer with a slash after its path', { BEHALF_ISSUER: 'https://broker.example/tenant/' }],
+    ['an issuer with an empty segment', { BEHALF_ISSUER: 'https://broker.example//tenant' }],
+    ['an issuer with dot segments', { BEHALF_ISSUER: 'https://broker.example/a/../tenant' }],
+    ['an issuer with an encoded path', { BEHALF_ISSUER: 'https://broker.example/%74enant' }],
+    ['an issuer below well-known', { BEHALF_ISSUER: 'https://broker.example/.well-known/x' }],
+    ['an issuer with its host in upper case', { BEHALF_ISSUER: 'https://BROKER.example' }],
+    ['an issuer with a default port', { BEHALF_ISSUER: 'https://broker.example:443' }],
+    ['an issuer with a user', { BEHALF_ISSUER: 'https://x@broker.example/tenant' }],
     ['a short secret', { BEHALF_SECRET: 'short' }],
     ['a short admin token', { BEHALF_ADMIN_TOKEN: 'short' }],
     ['another database', { DATABASE_URL: 'mysql://db' }],
@@ -144,6 +151,11 @@ describe('DESIGN §12 environment', () => {
         `BEHALF_CLIENT_CERTIFICATE${problem}`,
       );
     });
+  });
+
+  it('takes an issuer with a path (RFC 8414 §2)', () => {
+    const issuer = 'https://broker.example/tenants/one-1';
+    expect(readConfig({ BEHALF_ISSUER: issuer }).issuer).toBe(issuer);
   });
 
   it('says of each what it must be', () => {

@@ -30,8 +30,9 @@ const REDIRECTS_MAX = 15;
 
 export type Browserless = ReturnType<typeof createBrowserless>;
 
-/** A cookie jar and a way to fetch with it; one person's browser on one site. */
-export function createBrowserless(origin: string) {
+/** A cookie jar and a way to fetch with it; one person's browser on one site: the issuer's. */
+export function createBrowserless(site: string) {
+  const { origin } = new URL(site);
   /** By name and path: two tabs have a cookie of one name each. */
   const cookies = new Map<string, { name: string; value: string; path: string }>();
 
@@ -73,7 +74,7 @@ export function createBrowserless(origin: string) {
       const location = response.headers.get('location');
       if (location === null) break;
       const next = new URL(location, at).href;
-      if (new URL(next).origin !== new URL(origin).origin) {
+      if (new URL(next).origin !== origin) {
         return { url: next, status: response.status, headers: response.headers, html: '' };
       }
       at = next;

@@ -23,6 +23,7 @@ import { openDatabase } from './db/open.js';
 import { noticing } from './facts/store.js';
 import { createBoundary, pinHost } from './http/boundary.js';
 import { createHealth, type Health } from './http/health.js';
+import { mountBelow } from './http/mount.js';
 import { createProblemPage } from './http/problem-page.js';
 import { createHttpServer, listen, serveStylesheet } from './http/server.js';
 import { mountRouters } from './http/unrouted.js';
@@ -167,6 +168,7 @@ function assembleApp(parts: AppParts, engine: Engine, routers: readonly Router[]
       renderProblem: createProblemPage({ renderError, renderSignOut, now }).render,
     }),
   );
+  app.use(mountBelow(config.issuer));
   app.use(serveStylesheet);
   app.use(notingUse(lastUse));
   mountRouters(app, routers);

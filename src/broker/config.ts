@@ -200,8 +200,10 @@ export function configProblems(config: Config, acceptPglite: boolean): string[] 
   const loopback = url !== undefined && LOOPBACK_HOSTS.has(url.hostname);
   const rules: ReadonlyArray<readonly [boolean, string]> = [
     [url === undefined, 'BEHALF_ISSUER must be an absolute URL'],
-    [url !== undefined && url.pathname !== '/', 'BEHALF_ISSUER must not have a path'],
-    [/[/?#]$/.test(config.issuer), 'BEHALF_ISSUER must not end in "/", "?" or "#"'],
+    [
+      url !== undefined && !isPlainIssuer(config.issuer, url),
+      'BEHALF_ISSUER must be a scheme, a host and at most a path of A-Z a-z 0-9 _ ~ . - and "/", written as a browser writes it, without a slash at its end',
+    ],
     [
       url !== undefined && url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback),
       'BEHALF_ISSUER must be https, or http on a loopback host',
@@ -230,6 +232,10 @@ export function configProblems(config: Config, acceptPglite: boolean): string[] 
 /** Whoever is there may reach what else is there. */
 export const isLoopbackIssuer = ({ issuer }: Pick<Config, 'issuer'>): boolean =>
   LOOPBACK_HOSTS.has(new URL(issuer).hostname);
+/** Clients compare issuers as strings (RFC 8414 §3.3): there is one way to write each. */
+const isPlainIssuer = (issuer: string, { origin, pathname }: URL): boolean =>
+  issuer === `${origin}${pathname === '/' ? '' : pathname}` &&
+  /^(\/|(\/[\w~-][\w.~-]*)+)$/.test(pathname);
 
 /** Where every second use ends the authorization, none is answered again. */
 export const refreshGraceOf = (

@@ -17,7 +17,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
-import { certificate } from '../support/certificates.js';
+import { certificate } from '../support/client-certificates.js';
 import { admin } from '../support/keys.js';
 import { AGENT, ANA, FILES, HOST } from '../support/world.js';
 import { assertionFields, dpopProof, type HeldKey, heldKey, nowSeconds } from './support/keys.js';

@@ -1,7 +1,7 @@
 /** Who asks, for whom, and where the answer goes: the top of the consent page. */
 
 import { displayed } from '../http/display.js';
-import { useLanguage } from '../http/language.js';
+import { useLanguage, useOwn } from '../http/language.js';
 import { Facts, Name, Sentence } from '../http/page.js';
 import type { ConsentPageModel, ShownAgent, ShownClient } from '../http/page-model.js';
 import { phrase } from '../http/texts/index.js';
@@ -149,8 +149,9 @@ export function IdentityCard({ model: { agent, client, resource } }: Props) {
 
 export function SignedIn({ model: { user, actions } }: Props) {
   const t = useTexts();
+  const own = useOwn();
   return (
-    <form method="post" action={actions.switchUser} class="signed-in">
+    <form method="post" action={own(actions.switchUser)} class="signed-in">
       <p>
         <Sentence text={t.signedInAs} places={{ name: <Name>{user.name}</Name> }} />
         <span class="quiet address">

@@ -6,6 +6,7 @@ import type { Database } from '../db/database.js';
 import type { Facts, FactsCache } from '../facts/store.js';
 import { readForm } from '../http/body.js';
 import { type FormSealer, isSameOrigin } from '../http/csrf.js';
+import { outward } from '../http/mount.js';
 import type { SignInPageModel } from '../http/page-model.js';
 import { refusal } from '../http/refusals.js';
 import { requestState } from '../http/request.js';
@@ -126,6 +127,6 @@ export async function signedInUser(
 
 /** 303 after a POST, never 307 (A11). */
 export function redirect(ctx: Context, location: string): void {
-  ctx.redirect(location);
+  ctx.redirect(outward(ctx, location));
   ctx.status = 303;
 }

@@ -3,7 +3,7 @@
 import type { VNode } from 'preact';
 import { displayed } from '../http/display.js';
 import { Icon } from '../http/icons.js';
-import { useLanguage } from '../http/language.js';
+import { useLanguage, useOwn } from '../http/language.js';
 import { Name, Sentence } from '../http/page.js';
 import type { ConsentPageModel, ShownScope } from '../http/page-model.js';
 
@@ -68,6 +68,7 @@ function ScopeGroup({ group, children }: { readonly group: Group; readonly child
 /** Buttons that have the page come back with other ticks: it works without a script. */
 function Presets({ model: { presets, preset, actions } }: { readonly model: ConsentPageModel }) {
   const t = useTexts();
+  const own = useOwn();
   if (presets.length === 0) return null;
   return (
     <div class="presets">
@@ -78,7 +79,7 @@ function Presets({ model: { presets, preset, actions } }: { readonly model: Cons
             type="submit"
             name="preset"
             value={name}
-            formAction={actions.preset}
+            formAction={own(actions.preset)}
             class="button small"
           >
             {t.presets[name]}

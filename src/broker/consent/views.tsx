@@ -3,7 +3,7 @@
  * for how long. It shows what it is given and decides nothing; only what is sealed in `shown` can
  * be granted, whatever comes back.
  */
-import { useLanguage } from '../http/language.js';
+import { useLanguage, useOwn } from '../http/language.js';
 import { renderPage } from '../http/page.js';
 import type { ConsentPageModel } from '../http/page-model.js';
 import { type Language, phrase } from '../http/texts/index.js';
@@ -27,6 +27,7 @@ function titleOf({ agent, client, resource }: ConsentPageModel, { texts }: Langu
 /** The forms are two and do not nest: "not you?" stands before the questions. */
 function Consent({ model }: { readonly model: ConsentPageModel }) {
   const { actions, shown } = model;
+  const own = useOwn();
   return (
     <>
       <Heading model={model} />
@@ -34,7 +35,7 @@ function Consent({ model }: { readonly model: ConsentPageModel }) {
       <Changes model={model} />
       <SignedIn model={model} />
       <Redirect model={model} />
-      <form method="post" action={actions.decide} class="stack wide">
+      <form method="post" action={own(actions.decide)} class="stack wide">
         <EnterMeansNo />
         <input type="hidden" name="shown" value={shown} />
         <Scopes model={model} />

@@ -1,7 +1,8 @@
-/** The language of a page: found in the request, given to everything on the page. */
+/** The language of a page, and where its links begin: found in the request, given to everything on it. */
 import type { IncomingMessage } from 'node:http';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import { mountOf } from './mount.js';
 import { chooseLanguage, type Language } from './texts/index.js';
 
 const LanguageContext = createContext<Language | undefined>(undefined);
@@ -15,6 +16,12 @@ export function useLanguage(): Language {
   return language;
 }
 
+/** An address of ours, for links and forms on a page: where the broker stands comes first. */
+export function useOwn(): (path: string) => string {
+  const { base = '' } = useLanguage();
+  return (path) => `${base}${path}`;
+}
+
 /** The part of a Koa context, ours or the engine's, that tells what somebody reads. */
 interface Asked {
   readonly req: IncomingMessage;
@@ -26,8 +33,10 @@ interface Asked {
 export const languageOf = (
   ctx: Asked,
   params: Readonly<Record<string, unknown>> = ctx.oidc?.params ?? ctx.query,
-): Language =>
-  chooseLanguage({
+): Language => ({
+  ...chooseLanguage({
     uiLocales: params.ui_locales,
     acceptLanguage: ctx.req.headers['accept-language'],
-  });
+  }),
+  base: mountOf(ctx),
+});

@@ -5,7 +5,7 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import { displayed } from './display.js';
-import { InLanguage, useLanguage } from './language.js';
+import { InLanguage, useLanguage, useOwn } from './language.js';
 import { stylesheet } from './style.css.js';
 import { cut, type Language, phrase, type Text } from './texts/index.js';
 
@@ -32,6 +32,7 @@ export function renderPage({ language, ...page }: PageOptions): string {
 
 function Document({ title, content, narrow }: Omit<PageOptions, 'language'>) {
   const { tag, texts } = useLanguage();
+  const own = useOwn();
   return (
     <html lang={tag}>
       <head>
@@ -40,7 +41,7 @@ function Document({ title, content, narrow }: Omit<PageOptions, 'language'>) {
         <meta name="color-scheme" content="light dark" />
         <meta name="robots" content="noindex" />
         <title>{phrase(texts.pageTitle, { title: displayed(title, TITLE_CHARS_MAX) })}</title>
-        <link rel="stylesheet" href={stylesheet.path} />
+        <link rel="stylesheet" href={own(stylesheet.path)} />
       </head>
       <body {...(narrow === true ? { class: 'narrow' } : {})}>
         <a class="skip" href="#main">

@@ -2,7 +2,7 @@
 import { displayed } from '../http/display.js';
 import { useLanguage } from '../http/language.js';
 import { type Language, phrase } from '../http/texts/index.js';
-import { OwnForm, renderShell, Terms } from './shell.js';
+import { OwnForm, OwnLink, renderShell, Terms } from './shell.js';
 import type { MyConsent } from './store.js';
 import {
   actorName,
@@ -48,7 +48,7 @@ function MyConsentPage({ page }: { readonly page: ConsentPage }) {
       {over === '' ? <StopForm consent={consent} page={page} /> : null}
       <History page={page} />
       <p class="quiet">
-        <a href="/me">{t.back}</a>
+        <OwnLink to="/me">{t.back}</OwnLink>
       </p>
     </>
   );
@@ -87,7 +87,7 @@ function History({ page: { history, earlier } }: { readonly page: ConsentPage })
       </ol>
       {earlier === undefined ? null : (
         <p class="quiet">
-          <a href={earlier}>{t.earlier}</a>
+          <OwnLink to={earlier}>{t.earlier}</OwnLink>
         </p>
       )}
     </section>
@@ -128,9 +128,9 @@ export function renderStop(page: StopPage, language: Language): string {
         </ul>
         <OwnForm action="/me/stop" form={page.signed.form} class="choices">
           <input type="hidden" name="actor" value={page.actor} />
-          <a class="button" href="/me">
+          <OwnLink class="button" to="/me">
             {t.keep}
-          </a>
+          </OwnLink>
           <button type="submit" class="button">
             {t.confirm}
           </button>

@@ -2,7 +2,7 @@
 import { useLanguage } from '../http/language.js';
 import { renderPage } from '../http/page.js';
 import { type Language, phrase } from '../http/texts/index.js';
-import { OwnForm, renderShell, type Signed } from './shell.js';
+import { OwnForm, OwnLink, renderShell, type Signed } from './shell.js';
 
 export type PasswordProblem = 'wrong' | 'unfit' | 'same' | 'throttled';
 
@@ -110,7 +110,7 @@ export const renderPasswordChanged = (language: Language): string => {
         <h1>{password.done}</h1>
         <p class="lead">{password.doneLead}</p>
         <p>
-          <a href="/me">{everywhere.again}</a>
+          <OwnLink to="/me">{everywhere.again}</OwnLink>
         </p>
       </>
     ),

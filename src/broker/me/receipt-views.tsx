@@ -4,7 +4,7 @@ import { useLanguage } from '../http/language.js';
 import { Name, Sentence } from '../http/page.js';
 import { type Language, phrase } from '../http/texts/index.js';
 import type { Confirmed, Server } from './policy.js';
-import { renderShell, Terms } from './shell.js';
+import { OwnLink, renderShell, Terms } from './shell.js';
 import type { Page } from './views.js';
 
 /** The counts are those of `revocation/count.ts`. */
@@ -43,7 +43,7 @@ export function renderReceipt({ signed, receipt }: ReceiptPage, language: Langua
           </>
         )}
         <p>
-          <a href="/me">{t.back}</a>
+          <OwnLink to="/me">{t.back}</OwnLink>
         </p>
       </>
     ),

@@ -6,7 +6,7 @@ import { type Language, phrase } from '../http/texts/index.js';
 import type { LiveSession } from '../sessions/store.js';
 import { browserOf } from './policy.js';
 import { Receipt, type Stopped } from './receipt-views.js';
-import { OwnForm, renderShell, type Signed, Terms } from './shell.js';
+import { OwnForm, OwnLink, renderShell, type Signed, Terms } from './shell.js';
 
 export interface SessionsPage {
   readonly signed: Signed;
@@ -29,7 +29,7 @@ export const renderSessions = (page: SessionsPage, language: Language): string =
           ))}
         </ul>
         <p class="quiet">
-          <a href="/me/sign-out-everywhere">{t.everywhere}</a>
+          <OwnLink to="/me/sign-out-everywhere">{t.everywhere}</OwnLink>
         </p>
       </>
     ),
@@ -105,9 +105,9 @@ export const renderSignOutEverywhere = (signed: Signed, language: Language): str
             </div>
           </fieldset>
           <div class="choices">
-            <a class="button" href="/me/sessions">
+            <OwnLink class="button" to="/me/sessions">
               {t.stay}
-            </a>
+            </OwnLink>
             <button type="submit" class="button">
               {t.confirm}
             </button>
@@ -144,7 +144,7 @@ export const renderSignedOutEverywhere = (
         <p class="lead">{language.counted(t.browsers, browsers)}</p>
         {receipt === undefined ? <p>{t.agentsGoOn}</p> : <AgentsToo receipt={receipt} />}
         <p>
-          <a href="/me">{t.again}</a>
+          <OwnLink to="/me">{t.again}</OwnLink>
         </p>
       </>
     ),

@@ -1,6 +1,6 @@
 /** What the user's own pages share: who is signed in, the way between them, forms that only we make. */
 import type { ComponentChildren } from 'preact';
-import { useLanguage } from '../http/language.js';
+import { useLanguage, useOwn } from '../http/language.js';
 import { Name, renderPage, Sentence } from '../http/page.js';
 import type { Language } from '../http/texts/index.js';
 
@@ -53,9 +53,9 @@ function Inside({ signed, place, children }: Shell) {
         <ul class="plain">
           {(Object.keys(PATHS) as Place[]).map((one) => (
             <li key={one}>
-              <a href={PATHS[one]} {...(one === place ? { 'aria-current': 'page' as const } : {})}>
+              <OwnLink to={PATHS[one]} {...(one === place ? { 'aria-current': 'page' } : {})}>
                 {me.nav[one]}
-              </a>
+              </OwnLink>
             </li>
           ))}
         </ul>
@@ -72,11 +72,29 @@ export function OwnForm(props: {
   readonly class?: string;
   readonly children: ComponentChildren;
 }) {
+  const own = useOwn();
   return (
-    <form method="post" action={props.action} {...(props.class ? { class: props.class } : {})}>
+    <form method="post" action={own(props.action)} {...(props.class ? { class: props.class } : {})}>
       <input type="hidden" name="form" value={props.form} />
       {props.children}
     </form>
+  );
+}
+
+/** To another page of ours. */
+export function OwnLink(props: {
+  readonly to: string;
+  readonly class?: string;
+  readonly 'aria-label'?: string;
+  readonly 'aria-current'?: 'page';
+  readonly children: ComponentChildren;
+}) {
+  const { to, children, ...more } = props;
+  const own = useOwn();
+  return (
+    <a href={own(to)} {...more}>
+      {children}
+    </a>
   );
 }
 

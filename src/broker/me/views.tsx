@@ -4,7 +4,7 @@ import { useLanguage } from '../http/language.js';
 import { Name, Sentence } from '../http/page.js';
 import { type Language, phrase } from '../http/texts/index.js';
 import { byActor, overSince, stateOf } from './policy.js';
-import { OwnForm, renderShell, type Signed, Terms } from './shell.js';
+import { OwnForm, OwnLink, renderShell, type Signed, Terms } from './shell.js';
 import type { MyConsent } from './store.js';
 
 export interface Page {
@@ -59,7 +59,7 @@ function Acting({ page }: { readonly page: ActingPage }) {
       ))}
       {live.length > 1 ? (
         <p class="quiet">
-          <a href="/me/stop">{t.stopEverything}</a>
+          <OwnLink to="/me/stop">{t.stopEverything}</OwnLink>
         </p>
       ) : null}
       {over.length === 0 ? null : <Over page={page} />}
@@ -98,9 +98,9 @@ function Actor(props: {
       </ul>
       {consents.length > 1 ? (
         <p class="quiet">
-          <a href={`/me/stop?${new URLSearchParams({ actor })}`}>
+          <OwnLink to={`/me/stop?${new URLSearchParams({ actor })}`}>
             {phrase(t.acting.stopAllOf, { actor: name })}
-          </a>
+          </OwnLink>
         </p>
       ) : null}
     </section>
@@ -138,12 +138,12 @@ function Summary({ consent }: { readonly consent: MyConsent }) {
       <p>{may(consent, language)}</p>
       <Terms rows={[...through(consent, language), ...when(consent, language)]} />
       <p class="quiet">
-        <a
-          href={`/me/consents/${consent.id}`}
+        <OwnLink
+          to={`/me/consents/${consent.id}`}
           aria-label={phrase(acting.detailsOf, named(consent, language))}
         >
           {acting.details}
-        </a>
+        </OwnLink>
       </p>
     </>
   );
@@ -208,9 +208,9 @@ function Over({ page }: { readonly page: ActingPage }) {
           <li class="row blocked" key={consent.id}>
             <div>
               <h3>
-                <a href={`/me/consents/${consent.id}`}>
+                <OwnLink to={`/me/consents/${consent.id}`}>
                   <bdi>{phrase(t.consent.title, named(consent, language))}</bdi>
-                </a>
+                </OwnLink>
               </h3>
               <p class="quiet">{howOver(consent, page, language)}</p>
             </div>

@@ -12,6 +12,7 @@ import { readForm } from '../http/body.js';
 import { type FormSealer, isSameOrigin } from '../http/csrf.js';
 import { pageHeaders } from '../http/headers.js';
 import { languageOf } from '../http/language.js';
+import { cookiePath, outward } from '../http/mount.js';
 import type { SignInPageModel } from '../http/page-model.js';
 import { refusal } from '../http/refusals.js';
 import type { Language } from '../http/texts/index.js';
@@ -95,7 +96,7 @@ export function sealSignIn(deps: MeDeps, ctx: Context, to: string): string {
     httpOnly: true,
     sameSite: 'lax',
     secure: deps.issuer.startsWith('https:'),
-    path: '/',
+    path: cookiePath(deps.issuer),
     signed: false,
     maxAge: SIGN_IN_FORM_TTL_SECONDS * 1000,
   });
@@ -128,6 +129,6 @@ export function showPage(ctx: Context, render: (language: Language) => string): 
 
 /** 303 after a POST, never 307 (A11). */
 export function seeOther(ctx: Context, location: string): void {
-  ctx.redirect(location);
+  ctx.redirect(outward(ctx, location));
   ctx.status = 303;
 }

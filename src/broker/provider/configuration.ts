@@ -2,6 +2,7 @@
 import type { Configuration, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
 import { PASSWORD_ACR } from '../acr.js';
 import type { FactsCache } from '../facts/store.js';
+import { outward } from '../http/mount.js';
 import { requestState } from '../http/request.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { LoadedKeys, VerificationKey } from '../keys/store.js';
@@ -76,7 +77,10 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     loadExistingGrant: deps.loadExistingGrant,
     findAccount: (_ctx, id, token) => findAccount(deps, id, token),
     extraParams: deps.extraParams,
-    interactions: { policy: deps.policy, url: (_ctx, { uid }) => `/interaction/${uid}` },
+    interactions: {
+      policy: deps.policy,
+      url: (ctx, { uid }) => outward(ctx, `/interaction/${uid}`),
+    },
     renderError: deps.renderError,
     // A browser-based client calls from the origin it is sent back to (DI8); nobody else does.
     clientBasedCORS: (_ctx, origin, client) => isOwnOrigin(origin, client),

@@ -1,5 +1,7 @@
 /** Which cookies the engine sets, and how. */
+import { createHash } from 'node:crypto';
 import type { Configuration } from 'oidc-provider';
+import { cookiePath, issuerPath } from '../http/mount.js';
 import type { Secrets } from '../keys/secrets.js';
 
 const isSecure = (issuer: string): boolean => issuer.startsWith('https:');
@@ -7,15 +9,23 @@ const isSecure = (issuer: string): boolean => issuer.startsWith('https:');
 const common = (issuer: string) =>
   ({ signed: true, httpOnly: true, sameSite: 'lax', secure: isSecure(issuer) }) as const;
 
-/** ASVS 3.3.1: no other host can set or overwrite it. */
+const SUFFIX_CHARS = 8;
+
+/** ASVS 3.3.1: no other host can set or overwrite it. Below a path `__Host-` is not allowed. */
 export const hostCookieName = (issuer: string, name: string): string =>
-  `${isSecure(issuer) ? '__Host-' : ''}${name}`;
+  issuerPath(issuer) === ''
+    ? `${isSecure(issuer) ? '__Host-' : ''}${name}`
+    : pathCookieName(issuer, name);
 
-/** Bound to one interaction's path, which `__Host-` does not allow. */
-const pathCookieName = (issuer: string, name: string): string =>
-  `${isSecure(issuer) ? '__Secure-' : ''}${name}`;
+/** Bound to one path. Issuers that share a host may stand inside each other: each has its own name. */
+function pathCookieName(issuer: string, name: string): string {
+  const path = issuerPath(issuer);
+  const hash = createHash('sha256').update(path).digest('hex').slice(0, SUFFIX_CHARS);
+  return `${isSecure(issuer) ? '__Secure-' : ''}${name}${path === '' ? '' : `_${hash}`}`;
+}
 
-export const sessionCookie = (issuer: string) => ({ ...common(issuer), path: '/' }) as const;
+export const sessionCookie = (issuer: string) =>
+  ({ ...common(issuer), path: cookiePath(issuer) }) as const;
 
 export const cookies = (deps: {
   readonly issuer: string;

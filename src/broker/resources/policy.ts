@@ -27,9 +27,13 @@ export function identifierProblem(identifier: string, issuer: string): string | 
   const bare = `${url.protocol}//${url.host}`;
   if (identifier !== url.href && identifier !== bare) return `must be written as ${url.href}`;
   // The issuer's own audience belongs to actor tokens and administration.
-  if (url.origin === new URL(issuer).origin) return 'must not be at or under the issuer';
+  if (isWithin(url, new URL(issuer))) return 'must not be at or under the issuer';
   return undefined;
 }
+
+const isWithin = (url: URL, { origin, pathname }: URL): boolean =>
+  url.origin === origin &&
+  (pathname === '/' || url.pathname === pathname || url.pathname.startsWith(`${pathname}/`));
 
 /** The spelling that people confuse with this one: with, or without, its last slash. */
 export const slashTwin = (identifier: string): string =>

@@ -1,6 +1,6 @@
 /** The sign-in page, and the question before signing out. They decide nothing. */
 
-import { useLanguage } from '../http/language.js';
+import { useLanguage, useOwn } from '../http/language.js';
 import { Name, renderPage, Sentence } from '../http/page.js';
 import type { SignInPageModel } from '../http/page-model.js';
 import { type Language, phrase } from '../http/texts/index.js';
@@ -18,6 +18,7 @@ export const renderSignIn = (model: SignInPageModel, language: Language): string
 function SignIn({ model }: { readonly model: SignInPageModel }) {
   const { problem } = model;
   const language = useLanguage();
+  const own = useOwn();
   const t = language.texts.signIn;
   const fault = problem === undefined ? {} : { 'aria-describedby': 'problem' };
   const invalid = problem === 'wrong' ? { ...fault, 'aria-invalid': true as const } : fault;
@@ -33,7 +34,7 @@ function SignIn({ model }: { readonly model: SignInPageModel }) {
           <p class="notice problem">{problemText(model, language)}</p>
         )}
       </div>
-      <form method="post" action={model.action} class="stack">
+      <form method="post" action={own(model.action)} class="stack">
         <input type="hidden" name="form" value={model.form} />
         <div class="field">
           <label for="email">{t.email}</label>

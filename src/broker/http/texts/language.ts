@@ -11,6 +11,8 @@ export interface Language {
   /** For `<html lang>` (BCP 47). */
   readonly tag: string;
   readonly texts: Texts;
+  /** The path of the issuer, before every address of ours on the page; none by default. */
+  readonly base?: string;
   readonly number: (value: number) => string;
   /** "30 days": in the greatest unit that says it well, rounded up. */
   readonly duration: (seconds: number) => string;
