@@ -3,6 +3,7 @@ import { access, open, readFile, unlink, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { openAdmin } from './cli/admin.js';
 import { ask, readAnswer } from './cli/ask.js';
+import { addDoctor } from './cli/doctor.js';
 import { addExplain } from './cli/explain.js';
 import { addNouns } from './cli/noun.js';
 import { NOUNS } from './cli/nouns.js';
@@ -36,6 +37,7 @@ export function createCli(): Command {
     .option('--scope <scope>')
     .action(token);
   addExplain(program);
+  addDoctor(program);
   addNouns(program, NOUNS);
   return program;
 }

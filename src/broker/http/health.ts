@@ -3,11 +3,9 @@
  * has the tables this version needs, and nobody has asked it to stop. Before everything else: not
  * logged, not limited, and cheap however often it is asked.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Context, Next } from 'koa';
 import type { Database } from '../db/database.js';
-import { MIGRATIONS_FOLDER } from '../db/migrations.js';
+import { isMigrated } from '../db/migrations.js';
 
 type Readiness = 'ready' | 'draining' | 'no database' | 'not migrated';
 
@@ -22,17 +20,14 @@ const KNOWN_MS = 1000;
 /** A database that takes longer is not there. */
 const ANSWER_MS = 2000;
 
-const MIGRATED = 'select coalesce(max(created_at), 0) >= $1::bigint as yes from behalf_migrations';
-
 export function createHealth(deps: { readonly db: Database; readonly now: () => number }): Health {
-  const newest = newestMigration();
   let draining = false;
   let asked: { readonly atMs: number; readonly answer: Promise<Readiness> } | undefined;
 
   const readiness = (): Promise<Readiness> => {
     const atMs = deps.now();
     if (asked === undefined || atMs - asked.atMs >= KNOWN_MS) {
-      asked = { atMs, answer: askDatabase(deps.db, newest) };
+      asked = { atMs, answer: askDatabase(deps.db) };
     }
     return asked.answer;
   };
@@ -60,20 +55,12 @@ export function createHealth(deps: { readonly db: Database; readonly now: () => 
   };
 }
 
-async function askDatabase(db: Database, newest: Promise<number>): Promise<Readiness> {
+async function askDatabase(db: Database): Promise<Readiness> {
   const late = new Promise<Readiness>((resolve) => {
     setTimeout(() => resolve('no database'), ANSWER_MS).unref();
   });
-  const answer = newest
-    .then((when) => db.run<{ yes: boolean }>(MIGRATED, [when]))
-    .then(([row]): Readiness => (row?.yes === true ? 'ready' : 'not migrated'))
+  const answer = isMigrated(db)
+    .then((yes): Readiness => (yes ? 'ready' : 'not migrated'))
     .catch((): Readiness => 'no database');
   return Promise.race([answer, late]);
-}
-
-/** When the newest migration of this version was made: what the migrator writes into its table. */
-async function newestMigration(): Promise<number> {
-  const journal = await readFile(join(MIGRATIONS_FOLDER, 'meta', '_journal.json'), 'utf8');
-  const { entries } = JSON.parse(journal) as { entries: { when: number }[] };
-  return Math.max(...entries.map(({ when }) => when));
 }
