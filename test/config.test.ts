@@ -41,6 +41,7 @@ describe('DESIGN §12 environment', () => {
       dpopRequiresNonce: false,
       clientCertificates: undefined,
       attestation: false,
+      stepUpByRefresh: false,
       refusalsPerMinute: undefined,
       adminClient: undefined,
       shutdownDelaySeconds: 0,

@@ -48,6 +48,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     strictReplay: config.strictReplay === true,
     attestation: config.attestation === true,
     dpopRequiresNonce: config.dpopRequiresNonce === true,
+    stepUpByRefresh: config.stepUpByRefresh === true,
     keys: keys.current,
     tokens: createIssuer({
       facts,

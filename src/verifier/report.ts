@@ -125,7 +125,9 @@ export function createReporter(options: ReporterOptions): Reporter {
         queue.shift();
         options.onDropped(1, 'queue_full');
       }
-      if (queue.length >= BATCH_MAX && attempts === 0) flush();
+      // A client may be on its way to the broker with it: the broker should know (RFC 6750 §3.1).
+      const isUrgent = decision.code === 'insufficient_scope';
+      if ((isUrgent || queue.length >= BATCH_MAX) && attempts === 0) flush();
       else schedule(FLUSH_EVERY_MS);
     },
     async close() {

@@ -48,6 +48,7 @@ const RULES: Readonly<Record<string, string>> = {
   terms_changed: 'what was agreed to has changed',
   actor_binding_changed: 'the actor is no longer proved',
   actor_not_proved: 'the agent did not prove that it acts',
+  step_up: 'a server needed more than was granted, so the user is asked again',
   used_before: 'it was used before',
   lost_race: 'another request used it at the same time',
   foreign_token: 'the token is another client’s',

@@ -23,6 +23,7 @@ import type { Issuer, Story } from '../tokens/issue.js';
 import { because } from './denials.js';
 import { type ProvingDeps, proveActor } from './proving.js';
 import { answerAgain, keepRefreshAnswer, type ReplayDeps, refuseReplay, useUp } from './replay.js';
+import { refuseForStepUp, type StepUpDeps } from './step-up.js';
 import type { GrantRow, LiveGrant } from './store.js';
 import { createDelegationStory } from './story.js';
 import { tellGrant, tellSource } from './told.js';
@@ -30,7 +31,7 @@ import { tellGrant, tellSource } from './told.js';
 /** Parameters these grants take beyond the engine's own. */
 export const DELEGATION_PARAMETERS = ['actor_token', 'actor_token_type'] as const;
 
-export interface DelegationGrantDeps extends ProvingDeps, ReplayDeps {
+export interface DelegationGrantDeps extends ProvingDeps, ReplayDeps, StepUpDeps {
   readonly issuer: string;
   readonly tokens: Issuer;
   /** A live grant, read once a request. */
@@ -101,6 +102,7 @@ export function wrapRefreshToken(deps: DelegationGrantDeps, inner: GrantHandler)
       await tellSource(deps.db.orm, ctx, token);
       return inner(ctx);
     }
+    await refuseForStepUp(deps, ctx, token).catch(rethrow);
     await prepare(deps, ctx, token, session).catch(rethrow);
     await useUp(deps, ctx, token, () => inner(ctx));
     return keepRefreshAnswer(deps, ctx, token);

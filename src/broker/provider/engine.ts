@@ -66,6 +66,8 @@ export interface EngineDeps
   /** How long a refresh is answered again. */
   readonly refreshGraceSeconds: number;
   readonly strictReplay: boolean;
+  /** A refresh right after `insufficient_scope` is refused once. */
+  readonly stepUpByRefresh: boolean;
   /** Outermost first. */
   readonly middleware: readonly EngineMiddleware[];
   /** What the engine refused or could not do, before its answer leaves. */
