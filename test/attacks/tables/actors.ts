@@ -446,7 +446,12 @@ const forged: readonly Forged[] = [
   ],
   [
     'in base64 with + and /',
-    async (w) => (await w.actorToken(AGENT)).replaceAll('-', '+').replaceAll('_', '/'),
+    async (w) => {
+      // One signature in sixteen is spelled alike in both.
+      let token = '';
+      while (!/[-_]/.test(token)) token = await w.actorToken(AGENT);
+      return token.replaceAll('-', '+').replaceAll('_', '/');
+    },
   ],
   ['with a fourth part', async (w) => `${await w.actorToken(AGENT)}.AAAA`],
   ['with five parts', async (w) => `${await w.actorToken(AGENT)}.AAAA.AAAA`],
