@@ -16,6 +16,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { createIdp, IDP } from '../support/idp.js';
 import { usedEarlier } from '../support/used-earlier.js';
 import { AGENT, ANA, BEN, CALLBACK, FILES, FILES_CLIENT, HOST } from '../support/world.js';
 
@@ -42,6 +43,8 @@ const TABLES = [
   'tool_inventories',
   'initial_access_tokens',
   'client_registrations',
+  'trusted_issuers',
+  'user_identities',
 ];
 /** Everything that lasts; uses of credentials are noted later, whatever was done. */
 async function state(): Promise<string> {
@@ -310,6 +313,34 @@ const OPS: readonly Op[] = [
     leaves: ['registry.created', 'world.applied'],
   },
   { op: 'delete /roles/:id', path: () => '/roles/deck', leaves: ['registry.retired'] },
+  {
+    op: 'post /trusted-issuers',
+    path: () => '/trusted-issuers',
+    body: () => ({ issuer: IDP, name: 'M', purposes: ['workload'], jwks: createIdp(IDP).jwks }),
+    leaves: ['registry.created'],
+  },
+  {
+    op: 'patch /trusted-issuers/:issuer',
+    path: () => `/trusted-issuers/${at(IDP)}`,
+    body: () => ({ purposes: ['attestation'] }),
+    leaves: ['registry.changed'],
+  },
+  {
+    op: 'post /users/:id/identities',
+    path: () => `/users/${ids.user}/identities`,
+    body: () => ({ issuer: IDP, subject: 'm' }),
+    leaves: ['registry.created'],
+  },
+  {
+    op: 'delete /users/:id/identities/:issuer/:subject',
+    path: () => `/users/${ids.user}/identities/${at(IDP)}/m`,
+    leaves: ['registry.retired'],
+  },
+  {
+    op: 'delete /trusted-issuers/:issuer',
+    path: () => `/trusted-issuers/${at(IDP)}`,
+    leaves: ['registry.retired'],
+  },
   { op: 'delete /users/:id', path: () => `/users/${ids.user}`, leaves: ['registry.retired'] },
   {
     op: 'delete /resources/:identifier',

@@ -12,7 +12,8 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
-import { AGENT, FILES, HOST } from '../support/world.js';
+import { createIdp, IDP } from '../support/idp.js';
+import { AGENT, ANA, FILES, HOST } from '../support/world.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the document as a reader finds it
 type Document = any;
@@ -44,6 +45,11 @@ const admin = (method: string, path: string, body?: unknown, authorization?: str
   });
 
 const jwk = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+const RULES = {
+  resources: [{ resource: FILES, scopes: ['files:delete'] }],
+  clients: [HOST],
+  max_age_seconds: 120,
+};
 const PLACE = 'https://place.example/mcp';
 const TOOL_HASH = 'h'.repeat(43);
 const IN_A_WHILE = new Date(Date.now() + 864e5).toISOString();
@@ -125,6 +131,30 @@ const REQUESTS: Readonly<Record<string, () => Request>> = {
   'patch /users/{id}': () => ({ ...person(), body: { name: 'Told again' } }),
   'put /users/{id}/status': () => ({ ...person(), body: { status: 'disabled', reason: 'left' } }),
   'delete /users/{id}': person,
+  'post /trusted-issuers': () => ({
+    body: {
+      issuer: IDP,
+      name: 'Told',
+      purposes: ['id_jag'],
+      jwks: createIdp(IDP).jwks,
+      rules: { id_jag: { ...RULES, subject: 'email', email_domains: ['example.com'] } },
+    },
+  }),
+  'get /trusted-issuers': () => ({ query: { ...page, purpose: 'id_jag' } }),
+  'get /trusted-issuers/{issuer}': () => ({ params: { issuer: IDP } }),
+  'patch /trusted-issuers/{issuer}': () => ({
+    params: { issuer: IDP },
+    body: { name: 'Told again', rules: { id_jag: RULES } },
+  }),
+  'post /users/{id}/identities': () => ({
+    params: { id: ANA.id },
+    body: { issuer: IDP, subject: 'ana' },
+  }),
+  'get /users/{id}/identities': () => ({ params: { id: ANA.id } }),
+  'delete /users/{id}/identities/{issuer}/{subject}': () => ({
+    params: { id: ANA.id, issuer: IDP, subject: 'ana' },
+  }),
+  'delete /trusted-issuers/{issuer}': () => ({ params: { issuer: IDP } }),
   'post /roles': () => ({ body: { name: 'told' } }),
   'get /roles': () => ({ query: page }),
   'get /roles/{id}': () => ({ params: { id: 'told' } }),

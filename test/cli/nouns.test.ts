@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../support/broker.js';
+import { createIdp, IDP } from '../support/idp.js';
 import { ROOT, scratchFolder } from '../support/repository.js';
 
 let cwd: string;
@@ -52,6 +53,7 @@ const NOTHING_ENDED = {
     revocation: expect.any(Number),
   },
 };
+const NOTHING_ENDED_YET = { receipt: { ...NOTHING_ENDED.receipt, revocation: null } };
 const ids = ({ items }: { items: { id: string }[] }) => items.map(({ id }) => id);
 
 beforeAll(async () => {
@@ -220,6 +222,27 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     expect((await json('client token list')).items).toEqual([]);
     expect((await behalf(['client', 'token', 'remove', made.id])).err).toContain('there is no');
   });
+  it('trusted-issuer, and the identities of a user', async () => {
+    const idp = createIdp(IDP);
+    const data = JSON.stringify({ jwks: idp.jwks });
+    const made = await json(
+      `trusted-issuer create --issuer ${IDP} --name Corp --purposes workload --data -`,
+      data,
+    );
+    expect(made).toMatchObject({ issuer: IDP, purposes: ['workload'], jwks: idp.jwks });
+    const changed = await json(`trusted-issuer change ${IDP} --purposes workload,attestation`);
+    expect(changed.purposes).toEqual(['attestation', 'workload']);
+    const listed = await json('trusted-issuer list --purpose attestation');
+    expect(listed.items).toEqual([changed]);
+    const person = JSON.stringify({ email: 'i@example.com', name: 'I' });
+    const { id } = await json('user create --data -', person);
+    const identity = await json(`user identity add ${id} ${IDP} s-1`);
+    expect(identity).toMatchObject({ issuer: IDP, subject: 's-1', user_id: id });
+    expect((await json(`user identity list ${id}`)).items).toEqual([identity]);
+    expect(await json(`user identity remove ${id} ${IDP} s-1`)).toMatchObject(NOTHING_ENDED_YET);
+    expect(await json(`trusted-issuer retire ${IDP}`)).toMatchObject(NOTHING_ENDED_YET);
+    expect((await json(`trusted-issuer show ${IDP}`)).status).toBe('retired');
+  }, 60_000);
 
   it('role, user and permission; a password comes by standard input', async () => {
     expect(await json('role create --name staff --description here')).toMatchObject({

@@ -4,6 +4,7 @@ import { agentStates } from '../agents/schema.js';
 import { clientAuthSchema } from '../clients/schema.js';
 import { displayText, instantField, strict, TEXT_CHARS_MAX } from '../registry/fields.js';
 import { PAGE_MAX } from '../registry/page.js';
+import { TRUST_PURPOSES } from '../trust/schema.js';
 
 const limit = z.coerce.number().int().min(1).max(PAGE_MAX).optional();
 const word = z.string().min(1).max(500).optional();
@@ -40,6 +41,13 @@ export const resourceQuery = strict({
   q: word,
   client: word,
   downstream: word,
+});
+export const trustedIssuerQuery = strict({
+  cursor: word,
+  limit,
+  status: z.enum(['active', 'retired']).optional(),
+  purpose: z.enum(TRUST_PURPOSES).optional(),
+  q: word,
 });
 export const pageQuery = strict({ cursor: word, limit });
 export const userQuery = strict({

@@ -18,6 +18,7 @@ import { conflict } from '../registry/refusal.js';
 import { toolsReport } from '../resources/inventory-service.js';
 import { createResources, type Resources } from '../resources/service.js';
 import { findResource, resourceNames } from '../resources/store.js';
+import { createTrustService } from '../trust/service.js';
 import { createUsers } from '../users/service.js';
 import { findUser, findUserByEmail, userNames } from '../users/store.js';
 import { createAdminResource } from './resource.js';
@@ -60,9 +61,11 @@ export function createRegistry({ db, issuer, hashSecret, hashPassword }: Registr
     unknownPrincipals,
     forgetScopes: permissions.steps.forgetScopes,
   });
+  const trust = createTrustService({ db, issuer, unknownPrincipals, scopesOf, findUser });
   return {
     agents,
     clients,
+    trust,
     resources: withBuiltIn(resources, builtIn),
     users,
     roles,

@@ -1,5 +1,6 @@
 /** The nouns of who there is: agents, clients, users, roles, permissions, and their credentials. */
 import { at, common, type Field, jsonOf, list, type Noun, type Verb } from './noun.js';
+import { IDENTITY_NOUN } from './trust-nouns.js';
 
 const text = (...names: readonly string[]): Field[] => names.map((name) => ({ name }));
 const lists = (...names: readonly string[]): Field[] =>
@@ -201,6 +202,7 @@ const user: Noun = {
     become('users', 'disable', 'disabled', 'stop a user and everything that acts for them'),
     become('users', 'enable', 'active', 'let them sign in again; what was stopped stays stopped'),
   ],
+  nouns: [IDENTITY_NOUN],
 };
 
 const role: Noun = {

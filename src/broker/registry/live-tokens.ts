@@ -30,6 +30,8 @@ export interface LiveTokens {
   readonly takenFrom?: string | undefined;
   /** The resource whose token they were exchanged from. */
   readonly goneOnFrom?: string | undefined;
+  /** The other issuer whose assertion obtained them. */
+  readonly assertedBy?: string | undefined;
   /** Only those that were exchanged from others. */
   readonly exchanged?: boolean | undefined;
   /** Only those whose `cnf` lacks this member (RFC 7800). */
@@ -77,7 +79,7 @@ const isAlive = and(
 
 function conditions(which: LiveTokens): (SQL | undefined)[] {
   const { agentId, clientId, clientsBut, sub, role, resource, scopes } = which;
-  const { takenFrom, goneOnFrom, notBoundBy } = which;
+  const { takenFrom, goneOnFrom, notBoundBy, assertedBy } = which;
   const parent = alias(auditEvents, 'parent');
   const holders = sql`(select ${users.id} from ${users} where ${role ?? ''} = any(${users.roles}))`;
   return [
@@ -90,6 +92,9 @@ function conditions(which: LiveTokens): (SQL | undefined)[] {
     notBoundBy === undefined
       ? undefined
       : sql`${auditEvents.detail} -> 'cnf' ->> ${notBoundBy} is null`,
+    assertedBy === undefined
+      ? undefined
+      : sql`${auditEvents.detail} ->> 'asserted_by' = ${assertedBy}`,
     sub === undefined ? undefined : eq(auditEvents.sub, sub),
     role === undefined ? undefined : inArray(auditEvents.sub, holders),
     resource === undefined ? undefined : eq(auditEvents.resource, resource),

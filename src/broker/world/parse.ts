@@ -134,6 +134,7 @@ function repetitions(world: World): FieldProblem[] {
     ...twice('agents', 'id', world.agents, ({ id }) => id),
     ...twice('users', 'email', world.users, ({ email }) => emailKeyOf(email)),
     ...twice('resources', 'identifier', world.resources, ({ identifier }) => identifier),
+    ...twice('trustedIssuers', 'issuer', world.trustedIssuers, ({ issuer }) => issuer),
     ...twice('permissions', 'principal', world.permissions, ({ principal, resource }) =>
       [principal, resource].join(' at '),
     ),

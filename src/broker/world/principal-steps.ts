@@ -194,7 +194,7 @@ async function keysOf({ registry, change }: Run, owner: CredentialOwner): Promis
 
 export async function applyUser(run: Run, entry: WorldUser): Promise<Outcome> {
   const { registry, change, passwords } = run;
-  const { password, status, statusReason, ...input } = entry;
+  const { password, status, statusReason, identities: _later, ...input } = entry;
   const { steps } = registry.users;
   const row = await steps.findByEmail(change.tx, entry.email);
   const isNew =

@@ -5,11 +5,13 @@ import { clientIdSchema, newClientSchema } from '../clients/schema.js';
 import { newRoleSchema, permissionSchema } from '../permissions/schema.js';
 import { strict } from '../registry/fields.js';
 import { newResourceSchema } from '../resources/schema.js';
+import { newIdentitySchema, newTrustedIssuerSchema } from '../trust/schema.js';
 import { newUserSchema, userStatusSchema } from '../users/schema.js';
 
 /** One file is one transaction: this keeps it short. */
 const ENTRIES_MAX = 500;
 const PERMISSIONS_MAX = 2000;
+const IDENTITIES_MAX = 20;
 
 const list = <Entry extends z.ZodType>(entry: Entry, max = ENTRIES_MAX) =>
   z.array(entry).max(max).nullable().optional();
@@ -32,6 +34,8 @@ export const worldUserSchema = strict({
   ...newUserSchema.shape,
   status: userStatusSchema.shape.status.optional(),
   statusReason: userStatusSchema.shape.reason,
+  /** By which subjects trusted issuers mean them; one left out is removed. */
+  identities: z.array(newIdentitySchema).max(IDENTITIES_MAX).optional(),
 });
 
 /** A role may be just its name. */
@@ -47,6 +51,7 @@ export const worldSchema = strict({
   users: list(worldUserSchema),
   resources: list(newResourceSchema),
   permissions: list(permissionSchema, PERMISSIONS_MAX),
+  trustedIssuers: list(newTrustedIssuerSchema),
 });
 
 export type WorldAgent = z.infer<typeof worldAgentSchema>;

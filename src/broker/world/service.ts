@@ -27,7 +27,8 @@ import {
   type Passwords,
   type Run,
 } from './steps.js';
-import { type LeftAlone, unnamedIn } from './unnamed.js';
+import { addIdentities, applyTrustedIssuer, dropIdentities } from './trust-steps.js';
+import { type LeftAlone, type Unnamed, unnamedIn } from './unnamed.js';
 
 export type { WorldProblem } from './parse.js';
 export type { GeneratedSecret } from './steps.js';
@@ -40,7 +41,7 @@ export interface WorldDeps {
 }
 
 export interface PlanItem {
-  readonly noun: 'role' | 'client' | 'agent' | 'user' | 'resource' | 'permission';
+  readonly noun: Unnamed['noun'];
   readonly id: string;
   readonly action: 'create' | 'change' | 'unchanged';
   /** What changes; empty unless `change`. */
@@ -144,25 +145,19 @@ function tasksOf(world: World): Task[][] {
     section('agents', 'agent', world.agents, ({ id }) => id, applyAgent),
     section('agents', 'agent', world.agents, ({ id }) => id, linkAgent),
     section('clients', 'client', world.clients, ({ id }) => id, bindClient),
-    section('users', 'user', world.users, ({ email }) => email, applyUser),
-    section(
-      'resources',
-      'resource',
-      world.resources,
-      ({ identifier }) => identifier,
-      applyResource,
-    ),
-    section(
-      'resources',
-      'resource',
-      world.resources,
-      ({ identifier }) => identifier,
-      checkResource,
-    ),
+    section('users', 'user', world.users, userId, applyUser),
+    section('resources', 'resource', world.resources, resourceId, applyResource),
+    section('resources', 'resource', world.resources, resourceId, checkResource),
     section('permissions', 'permission', world.permissions, permissionId, applyPermission),
+    section('trustedIssuers', 'trusted issuer', world.trustedIssuers, issuerId, applyTrustedIssuer),
+    section('users', 'user', world.users, userId, dropIdentities),
+    section('users', 'user', world.users, userId, addIdentities),
   ];
 }
 
+const resourceId = ({ identifier }: { identifier: string }): string => identifier;
+const userId = ({ email }: { email: string }): string => email;
+const issuerId = ({ issuer }: { issuer: string }): string => issuer;
 const permissionId = (entry: { principal: string; resource: string }): string =>
   `${entry.principal} at ${entry.resource}`;
 

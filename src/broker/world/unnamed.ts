@@ -4,13 +4,28 @@
  * is missing from any file. SQL that only reads.
  */
 import { type AnyColumn, and, asc, eq, ne, notInArray, type SQL, sql } from 'drizzle-orm';
-import { agents, clients, permissions, resources, roles, users } from '../../../schema/index.js';
+import {
+  agents,
+  clients,
+  permissions,
+  resources,
+  roles,
+  trustedIssuers,
+  users,
+} from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 import { emailKeyOf } from '../users/schema.js';
 import type { World } from './schema.js';
 
 export interface Unnamed {
-  readonly noun: 'role' | 'client' | 'agent' | 'user' | 'resource' | 'permission';
+  readonly noun:
+    | 'role'
+    | 'client'
+    | 'agent'
+    | 'user'
+    | 'resource'
+    | 'permission'
+    | 'trusted issuer';
   readonly id: string;
 }
 
@@ -72,6 +87,13 @@ export async function unnamedIn(
       ),
     ],
     ['permission', await permissionsBut(tx, [...permitted])],
+    [
+      'trusted issuer',
+      await issuersBut(
+        tx,
+        (world.trustedIssuers ?? []).map(({ issuer }) => issuer),
+      ),
+    ],
   ];
   return {
     unnamed: found.flatMap(([noun, rows]) => rows.map(({ id }) => ({ noun, id }))),
@@ -123,6 +145,14 @@ const resourcesBut = (tx: Executor, named: string[]): Promise<Row[]> =>
     .from(resources)
     .where(and(ne(resources.status, 'retired'), notInArray(resources.identifier, named)))
     .orderBy(asc(resources.identifier))
+    .limit(LISTED_MAX);
+
+const issuersBut = (tx: Executor, named: string[]): Promise<Row[]> =>
+  tx
+    .select(shown(trustedIssuers.issuer))
+    .from(trustedIssuers)
+    .where(and(ne(trustedIssuers.status, 'retired'), notInArray(trustedIssuers.issuer, named)))
+    .orderBy(asc(trustedIssuers.issuer))
     .limit(LISTED_MAX);
 
 /** Of whom and where nobody retired; a user is called by the address. */
