@@ -106,6 +106,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/delegation/store.ts',
     'src/broker/delegation/approve.ts',
     'src/broker/delegation/background.ts',
+    'src/broker/delegation/story.ts',
     'src/broker/delegation/ends.ts',
     'src/broker/tokens/access-tokens.ts',
     'src/broker/tokens/client-secret.ts',
@@ -137,6 +138,8 @@ const PURE = [
   'src/broker/exchange/policy.ts',
   'src/broker/exchange/scopes.ts',
   'src/broker/tokens/policy.ts',
+  // Shapes of what an operator says, as types.
+  'src/broker/trust/schema.ts',
   'src/broker/explain/after.ts',
   'src/broker/explain/candidates.ts',
   'src/broker/registry/fields.ts',

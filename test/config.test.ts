@@ -42,6 +42,7 @@ describe('DESIGN §12 environment', () => {
       clientCertificates: undefined,
       attestation: false,
       stepUpByRefresh: false,
+      assertionGrant: false,
       refusalsPerMinute: undefined,
       adminClient: undefined,
       shutdownDelaySeconds: 0,

@@ -1,4 +1,5 @@
 /** The engine put together: what answers for it, what listens to it, and what it is made of. */
+import { withAssertions } from './assertion/metadata.js';
 import { underRequest } from './audit/store.js';
 import { refreshGraceOf } from './config.js';
 import { renderError } from './consent/views.js';
@@ -28,10 +29,12 @@ import { createSignOutRecorder } from './sessions/sign-out.js';
 import { createGate } from './tokens/gate.js';
 import { createIssuer } from './tokens/issue.js';
 import { renderSignOut } from './users/sign-in-views.js';
+import { findUserByEmail } from './users/store.js';
 
 export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
-  const { config, db, now, secrets, facts, refusals, outbound } = parts;
+  const { config, db, now, secrets, facts, refusals, outbound, trust } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
+  const profiles = exchangeMetadata(exchangeErrors);
   const reader = readerOf(parts, keys);
   const pages = createProblemPage({ renderError, renderSignOut, now }).engine;
   return createEngine({
@@ -43,6 +46,9 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     outbound,
     reader,
     exchangeErrors,
+    trust,
+    assertionGrant: config.assertionGrant === true,
+    userByEmail: findUserByEmail,
     actDepthMax: config.actDepthMax,
     refreshGraceSeconds: refreshGraceOf(config),
     strictReplay: config.strictReplay === true,
@@ -73,7 +79,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
         grantOf: (id) => findGrant(db.orm, id),
       }),
       createDiscovery(issuer, {
-        ...exchangeMetadata(exchangeErrors),
+        ...(config.assertionGrant === true ? withAssertions(profiles) : profiles),
         ...SIGNED_INTROSPECTION_METADATA,
         ...authMetadata(config),
       }),

@@ -58,6 +58,8 @@ const environmentSchema = z.object({
   BEHALF_ATTESTATION: z.enum(['0', '1']).default('0'),
   /** A refresh right after a server reported insufficient_scope is refused once: MCP SDK v1 then asks the user. */
   BEHALF_STEP_UP_BY_REFRESH: z.enum(['0', '1']).default('0'),
+  /** The jwt-bearer grant: assertions of trusted issuers. */
+  BEHALF_ASSERTION_GRANT: z.enum(['0', '1']).default('0'),
   /** After a signal: how long `/readyz` fails before no more connections are accepted. */
   BEHALF_SHUTDOWN_DELAY_SECONDS: z.coerce.number().int().min(0).max(300).default(0),
   /** How long a signing key signs before the next takes over; 0: until `behalf keys rotate`. */
@@ -114,6 +116,8 @@ export interface Config {
   readonly attestation?: boolean | undefined;
   /** The first refresh right after `insufficient_scope` is refused, so that the user is asked; never by default. */
   readonly stepUpByRefresh?: boolean | undefined;
+  /** Whether assertions of trusted issuers are taken as a grant (RFC 7523 §2.1). */
+  readonly assertionGrant?: boolean | undefined;
   readonly shutdownDelaySeconds?: number | undefined;
   /** 0: never by itself. */
   readonly keyRotationDays?: number | undefined;
@@ -166,6 +170,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     clientCertificates: clientCertificates(env),
     attestation: env.BEHALF_ATTESTATION === '1',
     stepUpByRefresh: env.BEHALF_STEP_UP_BY_REFRESH === '1',
+    assertionGrant: env.BEHALF_ASSERTION_GRANT === '1',
     shutdownDelaySeconds: env.BEHALF_SHUTDOWN_DELAY_SECONDS,
     keyRotationDays: env.BEHALF_KEY_ROTATION_DAYS,
     keyLeadSeconds: env.BEHALF_KEY_LEAD_SECONDS,

@@ -10,6 +10,7 @@ import type { Secrets } from './keys/secrets.js';
 import { secretsOf } from './keys/settings.js';
 import { createOutbound, type Outbound, type OutboundDeps } from './outbound/outbound.js';
 import { createTokenReader } from './tokens/access-tokens.js';
+import { createTrustVerifier, type TrustVerifier } from './trust/verify.js';
 import { networkOf } from './users/throttle.js';
 
 /** What a broker may be handed instead of making it itself; for tests and for hosts of several. */
@@ -32,19 +33,23 @@ export interface Parts {
   readonly secrets: Secrets;
   readonly facts: FactsCache;
   readonly refusals: RefusalLog;
+  /** Signed words of others. */
+  readonly trust: TrustVerifier;
   /** The only way to what others name. */
   readonly outbound: Outbound;
 }
 
 export async function partsOf(config: Config, db: Database, given: BrokerDeps): Promise<Parts> {
   const now = given.now ?? Date.now;
+  const facts = createFactsCache(db, now, [createAdminResource(config.issuer)]);
   return {
     config,
     db,
     now,
     log: pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout),
     secrets: await secretsOf(config),
-    facts: createFactsCache(db, now, [createAdminResource(config.issuer)]),
+    facts,
+    trust: createTrustVerifier({ facts, now }),
     refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
     outbound: createOutbound({
       allowLoopback: isLoopbackIssuer(config) && !config.production,

@@ -45,7 +45,7 @@ function told(event: RecordedEvent, nameOf: NameOf): string {
     case 'token.refused':
       return `${who} was refused ${text('asked') || 'a token'}${at}: ${whyRefused(event, name)}`;
     case 'consent.granted':
-      return `${name(event.sub)} allowed ${allowed}${at}: ${safeText(list(detail.granted))}`;
+      return `${consented(event, name)}${allowed}${at}: ${safeText(list(detail.granted))}`;
     case 'consent.denied':
       return `${name(event.sub)} did not allow ${allowed}${at}`;
     case 'consent.ended':
@@ -77,6 +77,12 @@ function told(event: RecordedEvent, nameOf: NameOf): string {
     }
   }
 }
+
+/** The user; or for them another issuer, whose word is taken. */
+const consented = ({ by, sub, detail }: RecordedEvent, name: (id?: string) => string): string =>
+  detail?.asserted_by === undefined
+    ? `${name(sub)} allowed `
+    : `${name(by)} allowed, for ${name(sub)}, `;
 
 /** Somebody who acted for an administrator, in their name. */
 const authorOf = (actor: string, by: string | undefined, name: (id?: string) => string): string =>
@@ -112,7 +118,8 @@ function issued(
     return `handed work on to ${helper} at ${where}: ${scope}`;
   }
   if (detail.exchange === 'continue') return `exchanged a token${at} for one with ${scope}`;
-  return `got a token${at} for ${scope}`;
+  const word = detail.asserted_by === undefined ? '' : `, on the word of ${detail.asserted_by}`;
+  return `got a token${at} for ${scope}${safeText(word)}`;
 }
 
 /** Ids in a detail, which verifiers wrote. */

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AdapterPayload } from 'oidc-provider';
-import { TOKEN_EXCHANGE } from '../../protocol/index.js';
+import { JWT_BEARER, TOKEN_EXCHANGE } from '../../protocol/index.js';
 import type { Facts } from '../facts/store.js';
 import { ATTESTATION_AUTH } from './attestation.js';
 import { certificateMetadata } from './certificates.js';
@@ -18,16 +18,23 @@ const NATIVE_REDIRECT =
 /** Loopback and private-use redirects belong to native apps (RFC 8252): any loopback port. */
 export const isNativeRedirect = (uri: string): boolean => NATIVE_REDIRECT.test(uri);
 
+/** What an operator may have switched on. */
+interface Switches {
+  /** Attesters are listened to: whoever proves itself by one is nobody otherwise. */
+  readonly attestation?: boolean;
+  /** Assertions of trusted issuers are taken as a grant. */
+  readonly assertionGrant?: boolean;
+}
+
 export async function clientMetadata(
   facts: Facts,
   id: string,
-  /** Whether attesters are listened to: whoever proves itself by one is nobody otherwise. */
-  attestation = false,
+  on: Switches = {},
 ): Promise<AdapterPayload | undefined> {
   const [agent, client] = await Promise.all([facts.agent(id), facts.client(id)]);
   const row = agent ?? client;
   if (row === undefined || row.status !== 'active') return undefined;
-  if (row.auth === ATTESTATION_AUTH && !attestation) return undefined;
+  if (row.auth === ATTESTATION_AUTH && on.attestation !== true) return undefined;
   const { redirectUris } = row;
   // An agent that may be answered somewhere is a client of the code flow too (DESIGN §8a).
   const isApp = agent === undefined ? client?.kind === 'app' : redirectUris.length > 0;
@@ -47,6 +54,8 @@ export async function clientMetadata(
       // RFC 8693 §5: whoever exchanges authenticates (TX1, X20). Whether it may is decided where the
       // audit can say of which token it was refused (`exchange/grant.ts`).
       ...(row.auth === 'none' ? [] : [TOKEN_EXCHANGE]),
+      // RFC 7523 §2.1, ID-JAG §8.1: confidential clients, for which somebody speaks (`assertion/`).
+      ...(row.auth === 'none' || on.assertionGrant !== true ? [] : [JWT_BEARER]),
     ],
     response_types: isApp ? ['code'] : [],
     token_endpoint_auth_method: row.auth,

@@ -4,7 +4,13 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { TOKEN_EXCHANGE } from '../../protocol/index.js';
+import { JWT_BEARER, TOKEN_EXCHANGE } from '../../protocol/index.js';
+import {
+  ASSERTION_PARAMETERS,
+  ASSERTION_REPEATABLE,
+  type AssertionDeps,
+  createAssertionGrant,
+} from '../assertion/grant.js';
 import { createEngineGrants } from '../consent/engine-grants.js';
 import {
   checkClaimsParameter,
@@ -32,6 +38,7 @@ import type { Outbound } from '../outbound/outbound.js';
 import type { TokenReader } from '../tokens/access-tokens.js';
 import { wrapClientCredentials } from '../tokens/grant.js';
 import type { Issuer } from '../tokens/issue.js';
+import type { TrustVerifier } from '../trust/verify.js';
 import { createBrokerProvider } from './broker-provider.js';
 import { useHashedSecrets } from './client-authentication.js';
 import { clientMetadata } from './client-metadata.js';
@@ -62,6 +69,10 @@ export interface EngineDeps
   readonly now: () => number;
   readonly outbound: Outbound;
   readonly exchangeErrors: ErrorProfile;
+  readonly trust: TrustVerifier;
+  /** Whether assertions are taken as a grant. */
+  readonly assertionGrant: boolean;
+  readonly userByEmail: AssertionDeps['userByEmail'];
   readonly actDepthMax: number | undefined;
   /** How long a refresh is answered again. */
   readonly refreshGraceSeconds: number;
@@ -125,7 +136,7 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
     extraParams: { requested_actor: createRequestCheck(hooks), claims: checkClaimsParameter },
     findGrant: grants.find,
     abandonGrant: (id, requestId) => abandonGrant(deps.db, id, requestId),
-    findClient: async (id) => clientMetadata(await deps.facts.current(), id, deps.attestation),
+    findClient: async (id) => clientMetadata(await deps.facts.current(), id, deps),
   });
   const delegation = { ...hooks, actors, termsStand, readGrant: grants.read };
   const provider = createBrokerProvider(deps.issuer, configuration, {
@@ -142,16 +153,7 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
       parameters: [],
     },
   });
-  provider.registerGrantType(
-    TOKEN_EXCHANGE,
-    createTokenExchange({
-      ...delegation,
-      errors: deps.exchangeErrors,
-      actDepthMax: deps.actDepthMax,
-    }),
-    [...EXCHANGE_PARAMETERS],
-    [...REPEATABLE_PARAMETERS],
-  );
+  registerGrants(provider, deps, delegation);
   // The first middleware has pinned the forwarded headers to the issuer: believe them.
   provider.proxy = true;
   useHashedSecrets(provider, deps.facts);
@@ -160,4 +162,30 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
     provider.on(event as 'grant.error', (ctx, error) => deps.onRefusal(ctx, error));
   }
   return provider;
+}
+
+/** Grants the engine does not have. */
+function registerGrants(
+  provider: Provider,
+  deps: EngineDeps,
+  delegation: Parameters<typeof wrapAuthorizationCode>[0],
+): void {
+  provider.registerGrantType(
+    TOKEN_EXCHANGE,
+    createTokenExchange({
+      ...delegation,
+      ...deps,
+      errors: deps.exchangeErrors,
+    }),
+    [...EXCHANGE_PARAMETERS],
+    [...REPEATABLE_PARAMETERS],
+  );
+  if (!deps.assertionGrant) return;
+  const actorProfile = deps.exchangeErrors === 'actor-profile';
+  provider.registerGrantType(
+    JWT_BEARER,
+    createAssertionGrant({ ...deps, actors: delegation.actors, actorProfile }),
+    [...ASSERTION_PARAMETERS],
+    [...ASSERTION_REPEATABLE],
+  );
 }
