@@ -42,6 +42,11 @@ export interface Parts {
 export async function partsOf(config: Config, db: Database, given: BrokerDeps): Promise<Parts> {
   const now = given.now ?? Date.now;
   const facts = createFactsCache(db, now, [createAdminResource(config.issuer)]);
+  const outbound = createOutbound({
+    allowLoopback: isLoopbackIssuer(config) && !config.production,
+    now,
+    ...given.outbound,
+  });
   return {
     config,
     db,
@@ -49,13 +54,9 @@ export async function partsOf(config: Config, db: Database, given: BrokerDeps): 
     log: pino({ level: config.logLevel, base: null }, given.logTo ?? process.stdout),
     secrets: await secretsOf(config),
     facts,
-    trust: createTrustVerifier({ facts, now }),
+    trust: createTrustVerifier({ facts, outbound, now }),
     refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
-    outbound: createOutbound({
-      allowLoopback: isLoopbackIssuer(config) && !config.production,
-      now,
-      ...given.outbound,
-    }),
+    outbound,
   };
 }
 

@@ -32,7 +32,11 @@ beforeAll(async () => {
     { ...row, issuer: other.issuer, jwks: other.jwks, purposes: ['software_statement'] },
   ]);
   await opened.db.orm.update(policyEpoch).set({ epoch: 2 });
-  trust = createTrustVerifier({ facts: createFactsCache(opened.db), now: () => NOW * 1000 });
+  trust = createTrustVerifier({
+    facts: createFactsCache(opened.db),
+    outbound: { fetchJson: () => Promise.reject(new Error('these keys are known')) },
+    now: () => NOW * 1000,
+  });
 });
 afterAll(() => opened.close());
 

@@ -46,11 +46,17 @@ export function createAssertionGrant(
 ): (ctx: KoaContextWithOIDC) => Promise<void> {
   return async function assertionGrant(ctx): Promise<void> {
     const proof = await readDpopProof(ctx);
-    const resource = await prepare(deps, ctx, proof).catch(rethrow);
+    const resource = await prepare(deps, ctx, proof).catch((error: unknown) => {
+      // An issuer's keys, or a policy that keeps changing: not now, and nothing is wrong.
+      const isLater = error instanceof OAuthError && error.code === 'temporarily_unavailable';
+      if (isLater) ctx.set('Retry-After', String(RETRY_AFTER_SECONDS));
+      return rethrow(error);
+    });
     await answer(deps, ctx, resource, proof?.thumbprint);
   };
 }
 
+const RETRY_AFTER_SECONDS = 1;
 /** The policy changes while it is decided upon; it does not do so for ever. */
 const ATTEMPTS_MAX = 5;
 

@@ -4,9 +4,11 @@
  */
 import { compactVerify } from 'jose';
 import type { FactsCache, TrustedIssuerFacts } from '../facts/store.js';
+import type { Outbound } from '../outbound/outbound.js';
 import { isCompactJws } from '../tokens/access-tokens.js';
 import { keyFor, type TrustedKey, usableKeys } from './keys.js';
 import { decideClaims, decideHeader, type Expected, type TrustProblem } from './policy.js';
+import { createRemoteKeys } from './remote-keys.js';
 import type { TrustPurpose } from './schema.js';
 
 export type { TrustProblem } from './policy.js';
@@ -38,12 +40,18 @@ export interface TrustVerifier {
 
 export interface TrustDeps {
   readonly facts: FactsCache;
+  readonly outbound: Pick<Outbound, 'fetchJson'>;
   readonly now: () => number;
 }
 
-export function createTrustVerifier({ facts, now }: TrustDeps): TrustVerifier {
+export function createTrustVerifier({ facts, outbound, now }: TrustDeps): TrustVerifier {
   const known = new WeakMap<object, readonly TrustedKey[]>();
-  const keysOf = async (issuer: TrustedIssuerFacts): Promise<readonly TrustedKey[]> => {
+  const remote = createRemoteKeys({ fetchJson: outbound.fetchJson, now });
+  const keysOf = async (
+    issuer: TrustedIssuerFacts,
+    isKnown: (keys: readonly TrustedKey[]) => boolean,
+  ): Promise<readonly TrustedKey[]> => {
+    if (issuer.jwksUri !== null) return remote.get(issuer.jwksUri, isKnown);
     const keys = known.get(issuer) ?? usableKeys(issuer.jwks?.keys ?? []);
     known.set(issuer, keys);
     return keys;
@@ -67,7 +75,8 @@ export function createTrustVerifier({ facts, now }: TrustDeps): TrustVerifier {
         return { problem: early ?? 'untrusted_issuer' };
       }
       if (!ALGS.has(header.alg)) return { problem: 'wrong_algorithm' };
-      const key = keyFor(await keysOf(issuer), header);
+      const find = (keys: readonly TrustedKey[]) => keyFor(keys, header);
+      const key = find(await keysOf(issuer, (keys) => find(keys) !== undefined));
       if (key === undefined) return { problem: 'unknown_key' };
       if (!(await isSigned(jwt, key))) return { problem: 'bad_signature' };
       const problem = decideClaims(standing, claims, expected);
