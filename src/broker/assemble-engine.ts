@@ -30,11 +30,12 @@ import { createGate } from './tokens/gate.js';
 import { createIssuer } from './tokens/issue.js';
 import { renderSignOut } from './users/sign-in-views.js';
 import { findUserByEmail } from './users/store.js';
+import { createWorkloadMiddleware } from './workload/middleware.js';
 
 export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
   const { config, db, now, secrets, facts, refusals, outbound, trust } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
-  const profiles = exchangeMetadata(exchangeErrors);
+  const assertionGrant = config.assertionGrant === true;
   const reader = readerOf(parts, keys);
   const pages = createProblemPage({ renderError, renderSignOut, now }).engine;
   return createEngine({
@@ -47,7 +48,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     reader,
     exchangeErrors,
     trust,
-    assertionGrant: config.assertionGrant === true,
+    assertionGrant,
     userByEmail: findUserByEmail,
     actDepthMax: config.actDepthMax,
     refreshGraceSeconds: refreshGraceOf(config),
@@ -79,7 +80,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
         grantOf: (id) => findGrant(db.orm, id),
       }),
       createDiscovery(issuer, {
-        ...(config.assertionGrant === true ? withAssertions(profiles) : profiles),
+        ...withAssertions(assertionGrant, exchangeMetadata(exchangeErrors)),
         ...SIGNED_INTROSPECTION_METADATA,
         ...authMetadata(config),
       }),
@@ -87,6 +88,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
       rewriteHandOver,
       createAnswers({ db, refusals, refuse: pages.refuse }),
       createSignOutRecorder(db),
+      createWorkloadMiddleware({ ...parts, issuer, assertionGrant }),
     ],
     onRefusal: noteRefusal,
     ...pages,

@@ -19,6 +19,7 @@ import { toolsReport } from '../resources/inventory-service.js';
 import { createResources, type Resources } from '../resources/service.js';
 import { findResource, resourceNames } from '../resources/store.js';
 import { createTrustService } from '../trust/service.js';
+import { vouchesForWorkloads } from '../trust/store.js';
 import { createUsers } from '../users/service.js';
 import { findUser, findUserByEmail, userNames } from '../users/store.js';
 import { createAdminResource } from './resource.js';
@@ -34,7 +35,7 @@ export interface RegistryDeps {
 export type Registry = ReturnType<typeof createRegistry>;
 
 export function createRegistry({ db, issuer, hashSecret, hashPassword }: RegistryDeps) {
-  const credentials = createCredentialSteps({ hashSecret });
+  const credentials = createCredentialSteps({ hashSecret, vouchesForWorkloads });
   const clients = createClients({ db, credentials, acceptedBy });
   const agents = createAgents({ db, credentials, unknownClients: clients.steps.unknown });
   const roles = createRoles({ db });

@@ -19,9 +19,9 @@ type Row = Readonly<Record<string, unknown>>;
 type View = (row: object) => Record<string, unknown>;
 
 const view =
-  (schema: z.ZodObject): View =>
+  (schema: z.ZodObject, names = Object.keys(schema.shape)): View =>
   (row) =>
-    toWire(row as Row, Object.keys(schema.shape));
+    toWire(row as Row, 'rule' in row ? names : names.filter((name) => name !== 'rule'));
 
 export const agentView = view(agentViewSchema);
 export const clientView = view(clientViewSchema);

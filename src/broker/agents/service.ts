@@ -4,7 +4,7 @@
  * are the same operations inside somebody else's transaction. Decides nothing about tokens.
  */
 
-import type { NewCredential } from '../clients/credential-schema.js';
+import { credentialField, type NewCredential } from '../clients/credential-schema.js';
 import type {
   AddedCredential,
   CredentialFilter,
@@ -86,7 +86,7 @@ export function createAgents(deps: AgentDeps) {
     addCredential: (by: string, id: string, input: NewCredential): Promise<AddedCredential> =>
       widening(db, by, async (change) => {
         await requireLive(change.tx, id);
-        const at = input.kind === 'jwk' ? ['jwk'] : [];
+        const at = credentialField(input.kind);
         return credentials.add(change, { noun: 'agent', id }, input, at);
       }),
     listCredentials: async (id: string, filter?: CredentialFilter): Promise<CredentialView[]> => {

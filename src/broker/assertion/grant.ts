@@ -13,6 +13,7 @@ import type { Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import { type DpopProof, readDpopProof, useDpopProof } from '../provider/internals.js';
+import { bound, type Shown, shownIn } from '../tokens/binding.js';
 import type { Issuance, Issuer, Story } from '../tokens/issue.js';
 import type { Trusted } from '../trust/verify.js';
 import { assertionError } from './denials.js';
@@ -39,12 +40,16 @@ export interface AssertionDeps extends IdJagDeps {
   readonly facts: FactsCache;
   readonly actors: ActorProver;
   readonly tokens: Issuer;
+  /** What an agent or service gets on its own authority (`client_credentials`). */
+  readonly ownToken: (ctx: KoaContextWithOIDC) => Promise<unknown>;
 }
 
 export function createAssertionGrant(
   deps: AssertionDeps,
 ): (ctx: KoaContextWithOIDC) => Promise<void> {
   return async function assertionGrant(ctx): Promise<void> {
+    // MCP WIF: the assertion has proved who asks (`workload/`), and is for nobody else.
+    if (requestState(ctx).workload?.asGrant === true) return void (await deps.ownToken(ctx));
     const proof = await readDpopProof(ctx);
     const resource = await prepare(deps, ctx, proof).catch((error: unknown) => {
       // An issuer's keys, or a policy that keeps changing: not now, and nothing is wrong.
@@ -79,12 +84,12 @@ async function prepare(
     agentId: first.about.agentId || undefined,
     resource: first.about.resource,
   };
-  const proof = await proveActor(deps, params, first, request);
+  const proof = await proveActor(deps, params, first, request, shownIn(ctx, dpop));
   await useDpopProof(ctx, dpop);
   const { grant, decision } = await write(deps, ctx, word, request);
   await proof?.claim(grant.id);
   const story = storyOf(deps, word, request, { grant, decision, proof, ctx });
-  deps.tokens.tell(ctx, story);
+  deps.tokens.tell(ctx, bound(ctx, client.clientId, dpop, story));
   return decision.about.resource;
 }
 
@@ -123,7 +128,8 @@ async function proveActor(
   { actors }: AssertionDeps,
   params: Readonly<Record<string, unknown>>,
   { about, needsActorToken }: IdJagDecision,
-  { clientId, provedKey }: IdJagRequest,
+  { clientId }: IdJagRequest,
+  shown: Shown,
 ): Promise<ActorTokenProof | undefined> {
   const { actor_token: actorToken, actor_token_type: type } = params;
   if (about.agentId === '') {
@@ -138,7 +144,7 @@ async function proveActor(
     actorToken: String(actorToken),
     actorTokenType: type === undefined ? undefined : String(type),
     agentId: about.agentId,
-    provedKey,
+    shown,
   });
 }
 
@@ -184,11 +190,11 @@ function storyOf(
   },
 ): Story {
   const { grant, decision, proof, ctx } = made;
-  const bound = grant.agentId === grant.clientId ? 'client_auth' : 'client_binding';
+  const byClient = grant.agentId === grant.clientId ? 'client_auth' : 'client_binding';
   const inner = createDelegationStory({
     issuer: deps.issuer,
     grant,
-    actorProof: grant.agentId === '' ? undefined : proof === undefined ? bound : 'token',
+    actorProof: grant.agentId === '' ? undefined : proof === undefined ? byClient : 'token',
     actorCredentialId: proof?.credentialId ?? null,
     clientCredentialId: requestState(ctx).credentialId,
     authTime: decision.asserted.authTime,

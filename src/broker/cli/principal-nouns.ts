@@ -38,10 +38,14 @@ function newCredential({
   certificate,
   rule,
   issuer,
+  workload,
   ...rest
 }: Readonly<Record<string, unknown>>): Record<string, unknown> {
   if (jwk !== undefined) return { kind: 'jwk', jwk: jsonOf('--jwk', String(jwk)), ...rest };
   if (issuer !== undefined) return { kind: 'attestation', issuer, ...rest };
+  if (workload !== undefined) {
+    return { kind: 'workload', rule: jsonOf('--workload', String(workload)), ...rest };
+  }
   if (rule !== undefined) {
     return { kind: 'certificate', rule: jsonOf('--rule', String(rule)), ...rest };
   }
@@ -50,10 +54,14 @@ function newCredential({
     : { kind: 'certificate', certificate, ...rest };
 }
 
-const CERTIFICATE_FIELDS: readonly Field[] = [
+const OTHER_FIELDS: readonly Field[] = [
   { name: 'certificate', help: 'a certificate as PEM, which alone proves it' },
   { name: 'issuer', help: 'the attester whose word is taken for instances of an agent' },
   { name: 'rule', help: 'the name a certificate must hold, as JSON: {"san_dns":"agent.example"}' },
+  {
+    name: 'workload',
+    help: 'whose platform says who it is, as JSON: {"issuer": …, "subject": …}',
+  },
 ];
 
 const credential = (noun: 'agents' | 'clients'): Noun => {
@@ -75,10 +83,10 @@ const credential = (noun: 'agents' | 'clients'): Noun => {
       },
       {
         usage: 'add <id>',
-        summary: 'add a generated secret, shown this once, or with --jwk a public key',
+        summary: 'add a generated secret, shown this once, or a key, certificate or workload',
         fields: [
           { name: 'jwk', help: 'a public key as JSON' },
-          ...CERTIFICATE_FIELDS,
+          ...OTHER_FIELDS,
           ...CREDENTIAL_FIELDS,
         ],
         ask: ([id = ''], values) => ({
@@ -97,7 +105,7 @@ const credential = (noun: 'agents' | 'clients'): Noun => {
             kind: 'number',
             help: 'how long the old one stays good: 3600',
           },
-          ...CERTIFICATE_FIELDS,
+          ...OTHER_FIELDS,
           ...CREDENTIAL_FIELDS,
         ],
         ask: ([id = '', replaces = ''], values) => ({

@@ -13,6 +13,7 @@ import {
   type NewCredential,
   PUBLIC_KEYS_MAX,
   SECRETS_MAX,
+  WORKLOADS_MAX,
 } from './credential-schema.js';
 import {
   type CredentialRow,
@@ -21,11 +22,12 @@ import {
   type KnownCredential,
   liveCredentials,
 } from './credential-store.js';
+import { checkWorkload } from './credential-workload.js';
 
 /** A credential as administrators see it. */
 export interface CredentialView {
   readonly id: string;
-  readonly kind: 'secret' | 'jwk' | 'certificate' | 'attestation';
+  readonly kind: 'secret' | 'jwk' | 'certificate' | 'attestation' | 'workload';
   readonly name: string | null;
   readonly kid: string | null;
   readonly thumbprint: string | null;
@@ -60,8 +62,14 @@ export const viewOf = (row: CredentialRow): CredentialView => ({
   lastUsedAt: row.lastUsedAt,
 });
 
+export interface CredentialDeps {
+  readonly hashSecret: (secret: string) => string;
+  /** Whether this issuer's word is taken for who its workloads are. */
+  readonly vouchesForWorkloads: (db: Executor, issuer: string) => Promise<boolean>;
+}
+
 export async function issue(
-  { hashSecret }: { readonly hashSecret: (secret: string) => string },
+  { hashSecret, vouchesForWorkloads }: CredentialDeps,
   { tx, by }: Change,
   owner: CredentialOwner,
   input: NewCredential,
@@ -89,6 +97,10 @@ export async function issue(
   }
   if (input.kind === 'attestation') return insert({ rule: { issuer: input.issuer } });
   if (input.kind === 'certificate') return insert(await checkCertificate(tx, owner.id, input));
+  if (input.kind === 'workload') {
+    await checkWorkload(tx, owner.id, input.rule, vouchesForWorkloads, at);
+    return insert({ rule: input.rule });
+  }
   const thumbprint = await checkKey(tx, owner.id, input.jwk, live, at);
   return insert({ jwk: input.jwk, thumbprint });
 }
@@ -117,7 +129,8 @@ async function makeRoom(
     await endCredentialWithin(tx, replaces, overlapSeconds);
   }
   const others = good.filter(({ id }) => id !== replaces || overlapSeconds !== 0);
-  const max = kind === 'secret' ? SECRETS_MAX : PUBLIC_KEYS_MAX;
+  const max =
+    kind === 'secret' ? SECRETS_MAX : kind === 'workload' ? WORKLOADS_MAX : PUBLIC_KEYS_MAX;
   if (others.filter((one) => one.kind === kind).length >= max) {
     throw conflict(at, `${owner.id} already has ${max} credentials of this kind: remove one first`);
   }

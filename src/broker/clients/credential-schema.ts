@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   displayText,
   instantField,
+  isShowable,
   NAME_CHARS_MAX,
   plainAscii,
   strict,
@@ -53,6 +54,7 @@ export const publicJwkSchema = z.strictObject(
 
 export const PUBLIC_KEYS_MAX = 10;
 export const SECRETS_MAX = 5;
+export const WORKLOADS_MAX = 10;
 
 export const jwksSchema = strict({
   keys: z
@@ -90,7 +92,25 @@ const certificateRule = strict({
   error: 'must hold exactly one name',
 });
 
+const CLAIMS_MAX = 10;
+const WORD_CHARS_MAX = 500;
+const word = z.string().min(1).max(WORD_CHARS_MAX).refine(isShowable, 'must not hide characters');
+
+/** Which workload of a trusted platform it is: exact words; a star is one last part of a name. */
+export const workloadRuleSchema = strict({
+  issuer: plainAscii(WORD_CHARS_MAX),
+  subject: word.regex(
+    /^(?:[^*]+|[^*]{3,}[:/]\*)$/,
+    'must be exact, or end in ":*" or "/*" for any one last part',
+  ),
+  claims: z
+    .record(z.string().regex(/^[\w.:/-]{1,100}$/), word)
+    .refine((claims) => Object.keys(claims).length <= CLAIMS_MAX, 'must hold at most 10 claims')
+    .optional(),
+});
+
 export const newCredentialSchema = z.discriminatedUnion('kind', [
+  strict({ kind: z.literal('workload'), rule: workloadRuleSchema, ...kept }),
   strict({ kind: z.literal('secret'), ...kept }),
   strict({ kind: z.literal('jwk'), jwk: publicJwkSchema, ...kept }),
   strict({
@@ -105,13 +125,18 @@ export const newCredentialSchema = z.discriminatedUnion('kind', [
   strict({ kind: z.literal('attestation'), issuer: plainAscii(TEXT_CHARS_MAX), ...kept }),
 ]);
 
+export type WorkloadRule = z.infer<typeof workloadRuleSchema>;
+/** Where what is wrong with a new one is to be found in its body. */
+export const credentialField = (kind: NewCredential['kind']): readonly string[] =>
+  ({ jwk: ['jwk'], workload: ['rule'], certificate: [], attestation: [], secret: [] })[kind];
+
 export type PublicJwk = z.infer<typeof publicJwkSchema>;
 export type Jwks = z.infer<typeof jwksSchema>;
 export type NewCredential = z.infer<typeof newCredentialSchema>;
 
 export const credentialViewSchema = z.object({
   id: z.string(),
-  kind: z.enum(['secret', 'jwk', 'certificate', 'attestation']),
+  kind: z.enum(['secret', 'jwk', 'certificate', 'attestation', 'workload']),
   name: z.string().nullable(),
   kid: z.string().nullable(),
   thumbprint: z.string().nullable(),

@@ -8,6 +8,7 @@ import { type Change, isSame } from '../registry/change.js';
 import { conflict, type FieldPath, invalid, notFound } from '../registry/refusal.js';
 import {
   type AddedCredential,
+  type CredentialDeps,
   type CredentialOwner,
   type CredentialView,
   issue,
@@ -17,7 +18,12 @@ import { thumbprintOf } from './credential-keys.js';
 import type { Jwks, NewCredential } from './credential-schema.js';
 import { describeKey, liveCredentials, removeCredentialRow } from './credential-store.js';
 
-export type { AddedCredential, CredentialOwner, CredentialView } from './credential-issue.js';
+export type {
+  AddedCredential,
+  CredentialDeps,
+  CredentialOwner,
+  CredentialView,
+} from './credential-issue.js';
 
 export interface CredentialFilter {
   readonly expiringWithinSeconds?: number | undefined;
@@ -35,7 +41,7 @@ export type AuthMethod =
 
 export type CredentialSteps = ReturnType<typeof createCredentialSteps>;
 
-export function createCredentialSteps(deps: { readonly hashSecret: (secret: string) => string }) {
+export function createCredentialSteps(deps: CredentialDeps) {
   return {
     /** Part of creating a principal, which is the event. */
     issueFirst: (
@@ -63,7 +69,7 @@ export function createCredentialSteps(deps: { readonly hashSecret: (secret: stri
   };
 }
 
-type Deps = Parameters<typeof createCredentialSteps>[0];
+type Deps = CredentialDeps;
 
 const auditColumn = (owner: CredentialOwner) =>
   owner.noun === 'agent' ? { agentId: owner.id } : { clientId: owner.id };

@@ -18,7 +18,7 @@ import { stopExchanged, stopLive } from '../registry/live-tokens.js';
 import { type Page, type PageRequest, pageBounds, pageOf } from '../registry/page.js';
 import { conflict, notFound, throwIfAny } from '../registry/refusal.js';
 import type { Receipt } from '../revocation/receipt.js';
-import type { NewCredential } from './credential-schema.js';
+import { credentialField, type NewCredential } from './credential-schema.js';
 import type {
   AddedCredential,
   CredentialFilter,
@@ -79,7 +79,7 @@ export function createClients(deps: ClientDeps) {
       widening(db, by, async (change) => {
         const client = await requireLive(change.tx, id);
         if (client.auth === 'none') throw conflict([], `${id} is a public client (auth: none)`);
-        const at = input.kind === 'jwk' ? ['jwk'] : [];
+        const at = credentialField(input.kind);
         return credentials.add(change, { noun: 'client', id }, input, at);
       }),
     listCredentials: async (id: string, filter?: CredentialFilter): Promise<CredentialView[]> => {

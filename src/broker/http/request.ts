@@ -28,6 +28,23 @@ export interface RequestState {
   /** The certificate of the client's connection, as a proxy that is believed told of it (RFC 8705). */
   readonly certificate?: ClientCertificate;
   /**
+   * The client is known by its platform's token, or was to be (`workload/`): the secret stands for that in
+   * this request.
+   */
+  workload?: {
+    readonly principal: string;
+    readonly secret: string;
+    /** The token is the grant itself, not client authentication beside another. */
+    readonly asGrant: boolean;
+    /** Absent when it was not proved. */
+    readonly credentialId?: string;
+    readonly problem?: string;
+    /** Seconds: when the proof ends. */
+    readonly expiresAt?: number;
+    readonly provedBy?: string;
+    readonly provedSub?: string;
+  };
+  /**
    * Whether the code or refresh token of this request had been used when the request arrived. Told by
    * durations, each on one clock: the database's and this process's need not agree.
    */

@@ -2,11 +2,12 @@
  * Client authentication the engine leaves to us: hashed secrets, strict assertions (RFC 7523bis),
  * and remembering which credential it was, since a token hangs on the credential that proved it.
  */
+import { timingSafeEqual } from 'node:crypto';
 import { compactVerify, importJWK } from 'jose';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { errors, Provider } from 'oidc-provider';
 import type { CredentialFacts, Facts, FactsCache } from '../facts/store.js';
-import { requestState } from '../http/request.js';
+import { type RequestState, requestState } from '../http/request.js';
 import { isCompactJws } from '../tokens/access-tokens.js';
 import { matchSecret } from '../tokens/client-secret.js';
 import { followsFapi, isFapiAlg } from '../tokens/fapi.js';
@@ -21,6 +22,8 @@ export function useHashedSecrets(provider: Provider, facts: FactsCache): void {
     compareClientSecret: (this: { clientId: string }, secret: string) => Promise<boolean>;
   };
   client.compareClientSecret = async function compareClientSecret(secret) {
+    const workload = Provider.ctx && requestState(Provider.ctx).workload;
+    if (workload?.principal === this.clientId) return asWorkload(workload, secret);
     const credential = await matchSecret(await facts.current(), this.clientId, secret);
     if (credential === undefined) return false;
     const ctx = Provider.ctx;
@@ -28,6 +31,21 @@ export function useHashedSecrets(provider: Provider, facts: FactsCache): void {
     return true;
   };
 }
+
+/** Known by a platform's token: the secret stands for it (`workload/middleware.ts`). */
+function asWorkload(
+  { secret: expected, credentialId, problem }: NonNullable<RequestState['workload']>,
+  secret: string,
+): true {
+  if (credentialId === undefined || !isSame(expected, secret) || Provider.ctx === undefined) {
+    throw new errors.InvalidClientAuth(`the platform's token proves nobody: ${problem}`);
+  }
+  requestState(Provider.ctx).credentialId = credentialId;
+  return true;
+}
+
+const isSame = (one: string, other: string): boolean =>
+  one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
 
 /**
  * Called by the engine after the signature and the registered claims were checked.

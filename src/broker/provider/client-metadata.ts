@@ -18,12 +18,14 @@ const NATIVE_REDIRECT =
 /** Loopback and private-use redirects belong to native apps (RFC 8252): any loopback port. */
 export const isNativeRedirect = (uri: string): boolean => NATIVE_REDIRECT.test(uri);
 
-/** What an operator may have switched on. */
+/** What an operator may have switched on, and what is known of the request. */
 interface Switches {
   /** Attesters are listened to: whoever proves itself by one is nobody otherwise. */
   readonly attestation?: boolean;
   /** Assertions of trusted issuers are taken as a grant. */
   readonly assertionGrant?: boolean;
+  /** Of this request: the client is known by its platform. */
+  readonly byPlatform?: boolean;
 }
 
 export async function clientMetadata(
@@ -36,6 +38,8 @@ export async function clientMetadata(
   if (row === undefined || row.status !== 'active') return undefined;
   if (row.auth === ATTESTATION_AUTH && on.attestation !== true) return undefined;
   const { redirectUris } = row;
+  // Its platform's token was looked at already: a secret of this request says how that ended.
+  const auth = on.byPlatform === true && row.auth !== 'none' ? 'client_secret_post' : row.auth;
   // An agent that may be answered somewhere is a client of the code flow too (DESIGN §8a).
   const isApp = agent === undefined ? client?.kind === 'app' : redirectUris.length > 0;
   const alone = agent !== undefined || !isApp;
@@ -58,10 +62,10 @@ export async function clientMetadata(
       ...(row.auth === 'none' || on.assertionGrant !== true ? [] : [JWT_BEARER]),
     ],
     response_types: isApp ? ['code'] : [],
-    token_endpoint_auth_method: row.auth,
-    ...certificateMetadata(row.auth, credentials),
+    token_endpoint_auth_method: auth,
+    ...certificateMetadata(auth, credentials),
     id_token_signed_response_alg: 'ES256',
-    ...(row.auth.startsWith('client_secret') ? { client_secret: SECRET_PLACEHOLDER } : {}),
+    ...(auth.startsWith('client_secret') ? { client_secret: SECRET_PLACEHOLDER } : {}),
     // Whoever has keys may sign requests with them, however they authenticate (RFC 9101).
     ...(jwks.length > 0 || row.auth === 'private_key_jwt' ? { jwks: { keys: jwks } } : {}),
     require_pushed_authorization_requests: row.requirePar,

@@ -3,7 +3,7 @@
  * whole when they change (DESIGN §9.8). Nothing keeps a provider; everything asks `current()`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { JWT_BEARER, TOKEN_EXCHANGE } from '../../protocol/index.js';
 import {
   ASSERTION_PARAMETERS,
@@ -32,6 +32,7 @@ import type { ErrorProfile } from '../exchange/denials.js';
 import { createTokenExchange } from '../exchange/grant.js';
 import { EXCHANGE_PARAMETERS, REPEATABLE_PARAMETERS } from '../exchange/request.js';
 import type { FactsCache } from '../facts/store.js';
+import { requestState } from '../http/request.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { LoadedKeys } from '../keys/store.js';
 import type { Outbound } from '../outbound/outbound.js';
@@ -39,7 +40,7 @@ import type { TokenReader } from '../tokens/access-tokens.js';
 import { wrapClientCredentials } from '../tokens/grant.js';
 import type { Issuer } from '../tokens/issue.js';
 import type { TrustVerifier } from '../trust/verify.js';
-import { createBrokerProvider } from './broker-provider.js';
+import { createBrokerProvider, type GrantHandler } from './broker-provider.js';
 import { useHashedSecrets } from './client-authentication.js';
 import { clientMetadata } from './client-metadata.js';
 import { type ConfigurationDeps, createConfiguration } from './configuration.js';
@@ -136,9 +137,14 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
     extraParams: { requested_actor: createRequestCheck(hooks), claims: checkClaimsParameter },
     findGrant: grants.find,
     abandonGrant: (id, requestId) => abandonGrant(deps.db, id, requestId),
-    findClient: async (id) => clientMetadata(await deps.facts.current(), id, deps),
+    findClient: async (id) => {
+      const ctx = Provider.ctx;
+      const byPlatform = ctx !== undefined && requestState(ctx).workload?.principal === id;
+      return clientMetadata(await deps.facts.current(), id, { ...deps, byPlatform });
+    },
   });
   const delegation = { ...hooks, actors, termsStand, readGrant: grants.read };
+  const own: { grant?: GrantHandler } = {};
   const provider = createBrokerProvider(deps.issuer, configuration, {
     authorization_code: {
       wrap: (inner) => wrapAuthorizationCode(delegation, inner),
@@ -149,11 +155,14 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
       parameters: DELEGATION_PARAMETERS,
     },
     client_credentials: {
-      wrap: (inner) => wrapClientCredentials(deps, inner),
+      wrap: (inner) => {
+        own.grant = wrapClientCredentials(deps, inner);
+        return own.grant;
+      },
       parameters: [],
     },
   });
-  registerGrants(provider, deps, delegation);
+  registerGrants(provider, deps, delegation, own.grant as GrantHandler);
   // The first middleware has pinned the forwarded headers to the issuer: believe them.
   provider.proxy = true;
   useHashedSecrets(provider, deps.facts);
@@ -169,6 +178,7 @@ function registerGrants(
   provider: Provider,
   deps: EngineDeps,
   delegation: Parameters<typeof wrapAuthorizationCode>[0],
+  ownToken: GrantHandler,
 ): void {
   provider.registerGrantType(
     TOKEN_EXCHANGE,
@@ -184,7 +194,7 @@ function registerGrants(
   const actorProfile = deps.exchangeErrors === 'actor-profile';
   provider.registerGrantType(
     JWT_BEARER,
-    createAssertionGrant({ ...deps, actors: delegation.actors, actorProfile }),
+    createAssertionGrant({ ...deps, actors: delegation.actors, actorProfile, ownToken }),
     [...ASSERTION_PARAMETERS],
     [...ASSERTION_REPEATABLE],
   );

@@ -92,8 +92,19 @@ export function bound(
       const { arrivedAtMs } = requestState(ctx);
       refuse(fapiProblem(proof, issuance.signingAlg, arrivedAtMs), clientId);
     }
-    return issuance;
+    return withCertificate(issuance, client, requestState(ctx).certificate?.thumbprint);
   };
+}
+
+/** RFC 8705 §3.4, also where the engine does not bind by itself. */
+function withCertificate(
+  issuance: Issuance,
+  client: Pick<ClientFacts, 'certificateBound'> | undefined,
+  certificate: string | undefined,
+): Issuance {
+  if (client?.certificateBound !== true || certificate === undefined) return issuance;
+  const cnf = { ...issuance.claims.cnf, 'x5t#S256': certificate };
+  return { ...issuance, claims: { ...issuance.claims, cnf } };
 }
 
 function refuse(rule: Rule | undefined, clientId: string): void {

@@ -15,7 +15,7 @@ import {
 import { because } from '../delegation/denials.js';
 import { explainTakenAway, type Party, type TakenAway } from '../delegation/policy.js';
 import type { Facts, FactsCache } from '../facts/store.js';
-import { requestState } from '../http/request.js';
+import { type RequestState, requestState } from '../http/request.js';
 import { newTokenSegment } from '../ids.js';
 import { ACTOR_TOKEN_TTL_SECONDS } from '../limits.js';
 import type { GrantHandler } from '../provider/broker-provider.js';
@@ -64,13 +64,26 @@ export function wrapClientCredentials(
       resource: request.resource,
     };
     const jti = childTokenId(credentialId, newTokenSegment());
-    const decided = (now: Facts): Promise<Issuance> => decide(deps.issuer, now, request, jti);
+    const { workload } = requestState(ctx);
+    const decided = async (now: Facts): Promise<Issuance> =>
+      byPlatform(workload, await decide(deps.issuer, now, request, jti));
     const story = bound(ctx, client.clientId, await readDpopProof(ctx), decided);
     const { claims } = await story(facts, []).catch(rethrow);
     params.resource = request.resource;
     params.scope = claims.scope;
     deps.tokens.tell(ctx, story);
     return inner(ctx);
+  };
+}
+
+/** What a platform's token obtains ends with it, and says whose word it was. */
+function byPlatform(workload: RequestState['workload'], issuance: Issuance): Issuance {
+  if (workload?.expiresAt === undefined) return issuance;
+  const { provedBy: proved_by, provedSub: proved_sub, expiresAt } = workload;
+  return {
+    ...issuance,
+    expMax: Math.min(issuance.expMax ?? expiresAt, expiresAt),
+    detail: { ...issuance.detail, proved_by, proved_sub },
   };
 }
 

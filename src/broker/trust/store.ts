@@ -76,6 +76,11 @@ export async function updateIssuer(
   return row as TrustedIssuerRow;
 }
 
+export async function vouchesForWorkloads(db: Executor, issuer: string): Promise<boolean> {
+  const row = await findIssuer(db, issuer);
+  return row?.status === 'active' && row.purposes.includes('workload');
+}
+
 /** Credentials that are this platform's word, and not removed. */
 export const credentialsBy = (
   db: Executor,
