@@ -9,11 +9,12 @@ import { isScopeToken, OAuthError, parseScope } from '../../protocol/index.js';
 import type { ActorProver, ActorTokenProof } from '../delegation/actor-proof.js';
 import type { GrantRow } from '../delegation/store.js';
 import { createDelegationStory } from '../delegation/story.js';
+import { applicationOf } from '../facts/application.js';
 import type { Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import { type DpopProof, readDpopProof, useDpopProof } from '../provider/internals.js';
-import { bound, type Shown, shownIn } from '../tokens/binding.js';
+import { bound, checkShown, type Shown, shownIn } from '../tokens/binding.js';
 import type { Issuance, Issuer, Story } from '../tokens/issue.js';
 import type { Trusted } from '../trust/verify.js';
 import { assertionError } from './denials.js';
@@ -84,6 +85,7 @@ async function prepare(
     agentId: first.about.agentId || undefined,
     resource: first.about.resource,
   };
+  checkShown(ctx, await applicationOf(await deps.facts.current(), client.clientId), dpop);
   const proof = await proveActor(deps, params, first, request, shownIn(ctx, dpop));
   await useDpopProof(ctx, dpop);
   const { grant, decision } = await write(deps, ctx, word, request);

@@ -83,10 +83,7 @@ export function bound(
 ): Story {
   return async function boundStory(facts, requested) {
     const client = await applicationOf(facts, clientId);
-    refuse(client && bindingProblem(client, shownIn(ctx, proof)), clientId);
-    const { instance } = requestState(ctx);
-    const isOwn = instance === undefined || proof?.thumbprint === instance;
-    refuse(isOwn ? undefined : 'another_instance', clientId);
+    checkShown(ctx, client, proof);
     const issuance = await story(facts, requested);
     if (client?.fapi === true) {
       const { arrivedAtMs } = requestState(ctx);
@@ -94,6 +91,19 @@ export function bound(
     }
     return withCertificate(issuance, client, requestState(ctx).certificate?.thumbprint);
   };
+}
+
+/** Of whoever may have bound tokens only. @throws OAuthError before anything is used up for nothing */
+export function checkShown(
+  ctx: RequestContext,
+  client: ClientFacts | undefined,
+  proof: DpopProof | undefined,
+): void {
+  if (client === undefined) return;
+  refuse(bindingProblem(client, shownIn(ctx, proof)), client.id);
+  const { instance } = requestState(ctx);
+  const isOwn = instance === undefined || proof?.thumbprint === instance;
+  refuse(isOwn ? undefined : 'another_instance', client.id);
 }
 
 /** RFC 8705 §3.4, also where the engine does not bind by itself. */
