@@ -13,6 +13,7 @@ import { interaction } from './tables/interaction.js';
 import { jose } from './tables/jose.js';
 import { lifecycle } from './tables/lifecycle.js';
 import { ownPages } from './tables/me.js';
+import { native } from './tables/native.js';
 import { parsing } from './tables/parsing.js';
 import { redirects } from './tables/redirects.js';
 import { refresh } from './tables/refresh.js';
@@ -24,6 +25,7 @@ import { atVerifier } from './tables/verifier.js';
 const all: readonly Attack[] = [
   ...redirects,
   ...requests,
+  ...native,
   ...codes,
   ...actors,
   ...consentPage,
@@ -47,7 +49,6 @@ const GROUPS = { A: 14, C: 11, D: 11, I: 14, J: 15, L: 12, M: 16, P: 16, R: 9, X
 
 /** Not a case here, and why: proved somewhere else, or nothing Behalf has. */
 const EXCUSED: Readonly<Record<string, { readonly because: string; readonly at?: string }>> = {
-  A2: { because: 'registration refuses wildcards before anybody can attack', at: 'admin/registry' },
   L5: { because: 'a tenant is a whole broker: to suspend it is to stop its process (DESIGN §10)' },
   L12: {
     because: 'there is no command yet that restores a backup, and so no epoch for it to raise',

@@ -56,6 +56,8 @@ export function redirectUriProblem(uri: string): string | undefined {
   if (!/^[\x21-\x7e]+$/.test(uri)) return 'must be printable ASCII without spaces';
   if (uri.includes('*')) return 'must not hold a wildcard: URIs are compared exactly';
   if (uri.includes('\\')) return 'must not hold a backslash';
+  // Patterns and templates: browsers let them pass, and somebody would expect them to match (A2).
+  if (/[{}|^`<>"]/.test(uri)) return 'must hold only characters of a URI (RFC 3986 §2)';
   if (/%(?:0|1|7f)/i.test(uri)) return 'must not hold encoded control characters';
   if (uri.includes('#')) return 'must not have a fragment (RFC 6749 §3.1.2)';
   if (!URL.canParse(uri)) return 'must be an absolute URI';
