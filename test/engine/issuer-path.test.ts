@@ -297,6 +297,17 @@ describe('two issuers on one host, one inside the other', () => {
       const page = await browser.open(`${one.issuer}/me`);
       expect(formTo(page, '/me/sign-in')).toBeUndefined();
     }
+    // Signing out at one is not signing out at the other.
+    const question = await browser.open(`${inner.issuer}/logout`);
+    const leave = formTo(question, '/logout/confirm');
+    expect(leave?.action).toBe(`${inner.issuer}/logout/confirm`);
+    await browser.submit(leave as never, { logout: 'yes' });
+    const [mine, left] = [
+      await browser.open(`${t.issuer}/me`),
+      await browser.open(`${inner.issuer}/me`),
+    ];
+    expect(formTo(mine, '/me/sign-in')).toBeUndefined();
+    expect(formTo(left, '/me/sign-in')).toBeDefined();
   });
 
   it('neither takes the other’s tokens, codes or clients’ secrets', async () => {

@@ -2,6 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { authFor, postForm, startTestBroker, type TestBroker } from '../support/broker.js';
 import { HOST } from '../support/world.js';
 
+const ACCESS_TOKENS = [
+  'urn:ietf:params:oauth:token-type:access_token',
+  'urn:ietf:params:oauth:token-type:jwt',
+];
+
 let t: TestBroker;
 beforeAll(async () => {
   t = await startTestBroker();
@@ -70,6 +75,46 @@ describe('RFC 8414 discovery (DI1, DI2, DI3, DI4, DI5)', () => {
       ],
       token_endpoint_auth_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256', 'RS256'],
     });
+  });
+
+  it.each([
+    ['as it comes', {}, {}],
+    [
+      'with the actor profile',
+      { exchangeErrors: 'actor-profile' as const },
+      {
+        actor_profile_token_exchange: {
+          subject_token_types_supported: ACCESS_TOKENS,
+          actor_token_types_supported: ACCESS_TOKENS,
+          requested_token_types_supported: ACCESS_TOKENS,
+        },
+        authorization_grant_profiles_supported: [
+          'urn:ietf:params:oauth:grant-profile:actor-profile',
+        ],
+        entity_profiles_supported: {
+          client: ['ai_agent', 'service'],
+          subject: ['user', 'ai_agent', 'service'],
+          actor: ['ai_agent', 'service'],
+        },
+      },
+    ],
+    ['with strict replay', { strictReplay: true }, {}],
+    ['with steps up by refresh', { stepUpByRefresh: true }, {}],
+  ])('%s says exactly what is on: no member more, none that is null (DI3, DI6, Q8)', async (_name, config, more) => {
+    const other = await startTestBroker({ config });
+    const read = async (name: string) => {
+      const answer = await fetch(`${other.issuer}/.well-known/${name}`);
+      expect(answer.headers.get('cache-control')).toBe('public, max-age=300');
+      expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+      return (await answer.json()) as Record<string, unknown>;
+    };
+    const document = await read('oauth-authorization-server');
+    expect(await read('openid-configuration')).toEqual(document);
+    const plain = (await get('/.well-known/oauth-authorization-server')).body;
+    const here = JSON.parse(JSON.stringify(plain).replaceAll(t.issuer, other.issuer));
+    expect(document).toEqual({ ...here, ...more });
+    expect(JSON.stringify(document)).not.toMatch(/null|undefined|""/);
+    await other.close();
   });
 
   it('opens the documents and keys to browsers, with the header MCP clients send (DI8)', async () => {
