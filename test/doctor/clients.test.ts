@@ -129,7 +129,7 @@ const BROKEN: readonly Broken[] = [
     name: 'is not there',
     step: 'challenge',
     stops: EVERYBODY,
-    cure: /401/,
+    cure: /start the server/,
     break: () => undefined,
     more: { server: 'http://127.0.0.1:9/mcp' },
   },

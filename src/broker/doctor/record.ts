@@ -182,8 +182,8 @@ export async function see(
     if (!isJson) await response.body?.cancel();
     return { status: response.status, headers, json };
   } catch (error) {
-    const { cause, name } = error as { cause?: { code?: string }; name: string };
-    return { status: 0, headers: {}, failure: cause?.code ?? name };
+    const { cause, name } = error as { cause?: { code?: string; message?: string }; name: string };
+    return { status: 0, headers: {}, failure: cause?.code ?? cause?.message ?? name };
   }
 }
 

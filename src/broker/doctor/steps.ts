@@ -45,7 +45,7 @@ const failed = (says: string, cure: string): Omit<Step, 'step'> => ({
 type Judgement = Omit<Step, 'step'> & { readonly found?: Partial<Known> };
 
 const told = ({ status, failure }: Seen): string =>
-  status === 0 ? `nothing answered (${failure})` : `it answered ${status}`;
+  status === 0 ? `nothing answers there (${failure})` : `it answers ${status}`;
 
 /** In order; each may count on what those before it found. */
 const STEPS: ReadonlyArray<readonly [string, (known: Known) => Judgement]> = [
@@ -76,6 +76,8 @@ export function walk(recording: Recording, client: KnownClient): readonly Step[]
 }
 
 function challenge({ bare }: Known): Judgement {
+  if (bare.status === 0)
+    return failed(told(bare), 'start the server, and name its address as clients reach it.');
   if (bare.status !== 401)
     return failed(
       `without a token ${told(bare)}`,
@@ -181,7 +183,7 @@ function registration(known: Known): Judgement {
       `switch one of them on, or register ${client.name} with \`behalf client create --kind app\`, give it that client_id and ask again with --client-id.`,
     );
   const registered = recording.answers.get(`${client.name} register`);
-  if (way !== 'dynamic registration' || registered === undefined) return ok(`by ${way}`);
+  if (way !== 'dynamic registration' || registered === undefined) return ok(way);
   if (registered.status === 201 && text(registered.json ?? {}, 'client_id') !== undefined)
     return ok('registered just now');
   const { error, error_description: description } = registered.json ?? {};
