@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { createReporter, type ReportedDecision } from '../../src/verifier/report.js';
 import { eventually } from '../support/eventually.js';
 import { createVerifierWorld } from './support/verifier-world.js';
 
@@ -93,6 +94,41 @@ describe('the decision reporter', () => {
     await eventually(() => expect(events.at(-1)).toMatchObject({ type: 'reports_dropped' }));
     expect(sent).toHaveLength(1);
     await verifier.close();
+  });
+
+  it('waits for nothing with what a client is on its way to the broker about (RFC 6750 §3.1)', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const sent: string[][] = [];
+    const reporter = createReporter({
+      ...report,
+      issuer: 'https://broker.example',
+      onDropped: () => undefined,
+      fetch: (_input, init) => {
+        const { decisions } = JSON.parse(String(init?.body)) as { decisions: { tool: string }[] };
+        sent.push(decisions.map(({ tool }) => tool));
+        return new Promise(() => undefined);
+      },
+    });
+    const decision = (tool: string, code?: string): ReportedDecision => ({
+      at: 0,
+      allowed: code === undefined,
+      tool,
+      jti: 'cns_A.gnt_B.t1',
+      sub: 'usr_ana',
+      act: null,
+      client_id: 'cli_host',
+      resource: 'https://files.example/mcp',
+      required: [],
+      missing_user: [],
+      missing_agent: [],
+      ...(code === undefined ? {} : { code }),
+    });
+    reporter.add(decision('read'));
+    reporter.add(decision('delete', 'actor_unauthorized'));
+    expect(sent).toEqual([]);
+    reporter.add(decision('write', 'insufficient_scope'));
+    expect(sent).toEqual([['read', 'delete', 'write']]);
+    vi.useRealTimers();
   });
 
   it('drops the oldest when the queue is full, counted', async () => {
