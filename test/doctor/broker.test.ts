@@ -163,7 +163,8 @@ describe('the installation', () => {
   });
 });
 
-describe('the command', () => {
+// Processes of their own take their time to start.
+describe('the command', { timeout: 90_000 }, () => {
   const behalf = (args: readonly string[], environment: Record<string, string>) => {
     const loader = join(ROOT, 'node_modules/tsx/dist/loader.mjs');
     const main = join(ROOT, 'src/broker/main.ts');
