@@ -53,8 +53,6 @@ const CLIENTS_IN_VIA_MAX = 16;
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isSeconds = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-const optional = (value: unknown, check: (v: unknown) => boolean): boolean =>
-  value === undefined || check(value);
 const isVia = (value: unknown): boolean =>
   Array.isArray(value) && value.length <= CLIENTS_IN_VIA_MAX && value.every(isText);
 const isConfirmation = (value: unknown): boolean =>
@@ -65,26 +63,31 @@ const isConfirmation = (value: unknown): boolean =>
 const isActor = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && isText((value as { sub?: unknown }).sub);
 
-const REQUIRED: ReadonlyArray<readonly [string, (v: unknown) => boolean]> = [
-  ['iss', isText],
-  ['aud', isText],
-  ['sub', isText],
-  ['client_id', isText],
-  ['jti', isTokenId],
-  ['iat', isSeconds],
-  ['exp', isSeconds],
+interface ClaimShape {
+  readonly claim: string;
+  readonly check: (value: unknown) => boolean;
+}
+
+const REQUIRED: readonly ClaimShape[] = [
+  { claim: 'iss', check: isText },
+  { claim: 'aud', check: isText },
+  { claim: 'sub', check: isText },
+  { claim: 'client_id', check: isText },
+  { claim: 'jti', check: isTokenId },
+  { claim: 'iat', check: isSeconds },
+  { claim: 'exp', check: isSeconds },
 ];
-const OPTIONAL: ReadonlyArray<readonly [string, (v: unknown) => boolean]> = [
-  ['scope', (v) => typeof v === 'string'],
-  [CLAIM.agentScope, (v) => typeof v === 'string'],
-  [CLAIM.subProfile, isText],
-  [CLAIM.actorProof, (v) => ACTOR_PROOFS.some((proof) => proof === v)],
-  [CLAIM.via, isVia],
-  ['auth_time', isSeconds],
-  ['acr', isText],
-  ['cnf', isConfirmation],
-  ['may_act', isActor],
-  [CLAIM.handOff, isText],
+const OPTIONAL: readonly ClaimShape[] = [
+  { claim: 'scope', check: (v) => typeof v === 'string' },
+  { claim: CLAIM.agentScope, check: (v) => typeof v === 'string' },
+  { claim: CLAIM.subProfile, check: isText },
+  { claim: CLAIM.actorProof, check: (v) => ACTOR_PROOFS.some((proof) => proof === v) },
+  { claim: CLAIM.via, check: isVia },
+  { claim: 'auth_time', check: isSeconds },
+  { claim: 'acr', check: isText },
+  { claim: 'cnf', check: isConfirmation },
+  { claim: 'may_act', check: isActor },
+  { claim: CLAIM.handOff, check: isText },
 ];
 
 /**
@@ -98,12 +101,14 @@ export function parseClaims(
   payload: Readonly<Record<string, unknown>>,
   depthMax: number = ACT_DEPTH_MAX,
 ): { claims: AccessTokenClaims } | { problem: ClaimProblem } {
-  for (const [claim, check] of REQUIRED) {
-    if (payload[claim] === undefined) return { problem: { claim, reason: 'missing' } };
-    if (!check(payload[claim])) return { problem: { claim, reason: 'invalid' } };
+  for (const { claim, check } of REQUIRED) {
+    const value = payload[claim];
+    if (value === undefined) return { problem: { claim, reason: 'missing' } };
+    if (!check(value)) return { problem: { claim, reason: 'invalid' } };
   }
-  for (const [claim, check] of OPTIONAL) {
-    if (!optional(payload[claim], check)) return { problem: { claim, reason: 'invalid' } };
+  for (const { claim, check } of OPTIONAL) {
+    const value = payload[claim];
+    if (value !== undefined && !check(value)) return { problem: { claim, reason: 'invalid' } };
   }
   const claims = payload as unknown as AccessTokenClaims;
   const problem = invariantProblem(payload, claims, depthMax);
@@ -126,7 +131,8 @@ function invariantProblem(
   const act = parseAct(payload.act, depthMax);
   if (act === undefined) return { claim: 'act', reason: 'invalid' };
   if (act.sub === claims.sub) return { claim: 'act', reason: 'invariant' };
-  return isSubset(parseScope(claims.scope), parseScope(claims.agent_scope))
-    ? undefined
-    : { claim: CLAIM.agentScope, reason: 'invariant' };
+  const { scope, agent_scope: agentScope } = claims;
+  // Word for word the same is within, and is what most tokens say.
+  const isWithin = scope === agentScope || isSubset(parseScope(scope), parseScope(agentScope));
+  return isWithin ? undefined : { claim: CLAIM.agentScope, reason: 'invariant' };
 }

@@ -11,10 +11,15 @@ const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 
 export const isScopeToken = (value: string): boolean => SCOPE_TOKEN.test(value);
 
+/** Below this many, looking through a list is cheaper than a set of them. */
+const FEW = 16;
+
 /** Splits a space-delimited scope string; absent or empty is the empty list. Duplicates fall away. */
 export function parseScope(value: string | undefined): string[] {
   if (value === undefined || value === '') return [];
-  return [...new Set(value.split(' ').filter((token) => token !== ''))];
+  const parts = value.split(' ');
+  if (parts.length > FEW) return [...new Set(parts.filter((token) => token !== ''))];
+  return parts.filter((token, at) => token !== '' && parts.indexOf(token) === at);
 }
 
 /** Canonical form: sorted, single spaces, no duplicates. */
@@ -34,6 +39,8 @@ export function closure(scopes: Iterable<string>, hierarchy: ScopeHierarchy): st
 }
 
 export const isSubset = (inner: Iterable<string>, outer: Iterable<string>): boolean => {
+  if (Array.isArray(outer) && outer.length <= FEW)
+    return [...inner].every((one) => outer.includes(one));
   const held = new Set(outer);
   for (const scope of inner) if (!held.has(scope)) return false;
   return true;

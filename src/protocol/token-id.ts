@@ -5,23 +5,17 @@
  * its verifier a token id is opaque.
  */
 
-const SEGMENT = /^[A-Za-z0-9_-]{1,64}$/;
 /** cns, gnt and one segment for each of the deepest allowed chain's tokens, with room to spare. */
 const SEGMENTS_MAX = 16;
+const SEGMENT = '[A-Za-z0-9_-]{1,64}';
+const TOKEN_ID = new RegExp(`^${SEGMENT}(?:\\.${SEGMENT}){1,${SEGMENTS_MAX - 1}}$`);
 
 /** A new token id under its parent: a consent and grant, a credential, or another token's id. */
 export const childTokenId = (parent: string, segment: string): string => `${parent}.${segment}`;
 
 /** Whether this can be one of Behalf's token ids: bounded, and each segment an id. */
-export function isTokenId(value: unknown): value is string {
-  if (typeof value !== 'string' || value.length > SEGMENTS_MAX * 65) return false;
-  const segments = value.split('.');
-  return (
-    segments.length >= 2 &&
-    segments.length <= SEGMENTS_MAX &&
-    segments.every((segment) => SEGMENT.test(segment))
-  );
-}
+export const isTokenId = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= SEGMENTS_MAX * 65 && TOKEN_ID.test(value);
 
 /** Every prefix of the path, shortest first, the token id itself last. */
 export function tokenIdPrefixes(tokenId: string): string[] {

@@ -2,30 +2,36 @@
 import { type AccessTokenClaims, principalKind, revocationKeys } from '../protocol/index.js';
 import { AuthError } from './auth-error.js';
 import type { Authorities, Authority } from './authority.js';
-import { type Binding, checkBinding, type ProofInput } from './binding.js';
-import { type AuthContext, createAuthContext } from './context.js';
+import { checkBinding, type ProofInput } from './binding.js';
+import { type AuthContext, createAuthContext, createHeldScopes, type Findings } from './context.js';
 import type { RevocationFeed } from './feed.js';
 import type { Source } from './introspection.js';
-import { checkClaims, checkTimes, TOKEN_MAX_CHARS, type VerifiedToken, verifyJwt } from './jwt.js';
+import type { Issued } from './issued.js';
+import {
+  checkClaims,
+  checkTimes,
+  createKnownHeaders,
+  TOKEN_MAX_CHARS,
+  type VerifiedToken,
+  verifyJwt,
+} from './jwt.js';
 import type { Lifetime, Lifetimes } from './lifetimes.js';
 import type { VerifierSettings } from './options.js';
+import type { SignatureCheck } from './platform.js';
+import { type Soon, soon } from './soon.js';
 import { createTokenCache } from './token-cache.js';
 
 export interface CheckerDeps {
   readonly settings: VerifierSettings;
   readonly authorities: Authorities;
   readonly lifetimes: Lifetimes;
-}
-
-export interface CheckedToken {
-  readonly context: AuthContext;
-  readonly lifetime: Lifetime;
-  /** Asks the issuer about the token, where that is done for sensitive operations only. */
-  readonly confirm?: (() => Promise<Source>) | undefined;
+  readonly issued: Issued;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
 }
 
 /** @throws AuthError */
-export type CheckToken = (token: string, proof: ProofInput) => Promise<CheckedToken>;
+export type CheckToken = (token: string, proof: ProofInput) => Promise<AuthContext>;
 
 interface Known {
   readonly claims: AccessTokenClaims;
@@ -34,35 +40,52 @@ interface Known {
   readonly verified?: VerifiedToken;
   lifetime?: Lifetime;
   /** What every use of the token comes to, if nothing has changed. */
-  checked?: CheckedToken;
+  context?: AuthContext;
 }
 
-/** Finds out what a JWT says. A known one is verified again when its key is no longer what it was. */
+/**
+ * At first only whose key the token is signed by: nearly nothing to keep, for the many that come once.
+ * From the second use on, what it says.
+ */
+type Remembered = SignatureCheck | Known;
+
+/**
+ * Finds out what a JWT says. A known one is verified again when its key is no longer what it was.
+ * At once where the platform can: see `soon.ts`.
+ */
 function createJwtReader({ settings, authorities }: CheckerDeps) {
   const { platform, tokenCacheMax } = settings;
-  const cache = createTokenCache<Known>(tokenCacheMax);
+  const cache = createTokenCache<Remembered>(tokenCacheMax);
   const keysOf = (issuer: string) => authorities.get(issuer)?.keys;
+  const rules = { ...settings, keysOf, headers: createKnownHeaders() };
 
-  return async (token: string): Promise<Known> => {
-    const digest = platform.digest(token);
-    const name = typeof digest === 'string' ? digest : await digest;
-    const known = cache.get(name);
-    if (known?.verified !== undefined) {
-      const { header, key } = known.verified;
-      const { keys } = known.authority;
-      if ((keys.keyNow(header) ?? (await keys.keyFor(header))) === key) {
-        checkTimes(known.verified, settings);
-        return known;
-      }
-    }
-    const verified = await verifyJwt(token, { ...settings, keysOf });
-    const { claims } = verified;
-    const authority = authorities.get(claims.iss);
-    if (authority === undefined) throw new AuthError('issuer_mismatch', { claim: 'iss' });
-    const made: Known = { claims, authority, verified };
-    cache.set(name, made);
-    return made;
-  };
+  function read(token: string, digest: string, verifiedBy?: SignatureCheck): Soon<Known> {
+    return soon(verifyJwt(token, rules, verifiedBy), (verified) => {
+      const { claims, key } = verified;
+      const authority = authorities.get(claims.iss);
+      if (authority === undefined) throw new AuthError('issuer_mismatch', { claim: 'iss' });
+      const made: Known = { claims, authority, verified };
+      cache.set(digest, key === verifiedBy ? made : key);
+      return made;
+    });
+  }
+
+  function readKnown(token: string, digest: string): Soon<Known> {
+    const found = cache.get(digest);
+    if (typeof found !== 'object') return read(token, digest, found);
+    const { verified, authority } = found;
+    if (verified === undefined) return read(token, digest);
+    return soon(
+      authority.keys.keyNow(verified.header) ?? authority.keys.keyFor(verified.header),
+      (key) => {
+        if (key !== verified.key) return read(token, digest);
+        checkTimes(verified, settings);
+        return found;
+      },
+    );
+  }
+  return (token: string): Soon<Known> =>
+    soon(platform.digest(token), (digest) => readKnown(token, digest));
 }
 
 /** What the issuer says of a token that only it can read. */
@@ -81,54 +104,62 @@ async function readOpaque(
 
 /** Creates the check of tokens, which builds the contexts of their callers. */
 export function createChecker(deps: CheckerDeps): CheckToken {
-  const { settings, authorities, lifetimes } = deps;
+  const { settings, authorities, issued, signal } = deps;
   const readJwt = createJwtReader(deps);
+  const heldScopes = createHeldScopes();
   const reader = [...authorities.values()].find(({ introspector }) => introspector !== undefined);
 
-  /** Makes what is remembered, and asks the issuer if it is asked every time. */
-  async function build(known: Known, lifetime: Lifetime, token: string, binding?: Binding) {
-    const { claims, verified, authority } = known;
+  /** Makes what is handed out, and may be remembered. */
+  function build(known: Known, lifetime: Lifetime, token: string, findings: Findings): AuthContext {
+    const { claims, authority } = known;
     const { introspector } = authority;
-    let source: Source = verified === undefined ? 'introspection' : 'jwt';
-    if (introspector?.mode === 'always' && verified !== undefined)
-      source = await introspector.confirm(token, claims);
-    if (known.checked?.context.source === source) return known.checked;
-    const asks = introspector?.mode === 'sensitive' && source === 'jwt';
+    const asks = introspector?.mode === 'sensitive' && findings.source === 'jwt';
     const confirm = asks ? () => introspector.confirm(token, claims) : undefined;
-    const findings = { binding, source };
-    const context = createAuthContext(claims, findings, () => lifetimes.signalFor(lifetime));
+    const context = issued.add(createAuthContext(claims, findings, heldScopes), {
+      lifetime,
+      confirm,
+    });
     // What can ask about its token holds it, and so is not remembered.
-    if (confirm !== undefined) return { context, lifetime, confirm };
-    known.checked = { context, lifetime };
-    return known.checked;
+    if (confirm === undefined) known.context = context;
+    return context;
   }
 
   return async (token, proof) => {
+    if (signal.aborted) throw new AuthError('verifier_closed');
     if (typeof token !== 'string') throw new AuthError('token_malformed');
     const isOpaque = reader !== undefined && token.split('.', 4).length !== 3;
-    const known = isOpaque ? await readOpaque(token, reader, settings) : await readJwt(token);
+    const read = isOpaque ? readOpaque(token, reader, settings) : readJwt(token);
+    const known = read instanceof Promise ? await read : read;
     const { claims, verified } = known;
     const isPlain = claims.cnf === undefined && proof.dpop === undefined && !settings.dpop.required;
     const binding = isPlain ? undefined : await checkBinding(token, claims.cnf, proof, settings);
     const { feed, introspector } = known.authority;
     if (feed !== undefined && !feed.isFresh()) await freshen(feed, settings.onStale);
-    known.lifetime ??= await lifetimeOf(claims, verified?.header.kid, feed);
-    refuseStopped(feed, known.lifetime);
-    if (known.checked !== undefined && introspector?.mode !== 'always') return known.checked;
+    if (known.lifetime === undefined) {
+      const lifetime = lifetimeOf(claims, verified?.header.kid, feed);
+      known.lifetime ??= lifetime instanceof Promise ? await lifetime : lifetime;
+    }
+    const { lifetime } = known;
+    refuseStopped(feed, lifetime);
+    const asksAlways = introspector?.mode === 'always' && verified !== undefined;
+    if (known.context !== undefined && !asksAlways) return known.context;
     checkCaller(claims, settings);
-    return build(known, known.lifetime, token, binding);
+    let source: Source = verified === undefined ? 'introspection' : 'jwt';
+    if (asksAlways) source = await introspector.confirm(token, claims);
+    return known.context?.source === source
+      ? known.context
+      : build(known, lifetime, token, { binding, source });
   };
 }
 
-async function lifetimeOf(
+function lifetimeOf(
   claims: AccessTokenClaims,
   kid: string | undefined,
   feed: RevocationFeed | undefined,
-): Promise<Lifetime> {
-  const { iss: issuer, jti: tokenId, exp, iat } = claims;
-  const keys = () => revocationKeys(claims, kid);
-  const published = feed && (await Promise.all(keys().map(feed.feedKey)));
-  return { issuer, tokenId, exp, iat, keys, published };
+): Soon<Lifetime> {
+  if (feed === undefined) return { claims, kid, published: undefined };
+  const keys = revocationKeys(claims, kid);
+  return Promise.all(keys.map(feed.feedKey)).then((published) => ({ claims, kid, published }));
 }
 
 /** A lost feed is decided before what it may have missed. */
@@ -139,8 +170,8 @@ async function freshen(feed: RevocationFeed, onStale: VerifierSettings['onStale'
 }
 
 /** Compared anew at every use: a revocation beats whatever is remembered. */
-function refuseStopped(feed: RevocationFeed | undefined, { published, iat }: Lifetime): void {
-  if (feed !== undefined && published !== undefined && feed.stopsPublished(published, iat))
+function refuseStopped(feed: RevocationFeed | undefined, { published, claims }: Lifetime): void {
+  if (feed !== undefined && published !== undefined && feed.stopsPublished(published, claims.iat))
     throw new AuthError('revoked');
 }
 

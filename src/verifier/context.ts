@@ -69,7 +69,7 @@ function refuseChange(): never {
   throw new TypeError('the scopes of an AuthContext cannot be changed');
 }
 
-/** A set whose ways to be changed are closed, with one prototype for all: they are made for every call. */
+/** A set whose ways to be changed are closed, with one prototype for all: they are made for many calls. */
 const FROZEN_SET_PROTOTYPE: object = Object.freeze(
   Object.create(Set.prototype, {
     add: { value: refuseChange },
@@ -100,6 +100,8 @@ function toUser(claims: AccessTokenClaims): User | undefined {
   });
 }
 
+const HELD_MAX = 1_000;
+const HELD_MAX_CHARS = 1_000;
 const NOBODY: readonly string[] = Object.freeze([]);
 
 /** What was found out about a token beside its claims. */
@@ -108,25 +110,45 @@ export interface Findings {
   readonly source: Source;
 }
 
-/**
- * Builds the context of verified claims.
- *
- * @param signalOf makes the abort signal the first time it is asked for
- */
+/** A context without what is found out when somebody asks; see `issued.ts`. */
+export type BareContext = Omit<AuthContext, 'expiresAt' | 'signal'>;
+type Writable = { -readonly [Name in keyof BareContext]: BareContext[Name] };
+
+interface Held {
+  readonly scopes: ReadonlySet<string>;
+  readonly can: AuthContext['can'];
+}
+
+/** What a scope string comes to; whoever calls, the same few come back. */
+export type HeldScopes = (scope: string | undefined) => Held;
+
+export function createHeldScopes(): HeldScopes {
+  const byText = new Map<string, Held>();
+  return (scope = '') => {
+    const known = byText.get(scope);
+    if (known !== undefined) return known;
+    const scopes = frozenSet(parseScope(scope));
+    const made: Held = { scopes, can: (...wanted) => wanted.every((one) => scopes.has(one)) };
+    if (byText.size >= HELD_MAX) byText.clear();
+    if (scope.length <= HELD_MAX_CHARS) byText.set(scope, made);
+    return made;
+  };
+}
+
+/** Builds the context of verified claims. */
 export function createAuthContext(
   claims: AccessTokenClaims,
   { binding, source }: Findings,
-  signalOf: () => AbortSignal,
-): AuthContext {
+  heldScopes: HeldScopes,
+): BareContext {
   const kind = principalKind(claims);
   const chain = actorChain(claims.act).map(toActor);
-  const scopes = frozenSet(parseScope(claims.scope));
+  const { scopes, can } = heldScopes(claims.scope);
   const { sub: id, iss: issuer, sub_profile: profile } = claims;
   const subject = Object.freeze(profile === undefined ? { id, issuer } : { id, issuer, profile });
   const user = toUser(claims);
   const agent = kind === 'agent' ? subject : chain[0];
-  let signal: AbortSignal | undefined;
-  const context: { -readonly [Member in keyof AuthContext]: AuthContext[Member] } = {
+  const context: Writable = {
     kind,
     subject,
     actorChain: Object.freeze(chain),
@@ -137,20 +159,13 @@ export function createAuthContext(
     issuer,
     audience: claims.aud,
     source,
-    get expiresAt() {
-      return new Date(claims.exp * 1000);
-    },
-    can: (...wanted) => wanted.every((scope) => scopes.has(scope)),
-    get signal() {
-      signal ??= signalOf();
-      return signal;
-    },
+    can,
   };
   // Members that are not there for every caller, one by one: this is made for every call.
   if (user !== undefined) context.user = user;
   if (agent !== undefined) context.agent = agent;
   if (claims.actor_proof !== undefined) context.actorProof = claims.actor_proof;
-  if (claims.act !== undefined) context.agentScopes = frozenSet(parseScope(claims.agent_scope));
+  if (claims.act !== undefined) context.agentScopes = heldScopes(claims.agent_scope).scopes;
   if (binding !== undefined) context.binding = binding;
-  return Object.freeze(context);
+  return context;
 }

@@ -1,11 +1,11 @@
 /** Decisions about callers that were checked before: whether they still stand, and what they may do. */
 import { AuthError, underDpop } from './auth-error.js';
-import type { CheckedToken } from './check.js';
 import { runCheck } from './check-hook.js';
 import type { AuthContext } from './context.js';
 import { type Decision, decide, refuseExpired, refuseFor, refuseRevoked } from './decide.js';
 import type { Operation } from './events.js';
 import type { RevocationFeed } from './feed.js';
+import type { CheckedToken } from './issued.js';
 import type { VerifierSettings } from './options.js';
 import type { ParsedRequirement } from './requirement.js';
 
@@ -42,10 +42,10 @@ export function createDecider({ settings, feedOf, checkedOf }: DeciderDeps): Dec
   function refuseEnded(context: AuthContext): Decision | undefined {
     const endsAtMs = context.expiresAt.getTime() + settings.clockToleranceSeconds * 1000;
     if (settings.now() >= endsAtMs) return refuseExpired();
-    const { published, iat } = checkedOf(context)?.lifetime ?? {};
+    const { published, claims } = checkedOf(context)?.lifetime ?? {};
     const feed = feedOf(context.issuer);
-    if (feed === undefined || published === undefined || iat === undefined) return undefined;
-    return feed.stopsPublished(published, iat) ? refuseRevoked() : undefined;
+    if (feed === undefined || published === undefined || claims === undefined) return undefined;
+    return feed.stopsPublished(published, claims.iat) ? refuseRevoked() : undefined;
   }
 
   const decideNow = (context: AuthContext, requirement: ParsedRequirement): Decision =>

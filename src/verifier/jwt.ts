@@ -9,14 +9,18 @@ import {
   type SigningAlg,
 } from '../protocol/index.js';
 import { AuthError } from './auth-error.js';
-import { isTyp, readCompactJws } from './compact-jws.js';
+import { isTyp, readJwsHeader, splitJws } from './compact-jws.js';
 import type { KeySource } from './keys.js';
 import type { Platform, SignatureCheck } from './platform.js';
+import { type Soon, soon } from './soon.js';
 import { parseStrictObject } from './strict-json.js';
 
 /** 16 kB: far above any token of ours, far below what hurts. */
 export const TOKEN_MAX_CHARS = 16_384;
 const KID_MAX_CHARS = 256;
+/** An issuer has as many as it has keys. */
+const HEADERS_MAX = 100;
+
 export interface TokenHeader {
   readonly alg: SigningAlg;
   readonly kid: string;
@@ -34,6 +38,7 @@ export interface ClaimRules {
 export interface JwtRules extends ClaimRules {
   readonly algorithms: readonly SigningAlg[];
   readonly platform: Platform;
+  readonly headers: KnownHeaders;
   /** The keys of an issuer that is accepted. */
   readonly keysOf: (issuer: string) => Pick<KeySource, 'keyFor' | 'keyNow'> | undefined;
 }
@@ -50,41 +55,88 @@ export interface VerifiedToken extends CheckedClaims {
 }
 
 /**
+ * Headers of tokens that were verified, by their segment: all tokens under one key have the same. What
+ * somebody makes up is never among them.
+ */
+export interface KnownHeaders {
+  get(segment: string): TokenHeader | undefined;
+  add(segment: string, header: TokenHeader): void;
+}
+
+export function createKnownHeaders(): KnownHeaders {
+  const headers = new Map<string, TokenHeader>();
+  return {
+    get: (segment) => headers.get(segment),
+    add(segment, header) {
+      if (headers.size >= HEADERS_MAX) headers.clear();
+      // Letter by letter: a part cut out of a token may hold on to all of it.
+      headers.set([...segment].join(''), header);
+    },
+  };
+}
+
+interface ParsedToken {
+  readonly header: TokenHeader;
+  /** As it is written; absent when it is a known one. */
+  readonly newSegment: string | undefined;
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/**
  * Verifies a compact JWS as an access token of an accepted issuer for `rules.resource`.
  *
  * Does not check revocation, the actor's proof, the binding to a key, or any scope (RFC 9068 §4
  * steps are all done).
  *
+ * @param verifiedBy the key that verified this very token before; while it is the token's key, the
+ * signature is not computed again
  * @throws AuthError `invalid_token`, or what the keys throw
  */
-export async function verifyJwt(token: string, rules: JwtRules): Promise<VerifiedToken> {
-  const { header, payload, signature } = parseToken(token, rules);
+export function verifyJwt(
+  token: string,
+  rules: JwtRules,
+  verifiedBy?: SignatureCheck,
+): Soon<VerifiedToken> {
+  const { header, newSegment, payload, signature } = parseToken(token, rules);
   const members = parseStrictObject(payload);
   if (members === undefined) throw new AuthError('token_malformed');
   // Believed for this only: whose key has to have signed it.
   const keys = typeof members.iss === 'string' ? rules.keysOf(members.iss) : undefined;
   if (keys === undefined) throw new AuthError('issuer_mismatch', { claim: 'iss' });
-  const key = keys.keyNow(header) ?? (await keys.keyFor(header));
-  const answer = key(token, signature);
-  if (!(typeof answer === 'boolean' ? answer : await answer))
-    throw new AuthError('signature_invalid');
-  return { ...checkClaims(members, rules), header, key };
+
+  return soon(keys.keyNow(header) ?? keys.keyFor(header), (key) =>
+    soon(key === verifiedBy || key(token, signature), (isGood) => {
+      if (!isGood) throw new AuthError('signature_invalid');
+      if (newSegment !== undefined) rules.headers.add(newSegment, header);
+      const { claims, nbf } = checkClaims(members, rules);
+      return { claims, nbf, header, key };
+    }),
+  );
 }
 
-function parseToken(
-  token: string,
-  { platform, algorithms }: JwtRules,
-): {
-  readonly header: TokenHeader;
-  readonly payload: Uint8Array;
-  readonly signature: Uint8Array;
-} {
-  const read = readCompactJws(token, TOKEN_MAX_CHARS, platform.decode);
-  if ('problem' in read) {
-    if (read.problem === 'header_member')
-      throw new AuthError('header_refused', { claim: read.member });
-    throw new AuthError(read.problem === 'too_long' ? 'token_too_long' : 'token_malformed');
-  }
+function parseToken(token: string, { platform, algorithms, headers }: JwtRules): ParsedToken {
+  if (token.length > TOKEN_MAX_CHARS) throw new AuthError('token_too_long');
+  const [first, second, third] = splitJws(token) ?? [];
+  const payload = second && platform.decode(second);
+  const signature = third && platform.decode(third);
+  if (!first || !payload || !signature) throw new AuthError('token_malformed');
+  const known = headers.get(first);
+  if (known !== undefined) return { header: known, newSegment: undefined, payload, signature };
+  const header = readHeader(first, platform, algorithms);
+  return { header, newSegment: first, payload, signature };
+}
+
+function readHeader(
+  segment: string,
+  { decode }: Platform,
+  algorithms: readonly SigningAlg[],
+): TokenHeader {
+  const read = readJwsHeader(segment, decode);
+  if ('problem' in read)
+    throw read.problem === 'header_member'
+      ? new AuthError('header_refused', { claim: read.member })
+      : new AuthError('token_malformed');
   const { alg, typ, kid, jwk } = read.header;
   if (jwk !== undefined) throw new AuthError('header_refused', { claim: 'jwk' });
   const known = algorithms.find((name) => name === alg);
@@ -92,8 +144,7 @@ function parseToken(
   if (!isTyp(typ, ACCESS_TOKEN_TYP)) throw new AuthError('typ_refused', { claim: 'typ' });
   if (typeof kid !== 'string' || kid === '' || kid.length > KID_MAX_CHARS)
     throw new AuthError('kid_missing', { claim: 'kid' });
-  const { payload, signature } = read;
-  return { header: { alg: known, kid }, payload, signature };
+  return Object.freeze({ alg: known, kid });
 }
 
 /**

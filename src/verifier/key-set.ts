@@ -42,8 +42,13 @@ export function readKeySet(value: unknown, before: KeySet = new Map()): KeySet {
 
 /** Two keys of one name and algorithm are none: the issuer is confused, and guessing is no check. */
 function entryIn(set: KeySet, { kid, alg }: TokenHeader): Entry | undefined {
-  const [entry, ...others] = (set.get(kid) ?? []).filter(({ jwk }) => fits(jwk, alg));
-  return others.length > 0 ? undefined : entry;
+  let found: Entry | undefined;
+  for (const entry of set.get(kid) ?? []) {
+    if (!fits(entry.jwk, alg)) continue;
+    if (found !== undefined) return undefined;
+    found = entry;
+  }
+  return found;
 }
 
 /** The key a header means, if it is there and was used before. */

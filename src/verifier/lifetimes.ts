@@ -1,22 +1,16 @@
 /** What ends with a token: at `exp`, at its revocation, or with the verifier. */
 
-import { factStops } from '../protocol/index.js';
+import { type AccessTokenClaims, factStops, revocationKeys } from '../protocol/index.js';
 import type { FeedFact } from './facts.js';
 import type { RevocationFeed } from './feed.js';
 import { later } from './timers.js';
 
 export interface Lifetime {
-  readonly issuer: string;
-  /** Unique at its issuer. */
-  readonly tokenId: string;
-  /** Seconds since the epoch. */
-  readonly exp: number;
-  /** Seconds since the epoch. */
-  readonly iat: number;
-  /** `revocationKeys` of the token. */
-  readonly keys: () => readonly string[];
-  /** The same in their published form; absent with `revocation: 'off'`. */
-  readonly published?: readonly string[] | undefined;
+  readonly claims: AccessTokenClaims;
+  /** The `kid` of its header; absent when only the issuer could read it. */
+  readonly kid: string | undefined;
+  /** Its revocation keys in their published form; absent with `revocation: 'off'`. */
+  readonly published: readonly string[] | undefined;
 }
 
 export interface Lifetimes {
@@ -43,7 +37,9 @@ interface Watch extends Lifetime {
 
 type Feed = Pick<RevocationFeed, 'feedKey' | 'stops'>;
 
-const keyOf = ({ issuer, tokenId }: Lifetime): string => `${issuer}\n${tokenId}`;
+/** A token id is unique at its issuer. */
+const keyOf = ({ claims }: Lifetime): string => `${claims.iss}\n${claims.jti}`;
+const keysOf = ({ claims, kid }: Lifetime): string[] => revocationKeys(claims, kid);
 
 export function createLifetimes(
   now: () => number,
@@ -52,16 +48,18 @@ export function createLifetimes(
   const watches = new Map<string, Watch>();
 
   async function compare(watch: Watch, fact: FeedFact): Promise<void> {
-    const { feedKey } = feedOf(watch.issuer) ?? {};
+    const { feedKey } = feedOf(watch.claims.iss) ?? {};
     if (feedKey === undefined) return;
-    watch.publishing ??= Promise.all(watch.keys().map(feedKey));
-    if ((await watch.publishing).includes(fact.key) && factStops(fact, watch.iat))
+    watch.publishing ??= Promise.all(keysOf(watch).map(feedKey));
+    if ((await watch.publishing).includes(fact.key) && factStops(fact, watch.claims.iat))
       watch.end('the access token was revoked');
   }
 
   function start(lifetime: Lifetime): Watch {
     const waiting: Watch['waiting'] = new Set();
-    const cancel = later(lifetime.exp * 1000 - now(), () => watch.end('the access token expired'));
+    const cancel = later(lifetime.claims.exp * 1000 - now(), () =>
+      watch.end('the access token expired'),
+    );
     const stop = () => {
       cancel();
       watches.delete(keyOf(lifetime));
@@ -73,8 +71,8 @@ export function createLifetimes(
     const watch: Watch = { ...lifetime, waiting, stop, end };
     watches.set(keyOf(lifetime), watch);
     // A fact may have come between the check of the token and now.
-    void feedOf(lifetime.issuer)
-      ?.stops(lifetime.keys(), lifetime.iat)
+    void feedOf(lifetime.claims.iss)
+      ?.stops(keysOf(lifetime), lifetime.claims.iat)
       .then((stopped) => stopped && watch.end('the access token was revoked'));
     return watch;
   }
@@ -95,7 +93,8 @@ export function createLifetimes(
       return controller.signal;
     },
     onFact(issuer, fact) {
-      for (const watch of watches.values()) if (watch.issuer === issuer) void compare(watch, fact);
+      for (const watch of watches.values())
+        if (watch.claims.iss === issuer) void compare(watch, fact);
     },
     close() {
       for (const watch of [...watches.values()]) watch.end('the verifier was closed');

@@ -58,8 +58,8 @@ export interface VerifierOptions extends IssuerParts {
       }
     | undefined;
   /**
-   * How many verified tokens are remembered, so that their next use costs no signature check; default
-   * 5,000; 0 for none. Expiry, keys, revocation and proofs of possession are checked at every use.
+   * At most how many verified tokens are remembered, so that their next use costs no signature check;
+   * default 5,000; 0 for none. Expiry, keys, revocation and proofs of possession are checked at every use.
    */
   readonly tokenCacheMax?: number | undefined;
   /** Follow the issuer's revocation feed, or accept every token until it expires; default feed. */

@@ -8,24 +8,33 @@ import type * as NodeCrypto from 'node:crypto';
 import { base64url, type CryptoKey, compactVerify, errors, importJWK, type JWK } from 'jose';
 import type { SigningAlg } from '../protocol/index.js';
 import { sha256Base64url } from './digest.js';
+import { DER_MAX_BYTES, writeDer } from './ecdsa-der.js';
+import type { Soon } from './soon.js';
 import { isCanonicalBase64url } from './strict-json.js';
 
 /** Whether the signature of a whole compact JWS is by this key. Throws nothing about a token. */
-export type SignatureCheck = (jws: string, signature: Uint8Array) => boolean | Promise<boolean>;
+export type SignatureCheck = (jws: string, signature: Uint8Array) => Soon<boolean>;
 
 export interface Platform {
   /** The SHA-256 of a text, as a string to compare with others of the same platform. */
-  digest(text: string): string | Promise<string>;
+  digest(text: string): Soon<string>;
   /** Decodes base64url; `undefined` unless it is the one way to write these bytes (RFC 4648 §3.5). */
   decode(text: string): Uint8Array | undefined;
   /**
    * Imports a public key for one algorithm.
    * @throws when it is none, or too short
    */
-  importKey(jwk: JWK, alg: SigningAlg): SignatureCheck | Promise<SignatureCheck>;
+  importKey(jwk: JWK, alg: SigningAlg): Soon<SignatureCheck>;
 }
 
 const RSA_MODULUS_MIN_BITS = 2048;
+
+/** Signatures of ECDSA as DER, each in the place of the one before: there is one at a time. */
+function createDerWriter(): (signature: Uint8Array) => Uint8Array {
+  const out = new Uint8Array(DER_MAX_BYTES);
+  const views = Array.from({ length: DER_MAX_BYTES + 1 }, (_, end) => out.subarray(0, end));
+  return (signature) => views[writeDer(out, signature)] as Uint8Array;
+}
 
 function importForNode(crypto: typeof NodeCrypto, jwk: JWK, alg: SigningAlg): SignatureCheck {
   const key = crypto.createPublicKey({ key: jwk as NodeCrypto.JsonWebKey, format: 'jwk' });
@@ -33,19 +42,16 @@ function importForNode(crypto: typeof NodeCrypto, jwk: JWK, alg: SigningAlg): Si
   if (modulusLength !== undefined && modulusLength < RSA_MODULUS_MIN_BITS)
     throw new TypeError('an RSA key is too short');
   const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_DIGEST: saltLength } = crypto.constants;
-  const input = {
-    ES256: { key, dsaEncoding: 'ieee-p1363' as const },
-    PS256: { key, padding, saltLength },
-    RS256: { key },
-    EdDSA: { key },
-  }[alg];
+  // A bare key where that will do: options beside it are looked at anew for every signature.
+  const how = alg === 'PS256' ? { key, padding, saltLength } : key;
+  const toNative = alg === 'ES256' ? createDerWriter() : (signature: Uint8Array) => signature;
   const hash = alg === 'EdDSA' ? null : 'sha256';
   // RFC 8017 §8: as long as the modulus. One that lost a leading zero would be a second spelling.
   const bytes = modulusLength === undefined ? 64 : modulusLength / 8;
   return (jws, signature) => {
     if (signature.length !== bytes) return false;
     const signed = Buffer.from(jws.slice(0, jws.lastIndexOf('.')), 'latin1');
-    return crypto.verify(hash, signed, input, signature);
+    return crypto.verify(hash, signed, how, toNative(signature));
   };
 }
 

@@ -35,6 +35,16 @@ export function createRecorder(settings: VerifierSettings): Recorder {
       // An observer never decides about a request.
     }
   };
+  async function observed(work: () => Promise<AuthContext>): Promise<AuthContext> {
+    try {
+      const context = await work();
+      emit(authenticationEvent(now(), { context }));
+      return context;
+    } catch (error) {
+      if (error instanceof AuthError) emit(authenticationEvent(now(), { error }));
+      throw error;
+    }
+  }
   const onDropped = (count: number, why: 'queue_full' | 'undeliverable') =>
     emit({ type: 'reports_dropped', atMs: now(), count, why });
   const reporters = new Map<string, Reporter>();
@@ -44,16 +54,7 @@ export function createRecorder(settings: VerifierSettings): Recorder {
 
   return {
     emit,
-    async observe(work) {
-      try {
-        const context = await work();
-        if (onEvent !== undefined) emit(authenticationEvent(now(), { context }));
-        return context;
-      } catch (error) {
-        if (error instanceof AuthError) emit(authenticationEvent(now(), { error }));
-        throw error;
-      }
-    },
+    observe: (work) => (onEvent === undefined ? work() : observed(work)),
     record(context, requirement, decision, operation = {}) {
       const atMs = now();
       emit(authorizationEvent(atMs, context, requirement, decision, operation));

@@ -9,23 +9,32 @@ export interface TokenCache<Value> {
   set(digest: string, value: Value): void;
 }
 
-/** Keeps the `max` used last. With 0 it keeps nothing. */
+/**
+ * Keeps at most `max`: those used last, at least half of it. With 0 it keeps nothing. Two halves that
+ * take turns cost the same at any size, which one list in the order of use does not.
+ */
 export function createTokenCache<Value>(max: number): TokenCache<Value> {
-  const values = new Map<string, Value>();
+  const half = Math.max(1, Math.floor(max / 2));
+  let recent = new Map<string, Value>();
+  let older = new Map<string, Value>();
+
+  function set(digest: string, value: Value): void {
+    if (max === 0) return;
+    if (recent.size >= half && !recent.has(digest)) {
+      older = max > 1 ? recent : new Map();
+      recent = new Map();
+    }
+    recent.set(digest, value);
+  }
+
   return {
     get(digest) {
-      const value = values.get(digest);
-      if (value === undefined) return undefined;
-      values.delete(digest);
-      values.set(digest, value);
-      return value;
+      const value = recent.get(digest);
+      if (value !== undefined) return value;
+      const last = older.get(digest);
+      if (last !== undefined) set(digest, last);
+      return last;
     },
-    set(digest, value) {
-      if (max === 0) return;
-      values.delete(digest);
-      const oldest = values.size >= max ? values.keys().next().value : undefined;
-      if (oldest !== undefined) values.delete(oldest);
-      values.set(digest, value);
-    },
+    set,
   };
 }

@@ -1,14 +1,13 @@
 /** Puts the parts of a verifier together. */
 import type { Verifier } from './api.js';
 import { createAskBroker } from './ask-broker.js';
-import { AuthError } from './auth-error.js';
 import { authenticate } from './authenticate.js';
 import { createAuthorities } from './authority.js';
 import type { ProofInput } from './binding.js';
 import { toChallenge } from './challenge.js';
-import { type CheckedToken, createChecker } from './check.js';
-import type { AuthContext } from './context.js';
+import { createChecker } from './check.js';
 import { createDecider } from './decider.js';
+import { createIssued } from './issued.js';
 import type { IssuerSettings } from './issuer-options.js';
 import { createLifetimes } from './lifetimes.js';
 import { toMcpAuthInfo } from './mcp-auth-info.js';
@@ -36,21 +35,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const lifetimes = createLifetimes(now, (issuer) => authorities.get(issuer)?.feed);
   const { signal } = ended;
   const authorities = createAuthorities({ settings, lifetimes, recorder, signal });
-  const checkToken = createChecker({ settings, authorities, lifetimes });
-  const contexts = new WeakMap<object, CheckedToken>();
-
-  async function check(token: string, proof: ProofInput = {}): Promise<AuthContext> {
-    if (signal.aborted) throw new AuthError('verifier_closed');
-    const checked = await checkToken(token, proof);
-    contexts.set(checked.context, checked);
-    return checked.context;
-  }
-  const verify = (token: string, proof?: ProofInput) => recorder.observe(() => check(token, proof));
+  const issued = createIssued(lifetimes);
+  const check = createChecker({ settings, authorities, lifetimes, issued, signal });
+  const verify = (token: string, proof: ProofInput = {}) =>
+    recorder.observe(() => check(token, proof));
 
   const { decide, decideCall } = createDecider({
     settings,
     feedOf: (issuer) => authorities.get(issuer)?.feed,
-    checkedOf: (context) => contexts.get(context),
+    checkedOf: issued.get,
   });
 
   return Object.freeze<Verifier>({
@@ -73,10 +66,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
       lifetimes.close();
       await recorder.close();
     },
-    issued: (context): context is AuthContext =>
-      typeof context === 'object' && context !== null && contexts.has(context),
+    issued: issued.has,
     onEnd(context, run) {
-      const { lifetime } = contexts.get(context) ?? {};
+      const { lifetime } = issued.get(context) ?? {};
       return lifetime === undefined ? () => undefined : lifetimes.onEnd(lifetime, run);
     },
     checkRequirement: (requirement) => checkRequirement(requirement, settings),

@@ -16,7 +16,7 @@ export interface Section {
 }
 
 const VERIFIERS = {
-  full: { tokens: 4_000, repeats: 100_000, rounds: 3, facts: 10_000 },
+  full: { tokens: 4_000, repeats: 100_000, rounds: 9, facts: 10_000 },
   smoke: { tokens: 2, repeats: 2, rounds: 1, facts: 2 },
 } as const;
 

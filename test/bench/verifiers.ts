@@ -1,7 +1,7 @@
 // The verifier beside the libraries people use today, in one run on one core (DESIGN §13).
 import { createTestIssuer } from '../../src/testing/index.js';
 import { createVerifier } from '../../src/verifier/index.js';
-import { BASE, type Check, LIMIT, OURS, type Verifier, verifiersFor } from './contenders.js';
+import { BASE, type Check, LIMITS, OURS, type Verifier, verifiersFor } from './contenders.js';
 import type { Figure } from './figures.js';
 import { type Contender, inFlight, inTurns } from './rounds.js';
 import { type BenchAlg, createTokenSource, ISSUER, RESOURCE, type TokenSource } from './tokens.js';
@@ -70,6 +70,7 @@ export async function benchVerifiers(alg: BenchAlg, sizes: Sizes): Promise<reado
     sizes.rounds,
   );
   const base = rates.get(BASE) as number;
+  const limit = Math.max(...LIMITS.map((name) => rates.get(name) ?? 0));
   const isGoal = alg === 'ES256';
   const ratio = (name: string, atLeast?: number): Figure => ({
     what: name,
@@ -82,7 +83,7 @@ export async function benchVerifiers(alg: BenchAlg, sizes: Sizes): Promise<reado
     ...known.filter(({ name }) => name !== BASE).map(({ name }) => ratio(name, goals[name])),
     {
       what: `${OURS} of the limit`,
-      value: (rates.get(OURS) as number) / (rates.get(LIMIT) as number),
+      value: (rates.get(OURS) as number) / limit,
       unit: '× crypto.verify',
       ...(isGoal ? { atLeast: 0.85 } : {}),
     },

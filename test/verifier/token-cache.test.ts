@@ -3,16 +3,22 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { forge } from '../../src/testing/forge.js';
 import { createTestIssuer } from '../../src/testing/index.js';
+import type { Verifier } from '../../src/verifier/index.js';
 import { createTokenCache } from '../../src/verifier/token-cache.js';
 import { eventually } from '../support/eventually.js';
 import { createProver } from './support/prover.js';
 import { createVerifierWorld, refusal } from './support/verifier-world.js';
 
-describe('J14: what a remembered token is worth', () => {
+/** At its first use little is kept of a token, from the second on all it says: each is worth as much. */
+describe.each([1, 2])('J14: what a token used %i times before is worth', (times) => {
+  const useOf = async (verifier: Verifier, token: string): Promise<void> => {
+    for (let n = 0; n < times; n += 1) await verifier.verify(token);
+  };
+
   it('nothing to a token that differs in one character', async () => {
     const { issuer, verifier } = await createVerifierWorld();
     const token = await issuer.delegatedToken();
-    await verifier.verify(token);
+    await useOf(verifier, token);
     for (let at = token.length - 86; at < token.length; at += 7) {
       const changed = token[at] === 'A' ? 'B' : 'A';
       const other = token.slice(0, at) + changed + token.slice(at + 1);
@@ -24,9 +30,9 @@ describe('J14: what a remembered token is worth', () => {
   it('nothing once it has expired', async () => {
     const { issuer, verifier, advance } = await createVerifierWorld();
     const token = await issuer.token();
-    await verifier.verify(token);
+    await useOf(verifier, token);
     advance(304);
-    await verifier.verify(token);
+    await useOf(verifier, token);
     advance(2);
     expect((await refusal(verifier.verify(token))).reason).toBe('expired');
   });
@@ -34,7 +40,7 @@ describe('J14: what a remembered token is worth', () => {
   it('nothing once it is revoked', async () => {
     const { issuer, verifier } = await createVerifierWorld({ revocation: 'feed' });
     const token = await issuer.delegatedToken();
-    await verifier.verify(token);
+    await useOf(verifier, token);
     await issuer.revoke('agt_scout');
     await eventually(async () =>
       expect((await refusal(verifier.verify(token))).reason).toBe('revoked'),
@@ -45,7 +51,7 @@ describe('J14: what a remembered token is worth', () => {
   it('nothing once the feed is lost', async () => {
     const { issuer, verifier, advance } = await createVerifierWorld({ revocation: 'feed' });
     const token = await issuer.token();
-    await verifier.verify(token);
+    await useOf(verifier, token);
     issuer.silenceFeed(true);
     // What was on its way may still be heard; then nothing is.
     await eventually(async () => {
@@ -68,7 +74,7 @@ describe('J14: what a remembered token is worth', () => {
     const { verifier, advance } = await createVerifierWorld({ fetch });
     const exp = Math.floor(Date.now() / 1000) + 7200;
     const token = await real.token({ exp });
-    await verifier.verify(token);
+    await useOf(verifier, token);
     replaced = true;
     advance(601);
     expect((await refusal(verifier.verify(token))).reason).toBe('signature_invalid');
@@ -81,6 +87,7 @@ describe('J14: what a remembered token is worth', () => {
     const { issuer, verifier, advance } = await createVerifierWorld();
     const exp = Math.floor(Date.now() / 1000) + 7200;
     const token = await issuer.token({ exp });
+    await useOf(verifier, token);
     const context = await verifier.verify(token);
     advance(601);
     expect(await verifier.verify(token)).toBe(context);
@@ -123,5 +130,26 @@ describe('the cache', () => {
     expect(cache.get('a')).toBe(1);
     cache.set('c', 3);
     expect([cache.get('a'), cache.get('b'), cache.get('c')]).toEqual([1, undefined, 3]);
+  });
+
+  it.each([
+    1, 2, 3, 10,
+  ])('with room for %i, never has more, and half of it is the newest', (max) => {
+    const cache = createTokenCache<number>(max);
+    for (let n = 1; n <= 50; n += 1) {
+      cache.set(`t${n}`, n);
+      // Asking moves what is there; so each is asked of a cache of its own, filled the same way.
+      const has = (at: number) => {
+        const same = createTokenCache<number>(max);
+        for (let m = 1; m <= n; m += 1) same.set(`t${m}`, m);
+        return same.get(`t${at}`) !== undefined;
+      };
+      const kept = Array.from({ length: n }, (_, at) => at + 1).filter(has);
+      expect(kept.length).toBeLessThanOrEqual(max);
+      const newest = Math.max(1, Math.floor(max / 2));
+      expect(kept).toEqual(
+        expect.arrayContaining(Array.from({ length: Math.min(n, newest) }, (_, at) => n - at)),
+      );
+    }
   });
 });
