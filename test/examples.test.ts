@@ -215,7 +215,7 @@ describe('examples/', () => {
       SERVER_SECRET: environment.FILES_SECRET as string,
     };
     const { code, said } = await run(['examples/introspection.ts'], asServer).ended;
-    expect([code, said.match(/^✓/gm)?.length, said.match(/^✗/gm)]).toEqual([0, 3, null]);
+    expect([code, said.match(/^✓/gm)?.length, said.match(/^✗/gm)]).toEqual([0, 5, null]);
     const stranger = { ...asServer, SERVER_SECRET: 'x'.repeat(43) };
     const refused = await run(['examples/introspection.ts'], stranger).ended;
     expect(refused.said).toContain('✗ a good token');

@@ -57,7 +57,14 @@ function createAuthority(issuer: IssuerSettings, deps: AuthorityDeps): Authority
   return {
     introspector:
       introspection &&
-      createIntrospector({ ...settings, ...introspection, issuer: issuer.issuer, signal, onError }),
+      createIntrospector({
+        ...settings,
+        ...introspection,
+        issuer: issuer.issuer,
+        keys,
+        signal,
+        onError,
+      }),
     issuer: issuer.issuer,
     keys,
     feed,

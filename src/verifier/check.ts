@@ -10,16 +10,17 @@ import type { Issued } from './issued.js';
 import {
   checkClaims,
   checkTimes,
-  createKnownHeaders,
+  HEADERS_MAX,
   TOKEN_MAX_CHARS,
+  type TokenHeader,
   type VerifiedToken,
   verifyJwt,
 } from './jwt.js';
 import type { Lifetime, Lifetimes } from './lifetimes.js';
 import type { VerifierSettings } from './options.js';
 import type { SignatureCheck } from './platform.js';
+import { createRecent } from './recent.js';
 import { type Soon, soon } from './soon.js';
-import { createTokenCache } from './token-cache.js';
 
 export interface CheckerDeps {
   readonly settings: VerifierSettings;
@@ -55,9 +56,10 @@ type Remembered = SignatureCheck | Known;
  */
 function createJwtReader({ settings, authorities }: CheckerDeps) {
   const { platform, tokenCacheMax } = settings;
-  const cache = createTokenCache<Remembered>(tokenCacheMax);
+  // By the SHA-256 of the whole token: any less, and two of them share a fate (J14).
+  const cache = createRecent<Remembered>(tokenCacheMax);
   const keysOf = (issuer: string) => authorities.get(issuer)?.keys;
-  const rules = { ...settings, keysOf, headers: createKnownHeaders() };
+  const rules = { ...settings, keysOf, headers: createRecent<TokenHeader>(HEADERS_MAX) };
 
   function read(token: string, digest: string, verifiedBy?: SignatureCheck): Soon<Known> {
     return soon(verifyJwt(token, rules, verifiedBy), (verified) => {

@@ -13,6 +13,7 @@ import {
 } from '../protocol/index.js';
 import type { Binding } from './binding.js';
 import type { Source } from './introspection.js';
+import { createRecent } from './recent.js';
 
 /** An agent or service that acts, or acted. */
 export interface Actor {
@@ -123,13 +124,12 @@ interface Held {
 export type HeldScopes = (scope: string | undefined) => Held;
 
 export function createHeldScopes(): HeldScopes {
-  const byText = new Map<string, Held>();
+  const byText = createRecent<Held>(HELD_MAX);
   return (scope = '') => {
     const known = byText.get(scope);
     if (known !== undefined) return known;
     const scopes = frozenSet(parseScope(scope));
     const made: Held = { scopes, can: (...wanted) => wanted.every((one) => scopes.has(one)) };
-    if (byText.size >= HELD_MAX) byText.clear();
     if (scope.length <= HELD_MAX_CHARS) byText.set(scope, made);
     return made;
   };

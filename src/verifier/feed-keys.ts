@@ -1,5 +1,6 @@
 /** Published revocation keys: a truncated SHA-256, remembered for the keys that come back. */
 import { FEED_KEY_HEX_CHARS, feedKeyInput } from '../protocol/index.js';
+import { createRecent } from './recent.js';
 
 /** Subjects, clients, agents and consents come back; token ids mostly do not. */
 const REMEMBERED_MAX = 20_000;
@@ -16,14 +17,11 @@ export const feedKeyOf = async (issuer: string, key: string): Promise<string> =>
 
 /** {@link feedKeyOf} for one issuer, with a bounded memory of the keys used last. */
 export function createFeedKeys(issuer: string): (key: string) => Promise<string> {
-  const remembered = new Map<string, Promise<string>>();
+  const remembered = createRecent<Promise<string>>(REMEMBERED_MAX);
   return (key) => {
-    let digest = remembered.get(key);
-    if (digest === undefined) {
-      digest = feedKeyOf(issuer, key);
-      const oldest = remembered.size >= REMEMBERED_MAX ? remembered.keys().next().value : undefined;
-      if (oldest !== undefined) remembered.delete(oldest);
-    } else remembered.delete(key);
+    const known = remembered.get(key);
+    if (known !== undefined) return known;
+    const digest = feedKeyOf(issuer, key);
     remembered.set(key, digest);
     return digest;
   };

@@ -7,6 +7,12 @@ import { AuthError } from './auth-error.js';
 import { readBody } from './fetch-json.js';
 import { discover, type MetadataOptions } from './metadata.js';
 import { basicAuthorization, type ReportCredentials } from './report.js';
+import {
+  readSignedAnswer,
+  refuseAnswer,
+  SIGNED_ANSWER_TYPE,
+  type SignedAnswerRules,
+} from './signed-answer.js';
 
 const ANSWER_MAX_BYTES = 65_536;
 const TIMEOUT_MS = 5_000;
@@ -28,6 +34,11 @@ export interface IntrospectionOptions {
    * answer is not older than this. A token that is no JWT is refused in any case.
    */
   readonly onOutage?: 'refuse' | { readonly acceptJwtForSeconds: number } | undefined;
+  /**
+   * Take signed answers only (RFC 9701): by the issuer's keys, to this client, made after the question.
+   * Default false: whom TLS names is believed. A plain answer is then refused, and never an outage.
+   */
+  readonly signed?: boolean | undefined;
 }
 
 export interface IntrospectionSettings {
@@ -35,6 +46,7 @@ export interface IntrospectionSettings {
   readonly client: ReportCredentials;
   /** 0: refuse. */
   readonly acceptJwtForSeconds: number;
+  readonly signed: boolean;
 }
 
 /** How the facts of a context are known. */
@@ -62,7 +74,9 @@ export interface Introspector {
   confirm(token: string, claims: { readonly jti: string; readonly sub: string }): Promise<Source>;
 }
 
-export interface IntrospectorDeps extends MetadataOptions {
+export interface IntrospectorDeps
+  extends MetadataOptions,
+    Omit<SignedAnswerRules, 'issuer' | 'audience'> {
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
 }
@@ -75,9 +89,10 @@ export function checkIntrospection(
   client: ReportCredentials | undefined,
 ): IntrospectionSettings | undefined {
   if (options === undefined) return undefined;
-  const { mode, onOutage = 'refuse' } = options;
+  const { mode, onOutage = 'refuse', signed = false } = options;
   if (!MODES.includes(mode))
     throw new TypeError(`introspection.mode is one of ${MODES.join(', ')}`);
+  if (typeof signed !== 'boolean') throw new TypeError('introspection.signed is true or false');
   if (mode === 'never') return undefined;
   const credentials = options.client ?? client;
   if (!(credentials?.clientId && credentials.clientSecret))
@@ -86,20 +101,41 @@ export function checkIntrospection(
   const isBounded = acceptJwtForSeconds >= 0 && acceptJwtForSeconds <= 3600;
   if (!isBounded || (onOutage !== 'refuse' && acceptJwtForSeconds === 0))
     throw new TypeError("introspection.onOutage is 'refuse' or { acceptJwtForSeconds: 1 to 3600 }");
-  return Object.freeze({ mode, client: credentials, acceptJwtForSeconds });
+  return Object.freeze({ mode, client: credentials, acceptJwtForSeconds, signed });
+}
+
+/** What a 200 says about the token. */
+async function readAnswer(
+  response: Response,
+  askedAtMs: number,
+  deps: IntrospectorDeps & IntrospectionSettings,
+): Promise<Members> {
+  const text = await readBody(response, ANSWER_MAX_BYTES);
+  const [type = ''] = (response.headers.get('content-type') ?? '').split(';', 1);
+  if (deps.signed && type.trim().toLowerCase() !== SIGNED_ANSWER_TYPE)
+    throw refuseAnswer('not signed');
+  const times = { askedAtMs, nowMs: deps.now() };
+  const answer: unknown = deps.signed
+    ? await readSignedAnswer(text, times, { ...deps, audience: deps.client.clientId })
+    : JSON.parse(text);
+  if (typeof answer === 'object' && answer !== null && !Array.isArray(answer))
+    return answer as Members;
+  throw deps.signed ? refuseAnswer('about nothing') : new Error('introspection: no JSON object');
 }
 
 /** One question. Anything but a readable 200 is thrown. */
 async function post(
   endpoint: string,
   token: string,
-  { fetch, signal, client }: IntrospectorDeps & IntrospectionSettings,
+  deps: IntrospectorDeps & IntrospectionSettings,
 ): Promise<Members> {
+  const { fetch, signal, client, signed } = deps;
+  const askedAtMs = deps.now();
   const response = await fetch(endpoint, {
     method: 'POST',
     headers: {
       authorization: basicAuthorization(client),
-      accept: 'application/json',
+      accept: signed ? SIGNED_ANSWER_TYPE : 'application/json',
       'content-type': 'application/x-www-form-urlencoded',
     },
     body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
@@ -113,10 +149,7 @@ async function post(
       isRefusal: response.status < 500 && response.status !== 429,
     });
   }
-  const answer: unknown = JSON.parse(await readBody(response, ANSWER_MAX_BYTES));
-  if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
-    throw new Error('introspection did not answer with a JSON object');
-  return answer as Members;
+  return readAnswer(response, askedAtMs, deps);
 }
 
 export function createIntrospector(deps: IntrospectorDeps & IntrospectionSettings): Introspector {

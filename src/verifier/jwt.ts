@@ -12,6 +12,7 @@ import { AuthError } from './auth-error.js';
 import { isTyp, readJwsHeader, splitJws } from './compact-jws.js';
 import type { KeySource } from './keys.js';
 import type { Platform, SignatureCheck } from './platform.js';
+import type { Recent } from './recent.js';
 import { type Soon, soon } from './soon.js';
 import { parseStrictObject } from './strict-json.js';
 
@@ -19,7 +20,7 @@ import { parseStrictObject } from './strict-json.js';
 export const TOKEN_MAX_CHARS = 16_384;
 const KID_MAX_CHARS = 256;
 /** An issuer has as many as it has keys. */
-const HEADERS_MAX = 100;
+export const HEADERS_MAX = 100;
 
 export interface TokenHeader {
   readonly alg: SigningAlg;
@@ -35,10 +36,18 @@ export interface ClaimRules {
   readonly now: () => number;
 }
 
-export interface JwtRules extends ClaimRules {
+/** How a JWS is signed. */
+export interface JwsRules {
   readonly algorithms: readonly SigningAlg[];
   readonly platform: Platform;
-  readonly headers: KnownHeaders;
+  /**
+   * Headers of one typ that were verified, by their segment: all tokens under one key have the same. What
+   * somebody makes up is never among them.
+   */
+  readonly headers?: Recent<TokenHeader>;
+}
+
+export interface JwtRules extends ClaimRules, JwsRules {
   /** The keys of an issuer that is accepted. */
   readonly keysOf: (issuer: string) => Pick<KeySource, 'keyFor' | 'keyNow'> | undefined;
 }
@@ -54,28 +63,7 @@ export interface VerifiedToken extends CheckedClaims {
   readonly key: SignatureCheck;
 }
 
-/**
- * Headers of tokens that were verified, by their segment: all tokens under one key have the same. What
- * somebody makes up is never among them.
- */
-export interface KnownHeaders {
-  get(segment: string): TokenHeader | undefined;
-  add(segment: string, header: TokenHeader): void;
-}
-
-export function createKnownHeaders(): KnownHeaders {
-  const headers = new Map<string, TokenHeader>();
-  return {
-    get: (segment) => headers.get(segment),
-    add(segment, header) {
-      if (headers.size >= HEADERS_MAX) headers.clear();
-      // Letter by letter: a part cut out of a token may hold on to all of it.
-      headers.set([...segment].join(''), header);
-    },
-  };
-}
-
-interface ParsedToken {
+export interface ParsedJws {
   readonly header: TokenHeader;
   /** As it is written; absent when it is a known one. */
   readonly newSegment: string | undefined;
@@ -98,7 +86,8 @@ export function verifyJwt(
   rules: JwtRules,
   verifiedBy?: SignatureCheck,
 ): Soon<VerifiedToken> {
-  const { header, newSegment, payload, signature } = parseToken(token, rules);
+  if (token.length > TOKEN_MAX_CHARS) throw new AuthError('token_too_long');
+  const { header, newSegment, payload, signature } = parseJws(token, ACCESS_TOKEN_TYP, rules);
   const members = parseStrictObject(payload);
   if (members === undefined) throw new AuthError('token_malformed');
   // Believed for this only: whose key has to have signed it.
@@ -108,40 +97,41 @@ export function verifyJwt(
   return soon(keys.keyNow(header) ?? keys.keyFor(header), (key) =>
     soon(key === verifiedBy || key(token, signature), (isGood) => {
       if (!isGood) throw new AuthError('signature_invalid');
-      if (newSegment !== undefined) rules.headers.add(newSegment, header);
+      // Letter by letter: a part cut out of a token may hold on to all of it.
+      if (newSegment !== undefined) rules.headers?.set([...newSegment].join(''), header);
       const { claims, nbf } = checkClaims(members, rules);
       return { claims, nbf, header, key };
     }),
   );
 }
 
-function parseToken(token: string, { platform, algorithms, headers }: JwtRules): ParsedToken {
-  if (token.length > TOKEN_MAX_CHARS) throw new AuthError('token_too_long');
-  const [first, second, third] = splitJws(token) ?? [];
-  const payload = second && platform.decode(second);
-  const signature = third && platform.decode(third);
+/**
+ * Takes a JWS apart and checks its header. Does not check the signature.
+ *
+ * @throws AuthError
+ */
+export function parseJws(jws: string, typ: string, rules: JwsRules): ParsedJws {
+  const { decode } = rules.platform;
+  const [first, second, third] = splitJws(jws) ?? [];
+  const payload = second && decode(second);
+  const signature = third && decode(third);
   if (!first || !payload || !signature) throw new AuthError('token_malformed');
-  const known = headers.get(first);
+  const known = rules.headers?.get(first);
   if (known !== undefined) return { header: known, newSegment: undefined, payload, signature };
-  const header = readHeader(first, platform, algorithms);
-  return { header, newSegment: first, payload, signature };
+  return { header: readHeader(first, typ, rules), newSegment: first, payload, signature };
 }
 
-function readHeader(
-  segment: string,
-  { decode }: Platform,
-  algorithms: readonly SigningAlg[],
-): TokenHeader {
-  const read = readJwsHeader(segment, decode);
+function readHeader(segment: string, expected: string, rules: JwsRules): TokenHeader {
+  const read = readJwsHeader(segment, rules.platform.decode);
   if ('problem' in read)
     throw read.problem === 'header_member'
       ? new AuthError('header_refused', { claim: read.member })
       : new AuthError('token_malformed');
   const { alg, typ, kid, jwk } = read.header;
   if (jwk !== undefined) throw new AuthError('header_refused', { claim: 'jwk' });
-  const known = algorithms.find((name) => name === alg);
+  const known = rules.algorithms.find((name) => name === alg);
   if (known === undefined) throw new AuthError('alg_refused', { claim: 'alg' });
-  if (!isTyp(typ, ACCESS_TOKEN_TYP)) throw new AuthError('typ_refused', { claim: 'typ' });
+  if (!isTyp(typ, expected)) throw new AuthError('typ_refused', { claim: 'typ' });
   if (typeof kid !== 'string' || kid === '' || kid.length > KID_MAX_CHARS)
     throw new AuthError('kid_missing', { claim: 'kid' });
   return Object.freeze({ alg: known, kid });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { forge } from '../../src/testing/forge.js';
 import { createTestIssuer } from '../../src/testing/index.js';
 import type { Verifier } from '../../src/verifier/index.js';
-import { createTokenCache } from '../../src/verifier/token-cache.js';
+import { createRecent } from '../../src/verifier/recent.js';
 import { eventually } from '../support/eventually.js';
 import { createProver } from './support/prover.js';
 import { createVerifierWorld, refusal } from './support/verifier-world.js';
@@ -124,7 +124,7 @@ describe.each([1, 2])('J14: what a token used %i times before is worth', (times)
 
 describe('the cache', () => {
   it('keeps the ones used last, and no more than it may', () => {
-    const cache = createTokenCache<number>(2);
+    const cache = createRecent<number>(2);
     cache.set('a', 1);
     cache.set('b', 2);
     expect(cache.get('a')).toBe(1);
@@ -135,12 +135,12 @@ describe('the cache', () => {
   it.each([
     1, 2, 3, 10,
   ])('with room for %i, never has more, and half of it is the newest', (max) => {
-    const cache = createTokenCache<number>(max);
+    const cache = createRecent<number>(max);
     for (let n = 1; n <= 50; n += 1) {
       cache.set(`t${n}`, n);
       // Asking moves what is there; so each is asked of a cache of its own, filled the same way.
       const has = (at: number) => {
-        const same = createTokenCache<number>(max);
+        const same = createRecent<number>(max);
         for (let m = 1; m <= n; m += 1) same.set(`t${m}`, m);
         return same.get(`t${at}`) !== undefined;
       };
