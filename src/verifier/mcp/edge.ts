@@ -8,6 +8,7 @@ import type { AuthContext } from '../context.js';
 import { type HttpInput, headerValues } from '../http-input.js';
 import { type McpAuthInfo, toMcpAuthInfo } from '../mcp-auth-info.js';
 import type { Cors } from './cors.js';
+import { createDecided, type Decided } from './decided.js';
 import { contradiction } from './headers.js';
 import { type ParsedBody, RPC_ERROR, rpcError } from './json-rpc.js';
 import type { Judge } from './judge.js';
@@ -23,8 +24,8 @@ export interface EdgeDeps {
   readonly judge: Judge;
   readonly sessions: Owners;
   readonly cors: Cors;
-  /** Remembers that calls under this info were recorded at the edge. */
-  readonly markRecorded: (info: McpAuthInfo) => void;
+  /** Remembers what was decided, and recorded, of the request with this info. */
+  readonly markDecided: (info: McpAuthInfo, decided: Decided) => void;
 }
 
 export interface EdgeRequest {
@@ -90,6 +91,7 @@ async function decideBody(
   judge: Judge,
   { input, readBody }: EdgeRequest,
   context: AuthContext,
+  decided: Decided,
 ): Promise<Admission | { readonly body: unknown }> {
   const read = await readBody();
   if (read === undefined)
@@ -102,7 +104,7 @@ async function decideBody(
     const says = `the header ${header} says something else than the body`;
     return json(400, rpcError(read.messages[0]?.id ?? null, RPC_ERROR.headerMismatch, says));
   }
-  const refusal = await judge.refusal(context, read.messages);
+  const refusal = await judge.refusal(context, read.messages, { at: 'edge', decided });
   if (refusal !== undefined) throw refusal;
   return { body: read.body };
 }
@@ -125,14 +127,15 @@ export function createEdge(deps: EdgeDeps): Edge {
     const [sessionId] = headerValues(input, SESSION_HEADER);
     if (sessionId !== undefined && !sessions.owns(sessionId, context))
       return json(404, rpcError(null, -32001, 'Session not found'));
+    const decided = createDecided(verifier.now);
     let parsedBody: unknown;
     if (method === 'POST') {
-      const outcome = await decideBody(judge, request, context);
+      const outcome = await decideBody(judge, request, context, decided);
       if (!('body' in outcome)) return outcome;
       parsedBody = outcome.body;
     }
     const info = toMcpAuthInfo(context);
-    deps.markRecorded(info);
+    deps.markDecided(info, decided);
     return { admitted: { context, info, parsedBody, sessionId } };
   }
 

@@ -3,6 +3,7 @@ import type { Verifier } from '../api.js';
 import { AuthError } from '../auth-error.js';
 import type { AuthContext } from '../context.js';
 import { createCors } from './cors.js';
+import type { Decided } from './decided.js';
 import { createEdge, type EdgeDeps } from './edge.js';
 import { type FetchHandler, type FetchMcpHandler, fetchHandler } from './fetch.js';
 import { compareTools, listTools, publishTools } from './inventory.js';
@@ -100,10 +101,10 @@ function authInfoOf(extra: unknown): object | undefined {
 
 /** Who calls, by what an SDK hands on beside a message. */
 function createCallers(verifier: Verifier) {
-  const recorded = new WeakSet<object>();
+  const decidedByInfo = new WeakMap<object, Decided>();
   return {
-    markRecorded: (info: object): void => void recorded.add(info),
-    wasRecorded: (extra: unknown): boolean => recorded.has(authInfoOf(extra) ?? {}),
+    markDecided: (info: object, decided: Decided): void => void decidedByInfo.set(info, decided),
+    decidedOf: (extra: unknown) => decidedByInfo.get(authInfoOf(extra) ?? {}),
     contextOf(extra: unknown): AuthContext | undefined {
       const info = authInfoOf(extra) as { extra?: { context?: unknown } } | undefined;
       const context = info?.extra?.context;
@@ -206,7 +207,7 @@ export function protectMcpServer<Tool extends string>(
   }
   return Object.freeze<McpGuard<Tool>>({
     policy,
-    ...edges({ verifier, policy, judge, markRecorded: callers.markRecorded }, options),
+    ...edges({ verifier, policy, judge, markDecided: callers.markDecided }, options),
     transport,
     connect: (server, inner, given) => server.connect(transport(inner, given)),
     factory: (make, given) => async (context) => {

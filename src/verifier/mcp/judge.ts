@@ -5,6 +5,7 @@ import { AuthError } from '../auth-error.js';
 import type { AuthContext } from '../context.js';
 import { type Decision, refuseUnknown } from '../decide.js';
 import { type ParsedRequirement, parseRequirement } from '../requirement.js';
+import { decideOnce, type EdgeNotes } from './decided.js';
 import { type JsonRpcMessage, textParam } from './json-rpc.js';
 import { type MethodRule, methodRule, type Noun } from './methods.js';
 import type { ToolPolicy } from './policy.js';
@@ -14,13 +15,13 @@ export interface Judge {
   /**
    * Judges messages together: all may pass, or none.
    *
-   * @param alreadyTold whether allowed calls were recorded at the edge before
+   * @param edge notes what is decided at the edge; or, in process, what was, and was told already
    * @returns the refusal, or nothing
    */
   refusal(
     context: AuthContext,
     messages: readonly JsonRpcMessage[],
-    alreadyTold?: boolean,
+    edge?: EdgeNotes,
   ): Promise<AuthError | undefined>;
   /** Whether a list shows this tool, prompt or resource to this caller. */
   isListed(context: AuthContext, noun: Noun, name: string): boolean;
@@ -108,6 +109,7 @@ export function createJudge(deps: JudgeDeps): Judge {
   async function judge(
     context: AuthContext,
     message: JsonRpcMessage,
+    edge: EdgeNotes | undefined,
   ): Promise<Judgement | undefined> {
     // Answers to the server's own requests ask for nothing.
     if (message.method === undefined) return undefined;
@@ -117,16 +119,16 @@ export function createJudge(deps: JudgeDeps): Judge {
     const { requirement } = demand;
     if (requirement === NOTHING)
       return { decision: verifier.decide(context, NOTHING), requirement, tool };
-    const args = tool === undefined ? message.params : message.params?.arguments;
-    const operation = { tool: tool ?? message.method, args };
-    const decision = await verifier.decideCall(context, requirement, operation);
+    const decision = await decideOnce(verifier, { context, message, requirement, tool }, edge);
     return { decision, requirement, tool };
   }
 
   return {
-    async refusal(context, messages, alreadyTold = false) {
+    async refusal(context, messages, edge) {
       await policy.load?.();
-      const judgements = await Promise.all(messages.map((message) => judge(context, message)));
+      const judging = messages.map((message) => judge(context, message, edge));
+      const judgements = await Promise.all(judging);
+      const alreadyTold = edge?.at === 'process';
       const judged = judgements.filter((judgement) => judgement !== undefined);
       const errors = judged.flatMap(({ decision }) => (decision.ok ? [] : [decision.error]));
       for (const { decision, requirement, tool } of judged) {

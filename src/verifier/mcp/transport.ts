@@ -6,6 +6,7 @@
 
 import { AuthError } from '../auth-error.js';
 import type { AuthContext } from '../context.js';
+import type { Decided } from './decided.js';
 import type { AskServer } from './inventory.js';
 import { isMessage, type JsonRpcMessage, RPC_ERROR, rpcError } from './json-rpc.js';
 import { createListFilter, type ListDeps } from './list-filter.js';
@@ -41,8 +42,8 @@ export interface GuardedTransport {
 export interface TransportDeps extends ListDeps {
   /** The caller of a message, from what the transport tells beside it. */
   readonly contextOf: (extra: unknown) => AuthContext | undefined;
-  /** Whether the HTTP edge has recorded this call already. */
-  readonly wasRecorded: (extra: unknown) => boolean;
+  /** What the HTTP edge has decided, and told, of the request a message came with. */
+  readonly decidedOf: (extra: unknown) => Decided | undefined;
   /** The caller where the transport has no authentication of its own. */
   readonly fixed?: AuthContext | undefined;
   /** Looks the server over before anything reaches it; what it throws stops the start. */
@@ -99,7 +100,9 @@ export function guardTransport(inner: TransportLike, deps: TransportDeps): Guard
     // One connection, one principal: a session id is not a credential.
     owner ??= principalKey(context);
     if (owner !== principalKey(context)) return new AuthError('session_foreign');
-    const refusal = await deps.judge.refusal(context, [message], deps.wasRecorded(extra));
+    const decided = deps.decidedOf(extra);
+    const edge = decided && { at: 'process' as const, decided };
+    const refusal = await deps.judge.refusal(context, [message], edge);
     if (refusal !== undefined) return refusal;
     return lists.expect(message, context, extra) ? undefined : new AuthError('method_refused');
   }
