@@ -98,6 +98,7 @@ const REASONS = {
   ],
   replay_unavailable: ['temporarily_unavailable', 'DPoP proofs cannot be checked at the moment.'],
   check_failed: ['temporarily_unavailable', 'The policy of this server cannot be asked now.'],
+  owners_unavailable: ['temporarily_unavailable', 'Sessions cannot be looked up now.'],
   policy_unavailable: [
     'temporarily_unavailable',
     'The rules of this server cannot be read at the moment.',

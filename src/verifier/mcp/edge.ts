@@ -125,7 +125,7 @@ export function createEdge(deps: EdgeDeps): Edge {
       return json(405, { error: 'method_not_allowed' }, { allow: 'GET, POST, DELETE, OPTIONS' });
     // The answer for a session that does not exist: another caller's is none (MCP transports).
     const [sessionId] = headerValues(input, SESSION_HEADER);
-    if (sessionId !== undefined && !sessions.owns(sessionId, context))
+    if (sessionId !== undefined && !(await sessions.owns(sessionId, context)))
       return json(404, rpcError(null, -32001, 'Session not found'));
     const decided = createDecided(verifier.now);
     let parsedBody: unknown;

@@ -94,14 +94,14 @@ function endWithToken(
 }
 
 /** The server's own answer, with the headers of the edge, its session known, its stream bounded. */
-function finish(
+async function finish(
   response: Response,
   context: AuthContext,
   more: Readonly<Record<string, string>>,
   { verifier, sessions }: FetchDeps,
-): Response {
+): Promise<Response> {
   const sessionId = response.headers.get(SESSION_HEADER);
-  if (sessionId !== null) sessions.bind(sessionId, context);
+  if (sessionId !== null) await sessions.bind(sessionId, context);
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(more)) headers.set(name, value);
   const { status, statusText } = response;
@@ -131,8 +131,8 @@ export function fetchHandler(deps: FetchDeps, handler: FetchMcpHandler): FetchHa
         authInfo: info,
         ...(parsedBody === undefined ? {} : { parsedBody }),
       });
-      if (request.method === 'DELETE' && sessionId !== undefined) sessions.forget(sessionId);
-      return finish(response, context, more, deps);
+      if (request.method === 'DELETE' && sessionId !== undefined) await sessions.forget(sessionId);
+      return await finish(response, context, more, deps);
     } catch (error) {
       return toResponse(edge.failure(error), more);
     }

@@ -10,7 +10,7 @@ import { compareTools, listTools, publishTools } from './inventory.js';
 import { createJudge } from './judge.js';
 import { type NodeListener, type NodeMcpHandler, nodeListener } from './node.js';
 import type { ToolPolicy } from './policy.js';
-import { createOwners } from './sessions.js';
+import { createOwnerStore, createOwners, type OwnerStore, type Owners } from './sessions.js';
 import {
   type GuardedTransport,
   guardTransport,
@@ -27,6 +27,11 @@ export interface ProtectOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Origins of the web pages that are served; default all. Requests of no page always are. */
   readonly origins?: readonly string[] | undefined;
+  /**
+   * Whose sessions and tasks are whose; default in memory, for one process. Processes of one server that
+   * serve each other's sessions share a store. What the SDK keeps of a session is its own matter.
+   */
+  readonly owners?: OwnerStore | undefined;
 }
 
 /** Who calls, where the transport does not know. */
@@ -154,14 +159,22 @@ function createStartCheck(verifier: Verifier, policy: ToolPolicy) {
   };
 }
 
+/** Whose sessions, or tasks, of this resource are whose. */
+function ownersOf(kind: 'session' | 'task', verifier: Verifier, store?: OwnerStore): Owners {
+  const onError = (error: unknown) =>
+    verifier.emit({ type: 'handler_error', atMs: verifier.now(), error });
+  const prefix = `${kind}\n${verifier.resource}`;
+  return createOwners({ store: store ?? createOwnerStore({ now: verifier.now }), prefix, onError });
+}
+
 /** The ways in over HTTP. */
 function edges(
   deps: Omit<EdgeDeps, 'sessions' | 'cors'>,
-  { maxBodyBytes: bodyMaxBytes = BODY_MAX_BYTES, origins }: ProtectOptions,
+  { maxBodyBytes: bodyMaxBytes = BODY_MAX_BYTES, origins, owners }: ProtectOptions,
 ): Pick<McpGuard, 'node' | 'fetch' | 'serves'> {
   if (!(bodyMaxBytes > 0)) throw new TypeError('maxBodyBytes is a positive number');
   const { verifier } = deps;
-  const sessions = createOwners();
+  const sessions = ownersOf('session', verifier, owners);
   const edge = createEdge({ ...deps, sessions, cors: createCors(origins) });
   const paths = new Set([...verifier.metadataPaths, new URL(verifier.resource).pathname]);
   return {
@@ -183,7 +196,7 @@ export function protectMcpServer<Tool extends string>(
   policy: ToolPolicy<Tool>,
   options: ProtectOptions = {},
 ): McpGuard<Tool> {
-  const tasks = createOwners();
+  const tasks = ownersOf('task', verifier, options.owners);
   const judge = createJudge({ verifier, policy, tasks });
   const callers = createCallers(verifier);
   const startCheck = createStartCheck(verifier, policy);

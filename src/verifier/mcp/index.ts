@@ -28,4 +28,5 @@ export {
 } from './policy.js';
 export { type RegisteredPolicyOptions, registeredToolPolicy } from './registered-policy.js';
 export { sdkTokenVerifier } from './sdk-verifier.js';
+export { createOwnerStore, type OwnerStore, type OwnerStoreOptions } from './sessions.js';
 export type { GuardedTransport, TransportLike } from './transport.js';

@@ -66,11 +66,11 @@ function combine(errors: readonly AuthError[]): AuthError | undefined {
 }
 
 /** What the policy demands for one message of this caller. */
-function demandOf(
+async function demandOf(
   { policy, tasks }: JudgeDeps,
   context: AuthContext,
   message: JsonRpcMessage,
-): Demand {
+): Promise<Demand> {
   const method = message.method ?? '';
   const rule = methodRule(method);
   if (rule === undefined) return METHOD_REFUSED;
@@ -81,7 +81,7 @@ function demandOf(
   if (requirement === undefined) return METHOD_REFUSED;
   const namesTask = rule.kind === 'task' && method !== 'tasks/list';
   // A task is whose call it is: of somebody else's not even the existence is told (MCP tasks).
-  if (namesTask && !tasks.owns(textParam(message, 'taskId') ?? '', context))
+  if (namesTask && !(await tasks.owns(textParam(message, 'taskId') ?? '', context)))
     return { refused: refuseUnknown('task_unknown') };
   return { requirement };
 }
@@ -113,7 +113,7 @@ export function createJudge(deps: JudgeDeps): Judge {
   ): Promise<Judgement | undefined> {
     // Answers to the server's own requests ask for nothing.
     if (message.method === undefined) return undefined;
-    const demand = demandOf(deps, context, message);
+    const demand = await demandOf(deps, context, message);
     const { tool } = demand;
     if ('refused' in demand) return { decision: demand.refused, requirement: NOTHING, tool };
     const { requirement } = demand;

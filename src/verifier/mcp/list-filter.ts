@@ -5,6 +5,7 @@
 
 import type { Verifier } from '../api.js';
 import type { AuthContext } from '../context.js';
+import { type Soon, soon } from '../soon.js';
 import { revisionInBody, VERSION_HEADER } from './headers.js';
 import type { JsonRpcMessage, RequestId } from './json-rpc.js';
 import type { Judge } from './judge.js';
@@ -23,7 +24,7 @@ export interface ListFilter {
   /** Remembers a request whose answer matters; whether its id is free and there is room. */
   expect(message: JsonRpcMessage, context: AuthContext, extra: unknown): boolean;
   /** The message to send: filtered when it answers a remembered request. */
-  apply(message: object): object;
+  apply(message: object): Soon<object>;
 }
 
 /** First revision whose lists say who may share them. */
@@ -103,17 +104,24 @@ function isAwaited(rule: MethodRule | undefined, message: JsonRpcMessage, policy
 export function createListFilter(deps: ListDeps): ListFilter {
   const pending = new Map<RequestId, Pending>();
 
-  function answer(message: object, asked: Pending): object {
+  function answer(message: object, asked: Pending): Soon<object> {
     if (asked.rule.kind === 'list') return filterList(message, asked.rule, asked, deps);
     const created = taskOf(message);
-    if (typeof created === 'string') deps.tasks.bind(created, asked.context);
+    const bound = typeof created === 'string' ? deps.tasks.bind(created, asked.context) : undefined;
     const result = resultOf(message);
-    if (asked.rule.kind !== 'task' || !Array.isArray(result?.tasks)) return message;
-    const tasks = result.tasks.filter(
-      (task: Result | null) =>
+    // Not before its task is known: the next request may come to another process.
+    if (asked.rule.kind !== 'task' || !Array.isArray(result?.tasks))
+      return soon(bound, () => message);
+    const owned = result.tasks.map(
+      (task: Result | null): Soon<boolean> =>
         typeof task?.taskId === 'string' && deps.tasks.owns(task.taskId, asked.context),
     );
-    return { ...message, result: { ...result, tasks } };
+    const show = (isOwned: readonly boolean[]) => {
+      const tasks = (result.tasks as unknown[]).filter((_, at) => isOwned[at]);
+      return { ...message, result: { ...result, tasks } };
+    };
+    const isLater = owned.some((one) => one instanceof Promise);
+    return isLater ? Promise.all(owned).then(show) : show(owned as boolean[]);
   }
 
   return {

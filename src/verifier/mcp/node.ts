@@ -66,13 +66,16 @@ function endWithToken(res: ServerResponse, context: AuthContext, verifier: Verif
   res.once('close', release);
 }
 
-/** Learns the session a response opens, at the moment its head is written. */
+/**
+ * Learns the session a response opens, at the moment its head is written. A head cannot wait for a store:
+ * a client that is faster than that, and comes to another process, is answered 404 and opens another.
+ */
 function watchSession(res: ServerResponse, context: AuthContext, sessions: Owners): void {
   const writeHead = res.writeHead.bind(res) as (...given: unknown[]) => ServerResponse;
   res.writeHead = ((...given: unknown[]) => {
     const written = writeHead(...given);
     const sessionId = res.getHeader(SESSION_HEADER);
-    if (typeof sessionId === 'string') sessions.bind(sessionId, context);
+    if (typeof sessionId === 'string') void sessions.bind(sessionId, context);
     return written;
   }) as typeof res.writeHead;
 }
@@ -93,7 +96,7 @@ export function nodeListener(deps: NodeDeps, handler: NodeMcpHandler): NodeListe
     watchSession(res, context, sessions);
     endWithToken(res, context, verifier);
     await handler(Object.assign(req, { auth: info }), res, parsedBody);
-    if (req.method === 'DELETE' && sessionId !== undefined) sessions.forget(sessionId);
+    if (req.method === 'DELETE' && sessionId !== undefined) await sessions.forget(sessionId);
   }
 
   return async function mcpGuard(req, res) {

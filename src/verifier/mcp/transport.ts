@@ -102,7 +102,10 @@ export function guardTransport(inner: TransportLike, deps: TransportDeps): Guard
     if (owner !== principalKey(context)) return new AuthError('session_foreign');
     const decided = deps.decidedOf(extra);
     const edge = decided && { at: 'process' as const, decided };
-    const refusal = await deps.judge.refusal(context, [message], edge);
+    // What cannot be found out now is answered like what is refused: nobody waits for nothing.
+    const refusal = await deps.judge
+      .refusal(context, [message], edge)
+      .catch((error: unknown) => (error instanceof AuthError ? error : Promise.reject(error)));
     if (refusal !== undefined) return refusal;
     return lists.expect(message, context, extra) ? undefined : new AuthError('method_refused');
   }
@@ -125,8 +128,10 @@ export function guardTransport(inner: TransportLike, deps: TransportDeps): Guard
       await inner.start();
     },
     send: async (message, options) => {
-      if (!questions.takes(message as JsonRpcMessage))
-        await inner.send(lists.apply(message), options);
+      if (questions.takes(message as JsonRpcMessage)) return;
+      // At once where it can be: what is sent later must not overtake it.
+      const shown = lists.apply(message);
+      await inner.send(shown instanceof Promise ? await shown : shown, options);
     },
     close: () => inner.close(),
     get sessionId() {
