@@ -51,6 +51,8 @@ const SLICES: walls.SliceRules = {
   composition: [
     'src/broker/app.ts',
     'src/broker/assemble-engine.ts',
+    // Where the engine looks for a client: the registry and the documents behind it.
+    'src/broker/find-client.ts',
     'src/broker/parts.ts',
     'src/broker/main.ts',
     'src/broker/cli.ts',
@@ -85,6 +87,7 @@ const SLICES: walls.SliceRules = {
     // The words every registry slice speaks: fields, refusals, changes, pages of a list; and the
     // kinds of fields that several nouns have (credentials, redirects, identifiers, roles).
     'src/broker/registry/',
+    'src/broker/clients/client-id-schema.ts',
     'src/broker/clients/credential-schema.ts',
     'src/broker/clients/credentials.ts',
     'src/broker/clients/credential-store.ts',

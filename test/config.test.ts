@@ -36,6 +36,8 @@ describe('DESIGN §12 environment', () => {
       actDepthMax: 4,
       trustedProxies: 0,
       exchangeErrors: 'rfc8693',
+      clientDocuments: 'open',
+      clientDocumentDomains: [],
       refreshGraceSeconds: 60,
       strictReplay: false,
       dpopRequiresNonce: false,

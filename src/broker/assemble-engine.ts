@@ -5,7 +5,9 @@ import { refreshGraceOf } from './config.js';
 import { renderError } from './consent/views.js';
 import { endGrant } from './delegation/ends.js';
 import { findGrant } from './delegation/queries.js';
+import { documentRulesOf } from './document-rules.js';
 import { exchangeMetadata } from './exchange/metadata.js';
+import { createClientFinder } from './find-client.js';
 import { createProblemPage } from './http/problem-page.js';
 import type { KeyRing } from './keys/ring.js';
 import { type Parts, readerOf } from './parts.js';
@@ -33,7 +35,7 @@ import { findUserByEmail } from './users/store.js';
 import { createWorkloadMiddleware } from './workload/middleware.js';
 
 export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
-  const { config, db, now, secrets, facts, refusals, outbound, trust } = parts;
+  const { config, db, now, secrets, facts, refusals, outbound, trust, documents } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
   const assertionGrant = config.assertionGrant === true;
   const reader = readerOf(parts, keys);
@@ -45,6 +47,11 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     facts,
     now,
     outbound,
+    clients: createClientFinder({
+      facts,
+      documents,
+      on: { attestation: config.attestation === true, assertionGrant },
+    }),
     reader,
     exchangeErrors,
     trust,
@@ -83,6 +90,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
         ...withAssertions(assertionGrant, exchangeMetadata(exchangeErrors)),
         ...SIGNED_INTROSPECTION_METADATA,
         ...authMetadata(config),
+        ...documentMetadata(config),
       }),
       createJwks(() => keys.current().published),
       rewriteHandOver,
@@ -94,3 +102,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     ...pages,
   });
 }
+
+/** MCP clients look for this before they use a URL as their id. */
+const documentMetadata = (config: Parts['config']) =>
+  documentRulesOf(config).trust === 'off' ? {} : { client_id_metadata_document_supported: true };

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ACT_DEPTH_MAX } from '../protocol/index.js';
+import { type DocumentTrust, documentProblems, LOOPBACK_HOSTS } from './document-rules.js';
 import { type CertificateSettings, certificateProblems } from './http/client-certificate.js';
 import {
   DELEGATION_MAX_DEFAULT_SECONDS,
@@ -16,7 +17,6 @@ import { problemsOf } from './registry/refusal.js';
 
 const text = z.string().min(1);
 const SECRET_CHARS_MIN = 32;
-const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 const environmentSchema = z.object({
   BEHALF_ISSUER: text.optional(),
@@ -80,6 +80,10 @@ const environmentSchema = z.object({
     .default(DELEGATION_MAX_DEFAULT_SECONDS),
   /** Actors in the longest chain; no more than verifiers take unasked. */
   BEHALF_ACT_DEPTH_MAX: z.coerce.number().int().min(1).max(ACT_DEPTH_MAX).default(ACT_DEPTH_MAX),
+  /** Whose client ID metadata documents are believed: nobody's, those of some domains, anybody's. */
+  BEHALF_CLIENT_DOCUMENTS: z.enum(['off', 'domains', 'open']).default('open'),
+  /** Host names, by commas or spaces; `*.` and one: whatever is below it. */
+  BEHALF_CLIENT_DOCUMENT_DOMAINS: text.optional(),
   /** For `behalf token` only. */
   SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -130,6 +134,9 @@ export interface Config {
   readonly delegationMaxSeconds?: number | undefined;
   /** Actors in the longest chain; 4 by default. */
   readonly actDepthMax?: number | undefined;
+  /** Whose client ID metadata documents are believed; anybody's by default. */
+  readonly clientDocuments?: DocumentTrust | undefined;
+  readonly clientDocumentDomains?: readonly string[] | undefined;
   /** The secret of `behalf token`; no other command reads it. */
   readonly debugSecret?: string | undefined;
 }
@@ -178,6 +185,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     adminClient: adminClient(env),
     delegationMaxSeconds: env.BEHALF_DELEGATION_MAX_SECONDS,
     actDepthMax: env.BEHALF_ACT_DEPTH_MAX,
+    clientDocuments: env.BEHALF_CLIENT_DOCUMENTS,
+    clientDocumentDomains: listIn(env.BEHALF_CLIENT_DOCUMENT_DOMAINS),
     debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');
@@ -207,7 +216,7 @@ function clientCertificates(env: z.infer<typeof environmentSchema>): Config['cli
 /** The rules a table can hold; also used by tests. */
 export function configProblems(config: Config, acceptPglite: boolean): string[] {
   const url = URL.canParse(config.issuer) ? new URL(config.issuer) : undefined;
-  const loopback = url !== undefined && LOOPBACK_HOSTS.has(url.hostname);
+  const loopback = url !== undefined && LOOPBACK_HOSTS.includes(url.hostname);
   const rules: ReadonlyArray<readonly [boolean, string]> = [
     [url === undefined, 'BEHALF_ISSUER must be an absolute URL'],
     [
@@ -236,12 +245,13 @@ export function configProblems(config: Config, acceptPglite: boolean): string[] 
   return [
     ...rules.filter(([wrong]) => wrong).map(([, problem]) => problem),
     ...(certificates === undefined ? [] : certificateProblems(certificates, trustedProxies)),
+    ...documentProblems(config),
   ];
 }
 
-/** Whoever is there may reach what else is there. */
-export const isLoopbackIssuer = ({ issuer }: Pick<Config, 'issuer'>): boolean =>
-  LOOPBACK_HOSTS.has(new URL(issuer).hostname);
+const listIn = (value: string | undefined): readonly string[] =>
+  (value ?? '').split(/[\s,]+/).filter((one) => one !== '');
+
 /** Clients compare issuers as strings (RFC 8414 §3.3): there is one way to write each. */
 const isPlainIssuer = (issuer: string, { origin, pathname }: URL): boolean =>
   issuer === `${origin}${pathname === '/' ? '' : pathname}` &&

@@ -2,8 +2,10 @@
 import { type Logger, pino } from 'pino';
 import { createAdminResource } from './admin/resource.js';
 import { createRefusalLog, type RefusalLog } from './audit/refusals.js';
-import { type Config, isLoopbackIssuer } from './config.js';
+import { createDocuments, type Documents } from './clients/documents.js';
+import type { Config } from './config.js';
 import type { Database } from './db/database.js';
+import { documentRulesOf } from './document-rules.js';
 import { createFactsCache, type FactsCache } from './facts/store.js';
 import type { KeyRing } from './keys/ring.js';
 import type { Secrets } from './keys/secrets.js';
@@ -37,13 +39,16 @@ export interface Parts {
   readonly trust: TrustVerifier;
   /** The only way to what others name. */
   readonly outbound: Outbound;
+  /** Clients whose id is the URL of their metadata document. */
+  readonly documents: Documents;
 }
 
 export async function partsOf(config: Config, db: Database, given: BrokerDeps): Promise<Parts> {
   const now = given.now ?? Date.now;
   const facts = createFactsCache(db, now, [createAdminResource(config.issuer)]);
+  const rules = documentRulesOf(config);
   const outbound = createOutbound({
-    allowLoopback: isLoopbackIssuer(config) && !config.production,
+    allowLoopback: rules.allowLoopback,
     now,
     ...given.outbound,
   });
@@ -57,6 +62,7 @@ export async function partsOf(config: Config, db: Database, given: BrokerDeps): 
     trust: createTrustVerifier({ facts, outbound, now }),
     refusals: createRefusalLog({ db, now, networkOf, perMinute: config.refusalsPerMinute }),
     outbound,
+    documents: createDocuments({ db, facts, outbound, now, rules, networkOf }),
   };
 }
 

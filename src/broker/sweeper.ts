@@ -1,5 +1,6 @@
 /** Forgets what has expired, a bounded number at a time, and never anything a check still needs. */
 import type { Logger } from 'pino';
+import { forgetUnusedDocuments } from './clients/document-store.js';
 import type { Database } from './db/database.js';
 import { eraseKeptAnswers } from './delegation/kept-answer.js';
 import { sweepArtifacts } from './provider/adapter.js';
@@ -28,6 +29,7 @@ export function startSweeper(
     () => forgetFollowers(db.orm, ROWS_MAX),
     () => forgetSessions(db, ROWS_MAX),
     () => forgetSignInFailures(db, now(), ROWS_MAX),
+    () => forgetUnusedDocuments(db, ROWS_MAX),
   ];
   let stopped = false;
   const sweep = async (): Promise<void> => {

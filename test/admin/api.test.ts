@@ -91,6 +91,7 @@ const UNSAID = {
   credentials_expire_at: null,
 };
 const UNSAID_CLIENT = {
+  origin: 'operator',
   description: null,
   client_uri: null,
   logo_uri: null,

@@ -46,6 +46,7 @@ describe('RFC 8414 discovery (DI1, DI2, DI3, DI4, DI5)', () => {
       decisions_endpoint: `${issuer}/decisions`,
       tools_endpoint: `${issuer}/tools`,
       requested_actor_supported: true,
+      client_id_metadata_document_supported: true,
       acr_values_supported: ['urn:behalf:acr:password'],
       authorization_response_iss_parameter_supported: true,
       claim_types_supported: ['normal'],

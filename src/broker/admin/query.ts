@@ -1,7 +1,7 @@
 /** Query parameters of lists: bounded, and refused when unknown. */
 import { z } from 'zod';
 import { agentStates } from '../agents/schema.js';
-import { clientAuthSchema } from '../clients/schema.js';
+import { clientAuthSchema, clientOriginSchema } from '../clients/schema.js';
 import { displayText, instantField, strict, TEXT_CHARS_MAX } from '../registry/fields.js';
 import { PAGE_MAX } from '../registry/page.js';
 import { TRUST_PURPOSES } from '../trust/schema.js';
@@ -28,6 +28,7 @@ export const clientQuery = strict({
   limit,
   status: z.enum(['active', 'retired']).optional(),
   kind: z.enum(['app', 'service']).optional(),
+  origin: clientOriginSchema.optional(),
   auth: clientAuthSchema.optional(),
   agent: word,
   q: word,

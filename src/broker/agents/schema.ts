@@ -1,5 +1,6 @@
 /** Input and output shapes of agents. Status is no field of a patch: it has operations of its own. */
 import { z } from 'zod';
+import { clientIdNamed } from '../clients/client-id-schema.js';
 import { jwksSchema, newCredentialViewSchema } from '../clients/credential-schema.js';
 import { profileFields, profileViewFields } from '../clients/profile.js';
 import { redirectUrisSchema } from '../clients/redirect-uri-schema.js';
@@ -18,9 +19,7 @@ import {
 export const agentIdSchema = z
   .string()
   .regex(chosenIdPattern('agt'), 'must be "agt_" and 1 to 100 of A-Z a-z 0-9 _ -');
-const clientIdSchema = z
-  .string()
-  .regex(chosenIdPattern('cli'), 'must be the id of a client (cli_…)');
+const clientIdSchema = clientIdNamed('must be the id of a client (cli_…)');
 
 export const agentAuthSchema = z.enum([
   'client_secret_basic',

@@ -181,8 +181,17 @@ const client: Noun = {
   summary: 'OAuth clients: apps and services',
   verbs: common({
     path: '/clients',
-    columns: ['id', 'name', 'kind', 'auth', 'agent_id', 'status', 'credentials_expire_at'],
-    filters: [...text('status', 'kind', 'auth', 'agent', 'q'), EXPIRING],
+    columns: [
+      'id',
+      'name',
+      'kind',
+      'origin',
+      'auth',
+      'agent_id',
+      'status',
+      'credentials_expire_at',
+    ],
+    filters: [...text('status', 'kind', 'origin', 'auth', 'agent', 'q'), EXPIRING],
     first: text('id', 'kind'),
     fields: [
       ...text('name', 'description', 'client_uri', 'logo_uri', 'policy_uri', 'contact', 'auth'),

@@ -1,5 +1,15 @@
 /** SQL of credentials. Single statements, each atomic by itself; callers bring the transaction. */
-import { type AnyColumn, and, asc, eq, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm';
+import {
+  type AnyColumn,
+  and,
+  asc,
+  eq,
+  getTableColumns,
+  isNull,
+  notLike,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import { credentials } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 import { databaseNow } from '../registry/change.js';
@@ -82,9 +92,16 @@ export async function describeKey(
   await db.update(credentials).set({ jwk }).where(eq(credentials.id, id));
 }
 
-/** Every use ever made of this key, by anyone, removed ones included. */
+/**
+ * Every use ever made of this key, removed ones included, by anyone who was registered with it: whom a
+ * document describes, it may describe with anybody's.
+ */
 export const usesOfKey = (db: Executor, thumbprint: string): Promise<CredentialRow[]> =>
-  db.select().from(credentials).where(eq(credentials.thumbprint, thumbprint)).limit(10);
+  db
+    .select()
+    .from(credentials)
+    .where(and(eq(credentials.thumbprint, thumbprint), notLike(credentials.principal, 'https://%')))
+    .limit(10);
 
 /** Who has this name in a certificate prove them now; a name may move, a certificate may not. */
 export const usesOfRule = (

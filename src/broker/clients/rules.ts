@@ -2,6 +2,7 @@
 import type { Executor } from '../db/database.js';
 import type { Change } from '../registry/change.js';
 import { type FieldProblem, invalid } from '../registry/refusal.js';
+import { isDocumentId } from './document-policy.js';
 import type { ClientPatch } from './schema.js';
 import type { ClientValues } from './store.js';
 
@@ -9,6 +10,7 @@ import type { ClientValues } from './store.js';
 export function kindProblems(
   kind: string,
   client: Pick<ClientValues, 'redirectUris' | 'auth' | 'agentId' | 'requirePar'> & {
+    readonly id: string;
     readonly requireSignedRequest?: boolean | undefined;
     readonly mayExchange?: boolean | undefined;
   },
@@ -22,13 +24,15 @@ export function kindProblems(
     refuse('mayExchange', 'must not be set for a public client: whoever exchanges proves itself');
   }
   if (kind === 'app') {
-    if (client.redirectUris?.length === 0) {
+    if (client.redirectUris?.length === 0 && !isDocumentId(client.id)) {
       refuse('redirectUris', 'must hold at least one URI for an app');
     }
     if (isPublic && client.requireSignedRequest) {
       refuse('requireSignedRequest', 'must not be set for a public client: it has no key');
     }
-    if (isPublic && client.agentId) {
+    // One exact document may be bound: whoever sends its URL is answered where it says, and the token
+    // says that nobody proved the agent (`none`, §8b).
+    if (isPublic && client.agentId && !isDocumentId(client.id)) {
       refuse('agentId', 'must not be set for a public client: anybody could act as the agent');
     }
     return problems;
@@ -42,6 +46,40 @@ export function kindProblems(
   }
   return problems;
 }
+
+/** What an operator may say of a client that is known by a document: which it is, and whose agent it is. */
+const OURS_TO_SAY: readonly string[] = ['id', 'kind', 'name', 'agentId', 'mayExchange'];
+
+/** All else is its document's to say. */
+export function documentClientProblems(
+  id: string,
+  input: Readonly<Record<string, unknown>>,
+): FieldProblem[] {
+  if (!isDocumentId(id)) return [];
+  const said = Object.keys(input).filter(
+    (field) => !OURS_TO_SAY.includes(field) && input[field] !== undefined,
+  );
+  const problems = said.map((field) => ({
+    path: [field],
+    message: 'must be left out: the document at its id says it',
+  }));
+  if (input.mayExchange === true) {
+    problems.push({ path: ['mayExchange'], message: 'must not be set: nobody vouches for it' });
+  }
+  return input.kind === 'service'
+    ? [...problems, { path: ['kind'], message: 'must be app: a document describes an app' }]
+    : problems;
+}
+
+export const documentPatchProblems = (
+  id: string,
+  fields: readonly PropertyKey[],
+): FieldProblem[] =>
+  isDocumentId(id)
+    ? fields
+        .filter((field) => field !== 'agentId')
+        .map((field) => ({ path: [String(field)], message: 'is what the document at its id says' }))
+    : [];
 
 /** The agent decides who may front for it: it names the client first. */
 export async function checkBinding(

@@ -9,13 +9,15 @@ import {
   strict,
   TEXT_CHARS_MAX,
 } from '../registry/fields.js';
+import { clientIdNamed } from './client-id-schema.js';
 import { jwksSchema, newCredentialViewSchema } from './credential-schema.js';
 import { profileFields, profileViewFields } from './profile.js';
 import { redirectUrisSchema } from './redirect-uri-schema.js';
 
-export const clientIdSchema = z
-  .string()
-  .regex(chosenIdPattern('cli'), 'must be "cli_" and 1 to 100 of A-Z a-z 0-9 _ -');
+export const clientIdSchema = clientIdNamed('must be "cli_" and 1 to 100 of A-Z a-z 0-9 _ -');
+
+/** Who put a client here. */
+export const clientOriginSchema = z.enum(['operator', 'registration', 'document']);
 
 export const clientAuthSchema = z.enum([
   'none',
@@ -77,6 +79,7 @@ export const clientViewSchema = z.object({
   id: z.string(),
   name: z.string(),
   kind: z.enum(['app', 'service']),
+  origin: clientOriginSchema,
   description: z.string().nullable(),
   client_uri: z.string().nullable(),
   logo_uri: z.string().nullable(),

@@ -25,8 +25,14 @@ import type {
   CredentialSteps,
   CredentialView,
 } from './credentials.js';
+import { isDocumentId } from './document-policy.js';
 import { profileProblems, stopUnbound } from './profile.js';
-import { checkBinding, kindProblems } from './rules.js';
+import {
+  checkBinding,
+  documentClientProblems,
+  documentPatchProblems,
+  kindProblems,
+} from './rules.js';
 import type { ClientPatch, NewClient } from './schema.js';
 import {
   activeClients,
@@ -78,6 +84,7 @@ export function createClients(deps: ClientDeps) {
     addCredential: (by: string, id: string, input: NewCredential): Promise<AddedCredential> =>
       widening(db, by, async (change) => {
         const client = await requireLive(change.tx, id);
+        refuseDocuments(id);
         if (client.auth === 'none') throw conflict([], `${id} is a public client (auth: none)`);
         const at = credentialField(input.kind);
         return credentials.add(change, { noun: 'client', id }, input, at);
@@ -89,6 +96,7 @@ export function createClients(deps: ClientDeps) {
     removeCredential: async (by: string, id: string, credentialId: string): Promise<Receipt> => {
       const { receipt } = await stopping(db, by, async (change) => {
         await requireClient(change.tx, id);
+        refuseDocuments(id);
         await credentials.remove(change, { noun: 'client', id }, credentialId);
       });
       return receipt;
@@ -107,6 +115,11 @@ async function requireLive(db: Executor, id: string): Promise<ClientRow> {
   if (row.status === 'retired') throw conflict(['id'], `${id} is retired`);
   return row;
 }
+
+const refuseDocuments = (id: string): void => {
+  if (!isDocumentId(id)) return;
+  throw conflict([], 'its keys are what its document says: retire the client to stop all of them');
+};
 
 async function unknownClients(db: Executor, ids: readonly string[]): Promise<string[]> {
   const known = new Set((await activeClients(db, ids)).map(({ id }) => id));
@@ -129,6 +142,7 @@ export const clientAuth = (
 async function create(deps: ClientDeps, change: Change, input: NewClient): Promise<CreatedClient> {
   const { jwks, ...described } = input;
   const id = input.id ?? newId('cli');
+  throwIfAny(documentClientProblems(id, input));
   const auth = clientAuth(input);
   const values = {
     ...described,
@@ -136,7 +150,7 @@ async function create(deps: ClientDeps, change: Change, input: NewClient): Promi
     redirectUris: [...new Set(input.redirectUris ?? [])],
     mayExchange: clientMayExchange(auth, input.mayExchange),
   };
-  throwIfAny([...kindProblems(input.kind, values), ...profileProblems(values)]);
+  throwIfAny([...kindProblems(input.kind, { ...values, id }), ...profileProblems(values)]);
   if ((await findClient(change.tx, id)) !== undefined) {
     throw conflict(['id'], `"${id}" is taken; ids are never used again`);
   }
@@ -164,6 +178,7 @@ async function patchClient(
   const fields = changedFields(row, values);
   if (patch.agentId) await checkBinding(deps.acceptedBy, change, id, patch.agentId);
   if (fields.length === 0) return { before: row, client: row, fields };
+  throwIfAny(documentPatchProblems(id, fields));
   const given = Object.entries(values).filter(([, value]) => value !== undefined);
   const whole: ClientRow = { ...row, ...Object.fromEntries(given) };
   throwIfAny([...kindProblems(row.kind, whole), ...profileProblems(whole)]);

@@ -19,6 +19,8 @@ export async function findClient(db: Executor, id: string): Promise<ClientRow | 
 export interface ClientFilter {
   readonly status?: string | undefined;
   readonly kind?: string | undefined;
+  /** operator | registration | document */
+  readonly origin?: string | undefined;
   readonly auth?: string | undefined;
   /** The agent it is bound to. */
   readonly agent?: string | undefined;
@@ -34,7 +36,7 @@ export const listClientRows = (
   after: string,
   take: number,
 ): Promise<ClientRow[]> => {
-  const { status = 'active', kind, auth, agent, q, expiringWithinSeconds: within } = filter;
+  const { status = 'active', kind, origin, auth, agent, q, expiringWithinSeconds: within } = filter;
   return db
     .select(shown)
     .from(clients)
@@ -43,6 +45,7 @@ export const listClientRows = (
         gt(clients.id, after),
         eq(clients.status, status),
         kind === undefined ? undefined : eq(clients.kind, kind),
+        origin === undefined ? undefined : eq(clients.origin, origin),
         auth === undefined ? undefined : eq(clients.auth, auth),
         agent === undefined ? undefined : eq(clients.agentId, agent),
         q === undefined ? undefined : nameHas(clients.name, q),

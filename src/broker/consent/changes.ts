@@ -69,6 +69,7 @@ function partyChanges(was: Terms, is: Terms): ShownChange[] {
     client('clientLogo', 'logoUri'),
     client('clientPolicy', 'policyUri'),
     client('clientContact', 'contact'),
+    client('clientProof', 'proof'),
     ['resourceName', was.resource?.name, is.resource?.name],
   ]);
 }

@@ -1,5 +1,5 @@
 /** A consent that answers a request without asking again (DESIGN §8a 3). */
-import type { Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Database } from '../db/database.js';
 import { consentCovers } from '../delegation/coverage.js';
 import { type ConsentRow, findLiveConsent } from '../delegation/store.js';
@@ -22,6 +22,8 @@ export interface ConsentHookDeps {
   readonly grants: EngineGrants;
   readonly provider: () => Provider;
   readonly now: () => number;
+  /** Whoever may ask is written down, if nobody has yet. */
+  readonly admitClient: (ctx: KoaContextWithOIDC) => Promise<void>;
 }
 
 export interface Covering {

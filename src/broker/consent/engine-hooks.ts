@@ -4,7 +4,7 @@
  * would serve agent B from agent A's consent: this one never does.
  */
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider';
-import { interactionPolicy } from 'oidc-provider';
+import { errors, interactionPolicy } from 'oidc-provider';
 import { formatScope, OAuthError } from '../../protocol/index.js';
 import { sessionKey } from '../artifact-key.js';
 import { createGrant } from '../delegation/approve.js';
@@ -43,6 +43,7 @@ export function createRequestCheck(deps: ConsentHookDeps) {
       }
       const facts = await deps.facts.fresh();
       const request = await readAuthorizationRequest(facts, params);
+      await deps.admitClient(ctx);
       await checkBeforeSignIn(facts, request);
       checkAcrValues(params.acr_values, request);
       // From here on the request says what it means: the resource as it is registered, base scopes
@@ -140,6 +141,9 @@ export function createGrantLoader(deps: ConsentHookDeps) {
     const approved = result?.consent?.grantId;
     const isNew = approved !== undefined || ctx.oidc.route === 'authorization';
     const facts = await (isNew ? deps.facts.current() : deps.facts.fresh());
+    // What the client may be answered at can have changed since the request was checked (K11).
+    const redirectUri = String(params.redirect_uri);
+    if (!client.redirectUriAllowed(redirectUri)) throw new errors.InvalidRedirectUri();
     // They will be asked to sign in first: nothing begins for whoever sits there now.
     for (const { check } of signIn?.checks ?? []) if (await check(ctx)) return undefined;
     const request = await readAuthorizationRequest(facts, params).catch(rethrow);

@@ -129,7 +129,7 @@ export function IdentityCard({ model: { agent, client, resource } }: Props) {
             rows={[
               [t.clientName, client.name],
               [t.clientId, client.id],
-              [t.clientKnown, t.clientRegistered],
+              [t.clientKnown, known(client, t)],
               [t.redirects, client.redirectUris.join('  ')],
             ]}
           />
@@ -165,24 +165,10 @@ export function SignedIn({ model: { user, actions } }: Props) {
   );
 }
 
-/** A host is shown whole (RFC 1035 §2.3.4, and a port): what counts of it is its end. */
-const HOST_CHARS_MAX = 260;
+type Texts = ReturnType<typeof useTexts>;
 
-/** Where the answer goes is what a phished person can check (MCP: the host, clearly). */
-export function Redirect({ model: { redirect } }: Props) {
-  const words = useTexts().redirect[redirect.kind];
-  return (
-    <div class={redirect.kind === 'web' ? 'notice' : 'notice caution'}>
-      <p>{words.before}</p>
-      <p class="destination">
-        <Name plain charsMax={HOST_CHARS_MAX}>
-          {redirect.display}
-        </Name>
-      </p>
-      <p class="quiet">{words.hint}</p>
-    </div>
-  );
-}
+const known = ({ introducedBy: host }: ShownClient, t: Texts): string =>
+  host === undefined ? t.clientRegistered : phrase(t.clientDocument, { host });
 
 const WORDS_CHARS_MAX = 1000;
 

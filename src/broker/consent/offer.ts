@@ -133,6 +133,7 @@ const clientCard = (client: ClientFacts): ShownClient => ({
   id: client.id,
   name: client.name,
   redirectUris: [...client.redirectUris].sort(),
+  introducedBy: client.origin === 'document' ? new URL(client.id).host : undefined,
   description: present(client.description),
   clientUri: present(client.clientUri),
   logoUri: present(client.logoUri),

@@ -152,7 +152,13 @@ export const decidedScopes = (
  * Whether a consent may be reused in silence: only for clients that authenticate at the token
  * endpoint or whose answer goes to an https address. Loopback and app schemes always see the page.
  */
-export const mayReuseInSilence = (
-  client: Pick<ClientFacts, 'auth'>,
+export function mayReuseInSilence(
+  client: Pick<ClientFacts, 'id' | 'auth'>,
   redirectUri: string,
-): boolean => client.auth !== 'none' || redirectUri.startsWith('https://');
+): boolean {
+  const isWeb = redirectUri.startsWith('https://');
+  if (!client.id.startsWith('https://')) return client.auth !== 'none' || isWeb;
+  // Anybody may send the URL of a document: its key, or an answer to its own origin, tells who it is (K12).
+  if (!isWeb) return false;
+  return client.auth !== 'none' || URL.parse(redirectUri)?.origin === new URL(client.id).origin;
+}

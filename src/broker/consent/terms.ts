@@ -12,20 +12,28 @@ import {
   termsOf,
 } from '../delegation/terms.js';
 import { applicationOf } from '../facts/application.js';
-import type { Facts, ResourceFacts } from '../facts/store.js';
+import type { ClientFacts, Facts, ResourceFacts } from '../facts/store.js';
 import type { AuthorizationRequest } from './request.js';
 
 export async function currentTerms(
   facts: Facts,
   request: Pick<AuthorizationRequest, 'agentId' | 'resource'>,
-  client: ClientWords,
+  client: ClientFacts,
   offered: readonly string[],
 ): Promise<Terms> {
   const [agent, resource] = await Promise.all([
     request.agentId === '' ? undefined : facts.agent(request.agentId),
     request.resource === '' ? undefined : facts.resource(request.resource),
   ]);
-  return termsOf({ agent, client, resource, onward: await onwardOf(facts, resource) }, offered);
+  const [words, onward] = await Promise.all([wordsOf(facts, client), onwardOf(facts, resource)]);
+  return termsOf({ agent, client: words, resource, onward }, offered);
+}
+
+/** A document may change its keys as it may its name: both are its own word, and agreed to (K11). */
+async function wordsOf(facts: Facts, client: ClientFacts): Promise<ClientWords> {
+  if (!client.id.startsWith('https://')) return client;
+  const keys = await facts.credentials(client.id);
+  return { ...client, proof: [client.auth, ...keys.map(({ thumbprint }) => thumbprint ?? '')] };
 }
 
 async function onwardOf(facts: Facts, resource: ResourceFacts | undefined) {

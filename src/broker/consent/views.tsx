@@ -10,7 +10,8 @@ import { type Language, phrase } from '../http/texts/index.js';
 import { Decision, Durations, Helpers, Never } from './answer-views.js';
 import { TakenAway } from './blocked-views.js';
 import { Changes } from './change-views.js';
-import { Heading, IdentityCard, OwnWords, Redirect, SignedIn } from './identity-views.js';
+import { Introduction, Redirect } from './destination-views.js';
+import { Heading, IdentityCard, OwnWords, SignedIn } from './identity-views.js';
 import { Scopes } from './scope-views.js';
 
 export { renderError } from './error-view.js';
@@ -34,6 +35,7 @@ function Consent({ model }: { readonly model: ConsentPageModel }) {
       <IdentityCard model={model} />
       <Changes model={model} />
       <SignedIn model={model} />
+      <Introduction model={model} />
       <Redirect model={model} />
       <form method="post" action={own(actions.decide)} class="stack wide">
         <EnterMeansNo />

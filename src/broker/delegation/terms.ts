@@ -28,6 +28,8 @@ export interface ClientTerms {
   readonly logoUri: string;
   readonly policyUri: string;
   readonly contact: string;
+  /** Of a client that is known by a document only: how it proves itself, and its keys. */
+  readonly proof?: readonly string[] | undefined;
 }
 
 export interface AgentTerms {
@@ -64,6 +66,7 @@ export interface ClientWords {
   readonly logoUri?: Absent;
   readonly policyUri?: Absent;
   readonly contact?: Absent;
+  readonly proof?: readonly string[] | undefined;
 }
 
 export interface ResourceWords {
@@ -104,6 +107,7 @@ export const clientTerms = (words: ClientWords): ClientTerms => ({
   logoUri: words.logoUri ?? '',
   policyUri: words.policyUri ?? '',
   contact: words.contact ?? '',
+  ...(words.proof === undefined ? {} : { proof: sorted(words.proof) }),
 });
 
 /** What somebody who is offered these scopes agrees to now. Order in the registry means nothing. */

@@ -52,6 +52,8 @@ export interface ShownClient {
   readonly name: string;
   /** Where it may ever be answered, from its registration. */
   readonly redirectUris: readonly string[];
+  /** It introduces itself by a document on this host, and nobody here knows it. */
+  readonly introducedBy?: string | undefined;
   /** Its own words, which nobody has checked. */
   readonly description?: string | undefined;
   readonly clientUri?: string | undefined;
@@ -73,6 +75,7 @@ export type ChangedPart =
   | 'clientLogo'
   | 'clientPolicy'
   | 'clientContact'
+  | 'clientProof'
   | 'resourceName'
   | 'scopeTitle'
   | 'scopeDescription'

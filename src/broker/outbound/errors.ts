@@ -9,7 +9,7 @@ export type OutboundReason =
   | 'name'
   | 'connection'
   | 'timeout'
-  /** Anything but 200, redirects too. */
+  /** Anything but 200, redirects too; the cause is the number. */
   | 'status'
   | 'encoding'
   | 'type'

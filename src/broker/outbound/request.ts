@@ -26,7 +26,7 @@ export async function get(
   try {
     const response = await answered(socket, target, limits, signal);
     const { statusCode, headers } = response;
-    if (statusCode !== 200) throw outboundError('status');
+    if (statusCode !== 200) throw outboundError('status', statusCode);
     // What unpacks to more than it says is not unpacked (S3).
     if (!/^(identity)?$/i.test(headers['content-encoding'] ?? '')) throw outboundError('encoding');
     return {

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AdapterPayload } from 'oidc-provider';
 import { JWT_BEARER, TOKEN_EXCHANGE } from '../../protocol/index.js';
-import type { Facts } from '../facts/store.js';
+import type { AgentFacts, ClientFacts, Facts } from '../facts/store.js';
 import { ATTESTATION_AUTH } from './attestation.js';
 import { certificateMetadata } from './certificates.js';
 
@@ -19,7 +19,7 @@ const NATIVE_REDIRECT =
 export const isNativeRedirect = (uri: string): boolean => NATIVE_REDIRECT.test(uri);
 
 /** What an operator may have switched on, and what is known of the request. */
-interface Switches {
+export interface Switches {
   /** Attesters are listened to: whoever proves itself by one is nobody otherwise. */
   readonly attestation?: boolean;
   /** Assertions of trusted issuers are taken as a grant. */
@@ -37,16 +37,48 @@ export async function clientMetadata(
   const row = agent ?? client;
   if (row === undefined || row.status !== 'active') return undefined;
   if (row.auth === ATTESTATION_AUTH && on.attestation !== true) return undefined;
-  const { redirectUris } = row;
   // Its platform's token was looked at already: a secret of this request says how that ended.
   const auth = on.byPlatform === true && row.auth !== 'none' ? 'client_secret_post' : row.auth;
   // An agent that may be answered somewhere is a client of the code flow too (DESIGN §8a).
-  const isApp = agent === undefined ? client?.kind === 'app' : redirectUris.length > 0;
+  const isApp = agent === undefined ? client?.kind === 'app' : row.redirectUris.length > 0;
   const alone = agent !== undefined || !isApp;
   const credentials = await facts.credentials(id);
   const jwks = credentials.flatMap(({ kind, jwk }) =>
     kind === 'jwk' && jwk !== null ? [jwk] : [],
   );
+  const exchanges = row.auth !== 'none' && !isStranger(client);
+  return {
+    ...metadataOf(
+      { ...row, auth },
+      { isApp, alone, exchanges, asserts: on.assertionGrant === true },
+      jwks,
+    ),
+    ...certificateMetadata(auth, credentials),
+  };
+}
+
+/** Who came by themselves, or is known by a document, gets the code flow and its refresh only (DC11). */
+const isStranger = (client: ClientFacts | undefined): boolean =>
+  client !== undefined && (client.origin !== 'operator' || client.id.startsWith('https://'));
+
+type Described = Pick<
+  AgentFacts | ClientFacts,
+  'id' | 'name' | 'redirectUris' | 'auth' | 'requirePar' | 'requireSignedRequest'
+> &
+  Partial<Pick<ClientFacts, 'dpopBound' | 'certificateBound'>>;
+
+/** Of a row that is not written yet: a document's. */
+export const strangersMetadata = (row: Described, jwks: readonly object[]): AdapterPayload =>
+  metadataOf(row, { isApp: true, alone: false, exchanges: false, asserts: false }, jwks);
+
+type Rights = 'isApp' | 'alone' | 'exchanges' | 'asserts';
+
+function metadataOf(
+  row: Described,
+  { isApp, alone, exchanges, asserts }: Readonly<Record<Rights, boolean>>,
+  jwks: readonly object[],
+): AdapterPayload {
+  const { redirectUris } = row;
   return {
     client_id: row.id,
     client_name: row.name,
@@ -57,15 +89,14 @@ export async function clientMetadata(
       ...(isApp ? ['authorization_code', 'refresh_token'] : []),
       // RFC 8693 §5: whoever exchanges authenticates (TX1, X20). Whether it may is decided where the
       // audit can say of which token it was refused (`exchange/grant.ts`).
-      ...(row.auth === 'none' ? [] : [TOKEN_EXCHANGE]),
+      ...(exchanges ? [TOKEN_EXCHANGE] : []),
       // RFC 7523 §2.1, ID-JAG §8.1: confidential clients, for which somebody speaks (`assertion/`).
-      ...(row.auth === 'none' || on.assertionGrant !== true ? [] : [JWT_BEARER]),
+      ...(exchanges && asserts ? [JWT_BEARER] : []),
     ],
     response_types: isApp ? ['code'] : [],
-    token_endpoint_auth_method: auth,
-    ...certificateMetadata(auth, credentials),
+    token_endpoint_auth_method: row.auth,
     id_token_signed_response_alg: 'ES256',
-    ...(auth.startsWith('client_secret') ? { client_secret: SECRET_PLACEHOLDER } : {}),
+    ...(row.auth.startsWith('client_secret') ? { client_secret: SECRET_PLACEHOLDER } : {}),
     // Whoever has keys may sign requests with them, however they authenticate (RFC 9101).
     ...(jwks.length > 0 || row.auth === 'private_key_jwt' ? { jwks: { keys: jwks } } : {}),
     require_pushed_authorization_requests: row.requirePar,

@@ -35,6 +35,8 @@ export interface ConfigurationDeps extends Omit<AdapterDeps, 'findClient'> {
   readonly now: () => number;
   readonly outbound: Outbound;
   readonly findClient: AdapterDeps['findClient'];
+  /** Whoever proved a key is written down, if nobody has yet. */
+  readonly admitClient: (ctx: KoaContextWithOIDC) => Promise<void>;
   readonly policy: interactionPolicy.DefaultPolicy;
   /** RFC 9449 §8: no proof is taken without a nonce of ours. */
   readonly dpopRequiresNonce: boolean;
@@ -102,6 +104,7 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
     },
     assertJwtClientAuthClaimsAndHeader: async (ctx, claims, header) => {
       const nowSeconds = Math.floor(deps.now() / 1000);
+      await deps.admitClient(ctx);
       const facts = await deps.facts.current();
       await assertClientAssertion(deps.issuer, facts, ctx, claims, header, nowSeconds);
     },

@@ -3,7 +3,7 @@
  * whole when they change (DESIGN §9.8). Nothing keeps a provider; everything asks `current()`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { JWT_BEARER, TOKEN_EXCHANGE } from '../../protocol/index.js';
 import {
   ASSERTION_PARAMETERS,
@@ -32,7 +32,7 @@ import type { ErrorProfile } from '../exchange/denials.js';
 import { createTokenExchange } from '../exchange/grant.js';
 import { EXCHANGE_PARAMETERS, REPEATABLE_PARAMETERS } from '../exchange/request.js';
 import type { FactsCache } from '../facts/store.js';
-import { requestState } from '../http/request.js';
+import type { ClientFinder } from '../find-client.js';
 import type { Secrets } from '../keys/secrets.js';
 import type { LoadedKeys } from '../keys/store.js';
 import type { Outbound } from '../outbound/outbound.js';
@@ -42,7 +42,6 @@ import type { Issuer } from '../tokens/issue.js';
 import type { TrustVerifier } from '../trust/verify.js';
 import { createBrokerProvider, type GrantHandler } from './broker-provider.js';
 import { useHashedSecrets } from './client-authentication.js';
-import { clientMetadata } from './client-metadata.js';
 import { type ConfigurationDeps, createConfiguration } from './configuration.js';
 
 export type EngineMiddleware = (
@@ -69,6 +68,7 @@ export interface EngineDeps
   readonly keys: () => LoadedKeys;
   readonly now: () => number;
   readonly outbound: Outbound;
+  readonly clients: ClientFinder;
   readonly exchangeErrors: ErrorProfile;
   readonly trust: TrustVerifier;
   /** Whether assertions are taken as a grant. */
@@ -127,7 +127,7 @@ const ERROR_EVENTS = [
 
 function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): Provider {
   const grants = createEngineGrants(deps.db);
-  const hooks = { ...deps, grants, provider: current };
+  const hooks = { ...deps, ...deps.clients, grants, provider: current };
   const configuration = createConfiguration({
     ...deps,
     keys: deps.keys(),
@@ -137,11 +137,7 @@ function build(deps: EngineDeps, actors: ActorProver, current: () => Provider): 
     extraParams: { requested_actor: createRequestCheck(hooks), claims: checkClaimsParameter },
     findGrant: grants.find,
     abandonGrant: (id, requestId) => abandonGrant(deps.db, id, requestId),
-    findClient: async (id) => {
-      const ctx = Provider.ctx;
-      const byPlatform = ctx !== undefined && requestState(ctx).workload?.principal === id;
-      return clientMetadata(await deps.facts.current(), id, { ...deps, byPlatform });
-    },
+    ...deps.clients,
   });
   const delegation = { ...hooks, actors, termsStand, readGrant: grants.read };
   const own: { grant?: GrantHandler } = {};

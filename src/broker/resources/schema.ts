@@ -1,6 +1,7 @@
 /** Input and output shapes of resources. */
 import { z } from 'zod';
 import { SIGNING_ALGS } from '../../protocol/index.js';
+import { clientIdNamed } from '../clients/client-id-schema.js';
 import { TOKEN_TTL_MAX_SECONDS, TOKEN_TTL_MIN_SECONDS } from '../limits.js';
 import {
   displayText,
@@ -23,9 +24,9 @@ const REAUTH_MAX_SECONDS = 30 * 24 * 3600;
 
 export const identifierSchema = plainAscii(IDENTIFIER_CHARS_MAX);
 const scopeName = z.string().min(1).max(128);
-const principalId = z
-  .string()
-  .regex(/^(?:cli|agt)_[A-Za-z0-9_-]{1,100}$/, 'must be the id of a client or agent');
+const PRINCIPAL = /^(?:cli|agt)_[A-Za-z0-9_-]{1,100}$/;
+const principalId = z.string().regex(PRINCIPAL, 'must be the id of a client or agent');
+const principalOrDocument = clientIdNamed('must be the id of a client or agent', PRINCIPAL);
 
 const bounded = <Value extends z.ZodType>(key: z.ZodString, value: Value, entriesMax: number) =>
   z
@@ -68,7 +69,7 @@ const fields = {
     TOOLS_MAX,
   ),
   client: principalId,
-  clients: z.array(principalId).max(LIST_MAX),
+  clients: z.array(principalOrDocument).max(LIST_MAX),
   downstream: z.array(edgeSchema).max(EDGES_MAX),
   requireUser: z.boolean(),
   signingAlg: z.enum(SIGNING_ALGS),

@@ -7,6 +7,7 @@ import { AGENT_TEXTS, type AgentStatus } from '../agents/schema.js';
 import { agentAuth } from '../agents/service.js';
 import type { Jwks } from '../clients/credential-schema.js';
 import type { AddedCredential, CredentialOwner } from '../clients/credentials.js';
+import { isDocumentId } from '../clients/document-policy.js';
 import { profileOf } from '../clients/profile.js';
 import { CLIENT_WORDS } from '../clients/schema.js';
 import { clientAuth, clientMayExchange } from '../clients/service.js';
@@ -51,18 +52,21 @@ export async function applyClient(run: Run, entry: WorldClient): Promise<Outcome
     });
   }
   const auth = clientAuth(entry);
-  const wanted = {
-    ...Object.fromEntries(CLIENT_WORDS.map((name) => [name, entry[name] ?? null])),
-    name: entry.name,
-    redirectUris: entry.redirectUris ?? [],
-    requirePar: entry.requirePar ?? false,
-    requireSignedRequest: entry.requireSignedRequest ?? false,
-    mayExchange: clientMayExchange(auth, entry.mayExchange),
-    ...profileOf(entry),
-    auth,
-    // A client that becomes public is let go first.
-    ...(agent === undefined ? { agentId: null } : {}),
-  };
+  // A document says the rest.
+  const wanted = isDocumentId(entry.id)
+    ? { ...(agent === undefined ? { agentId: null } : {}) }
+    : {
+        ...Object.fromEntries(CLIENT_WORDS.map((name) => [name, entry[name] ?? null])),
+        name: entry.name,
+        redirectUris: entry.redirectUris ?? [],
+        requirePar: entry.requirePar ?? false,
+        requireSignedRequest: entry.requireSignedRequest ?? false,
+        mayExchange: clientMayExchange(auth, entry.mayExchange),
+        ...profileOf(entry),
+        auth,
+        // A client that becomes public is let go first.
+        ...(agent === undefined ? { agentId: null } : {}),
+      };
   const patching = steps.patch(change, entry.id, wanted).catch(named('agent'));
   const { client, fields } = await patching;
   const owner = { noun: 'client', id: entry.id } as const;

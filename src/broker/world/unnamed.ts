@@ -119,7 +119,14 @@ const clientsBut = (tx: Executor, named: string[]): Promise<Row[]> =>
   tx
     .select(shown(clients.id))
     .from(clients)
-    .where(and(ne(clients.status, 'retired'), notInArray(clients.id, named)))
+    // Who came by a document came by themselves, and is missing from no file.
+    .where(
+      and(
+        ne(clients.status, 'retired'),
+        ne(clients.origin, 'document'),
+        notInArray(clients.id, named),
+      ),
+    )
     .orderBy(asc(clients.id))
     .limit(LISTED_MAX);
 

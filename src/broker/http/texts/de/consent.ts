@@ -31,6 +31,7 @@ export const consent = {
   clientId: 'Anwendungs-ID',
   clientKnown: 'Woher bekannt',
   clientRegistered: 'Vom Betreiber dieses Servers registriert',
+  clientDocument: 'Niemand hier hat sie geprüft: sie stellt sich selbst vor, von {host}',
   redirects: 'Rückkehr möglich zu',
   resourceName: 'Dienst',
   resourceId: 'Adresse des Dienstes',
@@ -65,6 +66,7 @@ export const consent = {
       clientLogo: 'Bild der Anwendung',
       clientPolicy: 'Datenschutzerklärung der Anwendung',
       clientContact: 'Kontakt der Anwendung',
+      clientProof: 'Wie sich die Anwendung ausweist',
       resourceName: 'Name des Dienstes',
       scopeTitle: 'wie es heißt',
       scopeDescription: 'Beschreibung',
@@ -77,6 +79,13 @@ export const consent = {
   signedInAs: 'Angemeldet als {name}',
   notYou: 'Nicht Sie?',
 
+  introduction: {
+    before:
+      'Ungeprüft: Den Namen {client} hat sich diese Anwendung selbst gegeben. Sie stellt sich vor von',
+    hint: 'Brechen Sie ab, wenn Sie diese Adresse nicht kennen.',
+    hintNative:
+      'Das kann jedes Programm auf diesem Gerät behaupten. Fahren Sie nur fort, wenn Sie dies gerade selbst gestartet haben.',
+  },
   redirect: {
     web: {
       before: 'Danach geht es weiter zu',

@@ -31,6 +31,7 @@ export const consent = {
   clientId: 'Application id',
   clientKnown: 'Known how',
   clientRegistered: 'Registered by the operator of this server',
+  clientDocument: 'Nobody here has checked it: it introduces itself from {host}',
   redirects: 'May return to',
   resourceName: 'Service',
   resourceId: 'Service address',
@@ -65,6 +66,7 @@ export const consent = {
       clientLogo: 'Picture of the application',
       clientPolicy: 'Privacy policy of the application',
       clientContact: 'Contact of the application',
+      clientProof: 'How the application proves itself',
       resourceName: 'Name of the service',
       scopeTitle: 'what it is called',
       scopeDescription: 'description',
@@ -77,6 +79,13 @@ export const consent = {
   signedInAs: 'Signed in as {name}',
   notYou: 'Not you?',
 
+  introduction: {
+    before:
+      'Unverified: the name {client} is this application’s own word. It introduces itself from',
+    hint: 'Stop here if you do not know this address.',
+    hintNative:
+      'Any program on this device could say so. Continue only if you just started this yourself.',
+  },
   redirect: {
     web: { before: 'Afterwards you go to', hint: 'Stop here if you do not know this address.' },
     loopback: {
