@@ -25,6 +25,8 @@ const BEGINNINGS = new Set(['authorization', 'pushed_authorization_request']);
 /** Where it helps to say why; elsewhere a client that is nobody is just that. */
 const TOLD = new Set([...BEGINNINGS, 'token']);
 const RETRY_AFTER_SECONDS = 60;
+/** RFC 6585 §4. */
+const TOO_MANY = 429;
 
 export function createClientFinder(deps: {
   readonly facts: FactsCache;
@@ -73,7 +75,8 @@ const refusedAs =
     if (ctx !== undefined) tell(ctx, id);
     const code = busy ? 'temporarily_unavailable' : 'invalid_client';
     // RFC 6749 §4.1.2.1: at the authorization endpoint nobody authenticates.
-    const status = !busy && ctx?.oidc?.route === 'authorization' ? 400 : undefined;
+    const refused = ctx?.oidc?.route === 'authorization' ? 400 : undefined;
+    const status = busy ? TOO_MANY : refused;
     throw engineError(new OAuthError(code, sentence, `${id.slice(0, 200)}: ${reason}`, status));
   };
 

@@ -11,10 +11,12 @@ export type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
 export interface TestWeb {
   /** What a broker is handed, to be in this web. */
-  readonly outbound: Required<Pick<OutboundDeps, 'resolve' | 'dial' | 'ca'>>;
+  readonly outbound: Required<Pick<OutboundDeps, 'resolve' | 'dial'>> & { readonly ca: string };
   /** Serves a JSON document, or whatever a handler does. */
   put(url: string, what: object | Handler, headers?: Readonly<Record<string, string>>): void;
   remove(url: string): void;
+  /** Where its server listens, on 127.0.0.1. */
+  readonly port: number;
   /** URLs that were asked for, in order. */
   readonly asked: string[];
   close(): Promise<void>;
@@ -37,6 +39,7 @@ export async function startWeb(hosts: readonly string[]): Promise<TestWeb> {
   const port = await freePort();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
+    port,
     asked,
     outbound: {
       ca: cert,

@@ -97,11 +97,15 @@ export const title = ({ id, name, refs = [] }: Attack): string =>
   `${id} ${name}${refs.length === 0 ? '' : ` (${refs.join(', ')})`}`;
 
 /** One suite for one class of the catalogue, against one process. */
-export function runAttacks(name: string, attacks: readonly Attack[]): void {
+export function runAttacks(
+  name: string,
+  attacks: readonly Attack[],
+  settings?: Parameters<typeof startAttackWorld>[0],
+): void {
   describe(name, () => {
     let w: AttackWorld;
     beforeAll(async () => {
-      w = await startAttackWorld();
+      w = await startAttackWorld(settings);
     });
     afterAll(() => w?.close());
     for (const attack of attacks) {

@@ -7,8 +7,11 @@ let offsetMs = 0;
 Date.now = () => realNow() + offsetMs;
 
 const { createBroker } = await import('../../../src/broker/app.js');
-const { issuer, port, databaseUrl, secret, adminToken } = JSON.parse(process.argv[2] as string);
-const broker = await createBroker({
+const { issuer, port, databaseUrl, secret, adminToken, web } = JSON.parse(
+  process.argv[2] as string,
+);
+const { outboundInto } = await import('./reach.js');
+const config = {
   issuer,
   host: '127.0.0.1',
   port,
@@ -17,12 +20,16 @@ const broker = await createBroker({
   secret,
   previousSecret: undefined,
   adminToken,
-  production: false,
+  // Where nothing on loopback is ever fetched.
+  production: true,
+  // Each case may come from elsewhere: strangers are counted by network.
+  trustedProxies: web.trustedProxies,
   // The oracle asks for the event of every refusal.
   refusalsPerMinute: 100_000,
   // Everything it could ever say: nothing secret may be in it.
   logLevel: 'debug',
-});
+} as const;
+const broker = await createBroker(config, { outbound: outboundInto(web) });
 await broker.listen();
 process.on('message', (message: { clockMs: number }) => {
   offsetMs = message.clockMs;

@@ -15,11 +15,15 @@ export interface BrokerProcess {
 const TSX = import.meta.resolve('tsx');
 const SCRIPT = fileURLToPath(new URL('./broker-process.ts', import.meta.url));
 
-export async function startBrokerProcess(settings: object): Promise<BrokerProcess> {
+export async function startBrokerProcess(
+  settings: object,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<BrokerProcess> {
   let output = '';
   const start = async () => {
     const child = spawn(process.execPath, ['--import', TSX, SCRIPT, JSON.stringify(settings)], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...environment },
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk) => {

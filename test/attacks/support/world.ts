@@ -1,5 +1,7 @@
 // The world under attack: one broker process on one database, honest people in it, and a record of
 // everything that was said, so that the oracle can judge each case on its own.
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { createRegistry, type Registry } from '../../../src/broker/admin/registry.js';
 import type { Database } from '../../../src/broker/db/database.js';
 import { createSecrets, hashSecret } from '../../../src/broker/keys/secrets.js';
@@ -7,6 +9,7 @@ import { loadKeys, type SigningKey } from '../../../src/broker/keys/store.js';
 import { hashPassword } from '../../../src/broker/users/password.js';
 import { ADMIN_TOKEN, basic, freePort, ROOT_SECRET } from '../../support/broker.js';
 import { openTestPostgres } from '../../support/databases.js';
+import { startWeb, type TestWeb } from '../../support/web.js';
 import { AGENT, ANA, BEN, CALLBACK, FILES_CLIENT, HOST, seedWorld } from '../../support/world.js';
 import { type Canaries, createCanaries } from './canaries.js';
 import { type Casting, castParty } from './cast.js';
@@ -25,6 +28,10 @@ import { createJournal, type Journal } from './journal.js';
 import { createPages, type Pages } from './pages.js';
 import { createParty, type Party, type Query } from './party.js';
 import { type BrokerProcess, startBrokerProcess } from './process.js';
+import type { Reach } from './reach.js';
+
+/** Sites that a broker under attack can reach. */
+export const SITE = 'app.example.com';
 
 export interface AttackWorld extends Pages, Pick<Journal, 'begin' | 'honestly'> {
   readonly issuer: string;
@@ -33,6 +40,10 @@ export interface AttackWorld extends Pages, Pick<Journal, 'begin' | 'honestly'> 
   readonly db: Database;
   readonly registry: Registry;
   readonly canaries: Canaries;
+  /** What others serve. */
+  readonly web: TestWeb;
+  /** A port nobody may be sent to, and how often somebody was. */
+  readonly guarded: { readonly port: number; readonly knocks: () => number };
   readonly ana: Party;
   readonly ben: Party;
   /** Ana with the same client and no agent. */
@@ -64,14 +75,34 @@ export interface AttackWorld extends Pages, Pick<Journal, 'begin' | 'honestly'> 
   close(): Promise<void>;
 }
 
-export async function startAttackWorld(): Promise<AttackWorld> {
+export async function startAttackWorld(
+  more: { readonly trustedProxies?: number } = {},
+): Promise<AttackWorld> {
   const opened = await openTestPostgres();
   const { db, url: databaseUrl } = opened;
   const secrets: Record<string, string> = { ...(await seedWorld(db)) };
   const port = await freePort();
   const issuer = `http://127.0.0.1:${port}`;
-  const settings = { issuer, port, databaseUrl, secret: ROOT_SECRET, adminToken: ADMIN_TOKEN };
-  const broker = await startBrokerProcess(settings);
+  const web = await startWeb([SITE, 'rebind.evil.example']);
+  const guard = await startGuard();
+  const { ca } = web.outbound;
+  const reach: Reach = {
+    sites: [SITE],
+    port: web.port,
+    ca,
+    guarded: guard.port,
+    trustedProxies: more.trustedProxies ?? 0,
+  };
+  const settings = {
+    ...{ issuer, port, databaseUrl, secret: ROOT_SECRET, adminToken: ADMIN_TOKEN },
+    web: reach,
+  };
+  // S2: whatever the environment says of proxies leads to the guarded port.
+  const proxy = `http://127.0.0.1:${guard.port}`;
+  const broker = await startBrokerProcess(settings, {
+    ...{ HTTP_PROXY: proxy, HTTPS_PROXY: proxy, https_proxy: proxy, ALL_PROXY: proxy },
+    NODE_USE_ENV_PROXY: '1',
+  });
   const canaries = createCanaries();
   for (const [id, secret] of Object.entries(secrets)) canaries.add(`secret of ${id}`, secret);
   for (const { email, password } of [ANA, BEN]) canaries.add(`password of ${email}`, password);
@@ -82,6 +113,8 @@ export async function startAttackWorld(): Promise<AttackWorld> {
   const close = async (): Promise<void> => {
     http.close();
     await broker.stop();
+    await web.close();
+    guard.close();
     await opened.close();
   };
   const w = {
@@ -90,6 +123,8 @@ export async function startAttackWorld(): Promise<AttackWorld> {
     db,
     registry: createRegistry({ db, issuer, hashSecret, hashPassword }),
     canaries,
+    web,
+    guarded: { port: guard.port, knocks: guard.knocks },
     begin: journal.begin,
     honestly: journal.honestly,
     close,
@@ -106,6 +141,26 @@ export async function startAttackWorld(): Promise<AttackWorld> {
   Object.assign(w, parties);
   for (const party of Object.values(parties)) await party.consent();
   return w;
+}
+
+/** Counts whoever connects, on both loopback addresses. */
+async function startGuard() {
+  const port = await freePort();
+  let knocks = 0;
+  const servers = ['127.0.0.1', '::1'].map((host) =>
+    createServer((socket) => {
+      knocks += 1;
+      socket.destroy();
+    }).listen(port, host),
+  );
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  return {
+    port,
+    knocks: () => knocks,
+    close: () => {
+      for (const server of servers) server.close();
+    },
+  };
 }
 
 /** Ways to ask. */
