@@ -631,6 +631,33 @@ describe('operators', () => {
     expect((await refresh(body.refresh_token)).body.error).toBe('invalid_grant');
   });
 
+  it('bind it in a world file, before anybody has seen it; applied again, nothing changes', async () => {
+    web.put(url, described());
+    const file = `
+clients:
+  - id: ${url}
+    kind: app
+    name: Some App
+    agent: agt_world_${n}
+agents:
+  - id: agt_world_${n}
+    name: World Agent
+    owner: ops
+    clients: ['${url}']
+permissions:
+  - principal: agt_world_${n}
+    resource: ${FILES}
+    scopes: [files:read]
+`;
+    await t.broker.applyWorld(file);
+    expect(await rowOf()).toMatchObject({ origin: 'operator', agentId: `agt_world_${n}` });
+    const { body } = await redeem(await authorize(t, { params: asking() }));
+    expect(claimsOf(body.access_token)).toMatchObject({ act: { sub: `agt_world_${n}` } });
+    await t.broker.applyWorld(file);
+    expect((await refresh(body.refresh_token)).status).toBe(200);
+    expect(await rowOf()).toMatchObject({ name: 'Some App', agentId: `agt_world_${n}` });
+  });
+
   it('say of it whose agent it is, and nothing that its document says', async () => {
     const { clients: registered } = t.broker.registry;
     web.put(url, described());
