@@ -60,16 +60,18 @@ async function readForm(ctx: KoaContextWithOIDC): Promise<URLSearchParams | unde
   const { length } = ctx.request;
   if (ctx.method !== 'POST' || !ENDPOINTS.has(ctx.path)) return undefined;
   if (!ctx.is('application/x-www-form-urlencoded') || !(length <= FORM_MAX_BYTES)) return undefined;
-  const body = await readBody(ctx.req, FORM_MAX_BYTES);
-  putBack(ctx, body);
+  const reading = readBody(ctx.req, FORM_MAX_BYTES);
+  putBack(ctx, reading);
+  // What breaks off, breaks off for the engine too, which says so.
+  const body = await reading.catch(() => Buffer.alloc(0));
   const text = body.toString('latin1');
   return text.includes('assertion=') ? new URLSearchParams(body.toString('utf8')) : undefined;
 }
 
 /** The engine reads requests that can be read: this one can, once more. */
-function putBack(ctx: KoaContextWithOIDC, body: Buffer): void {
+function putBack(ctx: KoaContextWithOIDC, body: Buffer | Promise<Buffer>): void {
   const iterator = async function* again() {
-    yield body;
+    yield await body;
   };
   Object.defineProperties(ctx.req, {
     readable: { value: true, configurable: true },
