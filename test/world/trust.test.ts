@@ -71,6 +71,8 @@ const changed = (change: (world: World) => void): World => {
   return world;
 };
 
+const RULE = { issuer: 'https://cluster.example', subject: 'system:serviceaccount:prod:helper' };
+
 describe.each(DATABASES)('on %s', (_name, open) => {
   let opened: OpenedDatabase;
   let services: AdminServices;
@@ -188,5 +190,50 @@ describe.each(DATABASES)('on %s', (_name, open) => {
     expect(await planOf(WORLD)).toEqual(expect.any(Array));
     expect(await planOf(changed(change))).toEqual(problems);
     expect(await planOf(WORLD)).toEqual([]);
+  });
+
+  it('workloads of agents and services become those of the file, and may move from one to the other', async () => {
+    const withWorkloads = (agent: object[] | undefined, service: object[]) => ({
+      ...WORLD,
+      clients: [
+        ...WORLD.clients,
+        { id: 'cli_job', kind: 'service', name: 'Job', workloads: service },
+      ],
+      agents: [
+        {
+          id: 'agt_pod',
+          name: 'Pod',
+          owner: 'Ops',
+          ...(agent === undefined ? {} : { workloads: agent }),
+        },
+      ],
+    });
+    expect(await planOf(withWorkloads([RULE], []))).toMatchObject([
+      { id: 'cli_job', action: 'create' },
+      { id: 'agt_pod', action: 'create' },
+    ]);
+    const rulesOf = async () =>
+      Promise.all(
+        ['agt_pod', 'cli_job'].map(async (id) =>
+          (await services.registry.credentials.list(opened.db.orm, id)).flatMap(
+            ({ rule }) => rule ?? [],
+          ),
+        ),
+      );
+    expect(await rulesOf()).toEqual([[RULE], []]);
+    expect(await planOf(withWorkloads([RULE], []))).toEqual([]);
+    expect(await planOf(withWorkloads(undefined, []))).toEqual([]);
+    expect(await planOf(withWorkloads([], [RULE]))).toMatchObject([
+      { id: 'cli_job', changes: [{ field: 'workloads', from: [], to: [RULE] }] },
+      { id: 'agt_pod', changes: [{ field: 'workloads', from: [RULE], to: [] }] },
+    ]);
+    expect(await rulesOf()).toEqual([[], [RULE]]);
+    const foreign = { ...RULE, issuer: 'https://evil.example' };
+    expect(await planOf(withWorkloads([foreign], [RULE]))).toEqual([
+      [
+        'agents.0.workloads.0.issuer',
+        'names no issuer that is trusted for workloads: "https://evil.example"',
+      ],
+    ]);
   });
 });

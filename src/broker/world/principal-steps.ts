@@ -38,7 +38,7 @@ export async function applyRole({ registry, change }: Run, role: NewRole): Promi
 export async function applyClient(run: Run, entry: WorldClient): Promise<Outcome> {
   const { registry, change } = run;
   const { steps } = registry.clients;
-  const { agent, ...input } = entry;
+  const { agent, workloads: _later, ...input } = entry;
   const row = await steps.find(change.tx, entry.id);
   if (row === undefined) {
     const { client, credential } = await steps.create(change, input);
@@ -101,7 +101,7 @@ const named =
 export async function applyAgent(run: Run, entry: WorldAgent): Promise<Outcome> {
   const { registry, change } = run;
   const { steps } = registry.agents;
-  const { status, statusReason, takesWorkFrom: _later, ...input } = entry;
+  const { status, statusReason, takesWorkFrom: _later, workloads: _last, ...input } = entry;
   const row = await steps.find(change.tx, entry.id);
   if (row === undefined) {
     const first = status === 'draft' || status === 'retired' ? 'draft' : 'active';

@@ -1,6 +1,7 @@
 /** The shape of a world file: the same fields as the nouns' own input, with ids that the file chooses. */
 import { z } from 'zod';
 import { agentIdSchema, agentStates, agentStatusSchema, newAgentSchema } from '../agents/schema.js';
+import { WORKLOADS_MAX, workloadRuleSchema } from '../clients/credential-schema.js';
 import { clientIdSchema, newClientSchema } from '../clients/schema.js';
 import { newRoleSchema, permissionSchema } from '../permissions/schema.js';
 import { strict } from '../registry/fields.js';
@@ -16,11 +17,15 @@ const IDENTITIES_MAX = 20;
 const list = <Entry extends z.ZodType>(entry: Entry, max = ENTRIES_MAX) =>
   z.array(entry).max(max).nullable().optional();
 
+/** Which platform's tokens prove it; one left out is removed. */
+const workloads = z.array(workloadRuleSchema).max(WORKLOADS_MAX).optional();
+
 export const worldAgentSchema = strict({
   ...newAgentSchema.shape,
   id: agentIdSchema,
   status: z.enum(agentStates).optional(),
   statusReason: agentStatusSchema.shape.reason,
+  workloads,
 });
 
 export const worldClientSchema = strict({
@@ -28,6 +33,7 @@ export const worldClientSchema = strict({
   id: clientIdSchema,
   /** The agent it always acts as. */
   agent: agentIdSchema.optional(),
+  workloads,
 });
 
 export const worldUserSchema = strict({

@@ -29,6 +29,7 @@ import {
 } from './steps.js';
 import { addIdentities, applyTrustedIssuer, dropIdentities } from './trust-steps.js';
 import { type LeftAlone, type Unnamed, unnamedIn } from './unnamed.js';
+import { addWorkloads, dropWorkloads } from './workload-steps.js';
 
 export type { WorldProblem } from './parse.js';
 export type { GeneratedSecret } from './steps.js';
@@ -150,6 +151,10 @@ function tasksOf(world: World): Task[][] {
     section('resources', 'resource', world.resources, resourceId, checkResource),
     section('permissions', 'permission', world.permissions, permissionId, applyPermission),
     section('trustedIssuers', 'trusted issuer', world.trustedIssuers, issuerId, applyTrustedIssuer),
+    section('clients', 'client', world.clients, ({ id }) => id, dropWorkloads),
+    section('agents', 'agent', world.agents, ({ id }) => id, dropWorkloads),
+    section('clients', 'client', world.clients, ({ id }) => id, addWorkloads),
+    section('agents', 'agent', world.agents, ({ id }) => id, addWorkloads),
     section('users', 'user', world.users, userId, dropIdentities),
     section('users', 'user', world.users, userId, addIdentities),
   ];
