@@ -7,6 +7,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { isScopeToken, OAuthError, parseScope } from '../../protocol/index.js';
 import type { ActorProver, ActorTokenProof } from '../delegation/actor-proof.js';
+import { abandonGrant } from '../delegation/ends.js';
 import type { GrantRow } from '../delegation/store.js';
 import { createDelegationStory } from '../delegation/story.js';
 import { applicationOf } from '../facts/application.js';
@@ -89,7 +90,11 @@ async function prepare(
   const proof = await proveActor(deps, params, first, request, shownIn(ctx, dpop));
   await useDpopProof(ctx, dpop);
   const { grant, decision } = await write(deps, ctx, word, request);
-  await proof?.claim(grant.id);
+  await proof?.claim(grant.id).catch(async (error: unknown) => {
+    // Another request used the actor token meanwhile: nothing comes of this authorization.
+    await abandonGrant(deps.db, grant.id, requestState(ctx).id);
+    throw error;
+  });
   const story = storyOf(deps, word, request, { grant, decision, proof, ctx });
   deps.tokens.tell(ctx, bound(ctx, client.clientId, dpop, story));
   return decision.about.resource;
