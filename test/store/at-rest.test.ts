@@ -32,6 +32,7 @@ import {
   testConfig,
 } from '../support/broker.js';
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+import { createIdp, IDP, nowSeconds } from '../support/idp.js';
 import { admin, publishedKids } from '../support/keys.js';
 import {
   AGENT,
@@ -144,6 +145,22 @@ async function administer(t: TestBroker): Promise<Record<string, string>> {
 }
 
 /** Everything a flow hands out or takes in that would be worth stealing, by what it is. */
+/** What an enterprise's issuer said of Ana, used. */
+async function useAssertion(t: TestBroker): Promise<string> {
+  const idp = createIdp(IDP);
+  const rules = { id_jag: { resources: [{ resource: FILES }], clients: [HOST] } };
+  const issuer = { issuer: IDP, name: 'Corp', purposes: ['id_jag'], jwks: idp.jwks, rules };
+  await admin(t, 'POST', '/trusted-issuers', issuer);
+  await admin(t, 'POST', `/users/${ANA.id}/identities`, { issuer: IDP, subject: 'ana' });
+  const [iat, exp] = [nowSeconds(), nowSeconds() + 60];
+  const claims = { sub: 'ana', aud: t.issuer, client_id: HOST, jti: 'assertion-1', iat, exp };
+  const assertion = idp.sign({ ...claims, resource: FILES }, { typ: 'oauth-id-jag+jwt' });
+  const grantType = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+  const { status } = await postToken(t, HOST, { grant_type: grantType, assertion });
+  expect(status).toBe(200);
+  return assertion;
+}
+
 async function useEverything(t: TestBroker): Promise<Record<string, string>> {
   const proof = await actorToken(t);
   const authorized = await authorize(t);
@@ -198,6 +215,7 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
     'refresh token': refreshed.body.refresh_token,
     'access token': body.access_token,
     'actor token': proof,
+    assertion: await useAssertion(t),
     'opaque access token': userinfo.body.access_token,
     'ID token': userinfo.body.id_token,
     request_uri: pushed.body.request_uri,
@@ -226,7 +244,7 @@ describe.each(DATABASES)('a stolen database, %s', (_name, open) => {
   let canaries: Record<string, string>;
   let dump: string;
   beforeAll(async () => {
-    t = await startTestBroker({ opened: await open() });
+    t = await startTestBroker({ opened: await open(), config: { assertionGrant: true } });
     canaries = await useEverything(t);
     dump = await dumpOf(t.opened);
   });
