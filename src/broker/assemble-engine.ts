@@ -22,6 +22,7 @@ import { authMetadata } from './provider/auth-metadata.js';
 import { crossOrigin } from './provider/cross-origin.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
+import { strictProofs } from './provider/strict-proofs.js';
 import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
 import {
   createSignedIntrospection,
@@ -77,6 +78,7 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
     middleware: [
       crossOrigin,
       createUnavailability({ db, refusals, refuse: pages.refuse }),
+      strictProofs,
       createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
       createJwtEndpoints({
         db,

@@ -5,6 +5,7 @@ import { type Attack, title } from './support/attack.js';
 import { actors } from './tables/actors.js';
 import { admin } from './tables/admin.js';
 import { clientDocumentAttacks } from './tables/client-documents.js';
+import { clientProofs } from './tables/client-proofs.js';
 import { codes } from './tables/codes.js';
 import { consentPage } from './tables/consent-page.js';
 import { writtenDown } from './tables/dumped.js';
@@ -26,6 +27,7 @@ import { atVerifier } from './tables/verifier.js';
 
 const all: readonly Attack[] = [
   ...redirects,
+  ...clientProofs,
   ...requests,
   ...native,
   ...codes,

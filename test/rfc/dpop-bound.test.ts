@@ -246,6 +246,7 @@ describe('§4.3 what is no proof', () => {
     ['a jti that is no text', () => prove(key, { jti: 7 })],
     ['no iat', () => prove(key, { iat: undefined })],
     ['htu of another endpoint', () => prove(key, { htu: `${t.issuer}/par` })],
+    ['padding (J8)', async () => `${await prove()}==`],
     ['two of them', async () => `${await prove()}, ${await prove()}`],
   ];
   it.each(ROWS)('%s', async (_what, make) => {
