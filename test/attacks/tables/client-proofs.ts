@@ -6,8 +6,8 @@ import * as schema from '../../../schema/index.js';
 import { ADMIN_TOKEN, basic } from '../../support/broker.js';
 import { certificate } from '../../support/certificates.js';
 import { AGENT, FILES, SERVICE } from '../../support/world.js';
-import { type Attack, seen } from '../support/attack.js';
-import { encodePart, ownKey, signed } from '../support/forge.js';
+import { ANSWERED, type Attack, seen } from '../support/attack.js';
+import { encodePart, ownKey, resigned, signed } from '../support/forge.js';
 import type { Answer, Fields } from '../support/http.js';
 import type { AttackWorld } from '../support/world.js';
 
@@ -299,10 +299,29 @@ const proofs: readonly Attack[] = PROOFS.map(
   }),
 );
 
+/** Whoever has the broker's own signing key, and a bound token, but not its key. */
+const unbound: readonly Attack[] = (['stripped', 'another'] as const).map((how) => ({
+  id: 'X15',
+  name: `a bound token signed again by the broker’s own key, its cnf ${how}`,
+  run: async (w) => {
+    const key = ownKey();
+    const { d: _private, ...jwk } = key.export({ format: 'jwk' }) as Record<string, unknown>;
+    const dpop = proved(w, key, { jwk });
+    const { body } = await w.honestly(() => w.post('/token', { ...OWN }, AGENT, { dpop }));
+    const cnf = how === 'stripped' ? undefined : { jkt: 'A'.repeat(43) };
+    const forged = await resigned(w, body.access_token, { claims: { cnf } });
+    const same = await resigned(w, body.access_token, {});
+    return [(await w.introspect(forged)).body.active, (await w.introspect(same)).body.active];
+  },
+  expected: [false, true],
+  unaudited: ANSWERED,
+}));
+
 export const clientProofs: readonly Attack[] = [
   ...confusion,
   ...both,
   ...othersKeys,
   ...badKeys,
   ...proofs,
+  ...unbound,
 ];
