@@ -301,6 +301,10 @@ describe('M1: the bootstrap bearer', () => {
       await run("update clients set require_signed_request = true where id = 'cli_host'");
       expect(await status()).toBe(200);
       await run("update clients set require_signed_request = false where id = 'cli_host'");
+      // Its tokens are bound: the admin API takes none of those.
+      await run("update clients set dpop_bound = true where id = 'cli_host'");
+      expect(await status()).toBe(200);
+      await run("update clients set dpop_bound = false where id = 'cli_host'");
       expect(await status()).toBe(401);
       await run("update clients set status = 'retired' where kind = 'app'");
       expect(await status()).toBe(200);
@@ -321,8 +325,18 @@ describe('M1: the bootstrap bearer', () => {
       expect(await status()).toBe(200);
       await run("update credentials set kind = 'jwk' where principal = $1", id);
       expect(await status()).toBe(401);
+      await run(`update ${table} set auth = 'tls_client_auth' where id = $1`, id);
+      expect(await status()).toBe(200);
+      await run("update credentials set kind = 'certificate' where principal = $1", id);
+      expect(await status()).toBe(401);
       await run("update credentials set kind = 'secret' where principal = $1", id);
       await run(`update ${table} set auth = 'client_secret_basic' where id = $1`, id);
+      expect(await status()).toBe(401);
+      for (const bound of ['dpop_bound', 'certificate_bound']) {
+        await run(`update ${table} set ${bound} = true where id = $1`, id);
+        expect([bound, await status()]).toEqual([bound, 200]);
+        await run(`update ${table} set ${bound} = false where id = $1`, id);
+      }
       expect(await status()).toBe(401);
       await withdraw(id);
       expect(await status()).toBe(200);

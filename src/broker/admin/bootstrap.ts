@@ -64,6 +64,9 @@ const provable = sql`exists (
       else 'secret' end
     and (c.expires_at is null or c.expires_at > clock_timestamp()))`;
 
+/** The admin API takes bearer tokens only (`policy.ts`): who gets no others cannot use it. */
+const getsBearers = sql`not o.dpop_bound and not o.certificate_bound`;
+
 const signsRequests = sql`exists (
   select from ${credentials} c where c.principal = o.id and c.removed_at is null
     and c.kind = 'jwk' and (c.expires_at is null or c.expires_at > clock_timestamp()))`;
@@ -71,7 +74,7 @@ const signsRequests = sql`exists (
 /** An app at which a user gets a token of their own: one bound to an agent gives that agent's. */
 const signInPossible = sql`exists (
   select from ${clients} o where o.status = 'active' and o.kind = 'app' and o.agent_id is null
-    and (o.auth = 'none' or ${provable})
+    and ${getsBearers} and (o.auth = 'none' or ${provable})
     and (not o.require_signed_request or ${signsRequests}))`;
 
 /** Whether somebody who holds `admin:security` could use it now. */
@@ -82,9 +85,9 @@ async function hasAdministrator(db: Executor, adminResource: string): Promise<bo
     .where(
       sql`${permissions.resource} = ${adminResource} and ${SECURITY} = any(${permissions.scopes})
         and (exists (select from ${agents} o where o.id = ${permissions.principal}
-            and o.status = 'active' and ${provable})
+            and o.status = 'active' and ${provable} and ${getsBearers})
           or exists (select from ${clients} o where o.id = ${permissions.principal}
-            and o.status = 'active' and o.kind = 'service' and ${provable})
+            and o.status = 'active' and o.kind = 'service' and ${provable} and ${getsBearers})
           or ${signInPossible} and exists (
             select from ${users} u where u.status = 'active' and u.password_hash is not null
               and (u.id = ${permissions.principal}
