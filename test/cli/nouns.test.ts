@@ -1,9 +1,11 @@
 // The nouns of the command line (DESIGN §12) against a broker that runs: one verb after another, as
 // an operator types them; JSON on request, a table or names and values otherwise.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../support/broker.js';
+import { certificate } from '../support/client-certificates.js';
 import { createIdp, IDP } from '../support/idp.js';
 import { ROOT, scratchFolder } from '../support/repository.js';
 
@@ -186,6 +188,23 @@ describe('DESIGN §12: behalf, noun by noun', { timeout: 240_000 }, () => {
     const alive = await behalf(['explain', '-'], `access_token  ${token}\nexpires_in    300\n`);
     expect(alive.out).toMatch(/^Asker got a token at Ask for ask:read\ntoken {4}alive until 2/);
     expect(await behalf(['explain', 'x.y.z'])).toMatchObject({ code: 1, out: '' });
+  });
+
+  it('credential: a certificate, a name in one, an attester', async () => {
+    await json('agent create --id agt_c --name Sealed --owner Ops --auth tls_client_auth');
+    const add = (name: string, value: string) =>
+      behalf(['agent', 'credential', 'add', 'agt_c', `--${name}`, value, '--json']);
+    const own = certificate();
+    const added = [
+      await add('certificate', own.pem),
+      await add('rule', '{"san_dns":"c.example"}'),
+      await add('issuer', 'https://attester.example'),
+    ].map(({ out }) => JSON.parse(out));
+    expect(added).toMatchObject([
+      { kind: 'certificate', thumbprint: own.thumbprint, rule: null },
+      { kind: 'certificate', thumbprint: null, rule: { san_dns: 'c.example' } },
+      { kind: 'attestation', thumbprint: null, rule: { issuer: 'https://attester.example' } },
+    ]);
   });
 
   it('credential: added, rotated with an overlap, listed, seen to expire, removed', async () => {
