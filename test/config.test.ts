@@ -50,6 +50,7 @@ describe('DESIGN §12 environment', () => {
       shutdownDelaySeconds: 0,
       keyRotationDays: 90,
       keyLeadSeconds: 1200,
+      registration: { mode: 'open', domains: [], perNetwork: 100, total: 2000 },
     });
   });
 
@@ -58,6 +59,25 @@ describe('DESIGN §12 environment', () => {
     expect(problems({ BEHALF_REFRESH_GRACE_SECONDS: '61' })).toContain(
       'BEHALF_REFRESH_GRACE_SECONDS',
     );
+  });
+
+  it('says who may register by themselves, and refuses what names no domain', () => {
+    const domains = {
+      BEHALF_REGISTRATION: 'domain',
+      BEHALF_REGISTRATION_DOMAINS: 'claude.ai *.x.y',
+    };
+    expect(readConfig(domains).registration).toMatchObject({
+      mode: 'domain',
+      domains: ['claude.ai', '*.x.y'],
+    });
+    expect(problems({ BEHALF_REGISTRATION: 'domain' })).toContain('must name a domain');
+    for (const wrong of ['https://claude.ai', '*', '*.', 'CLAUDE.ai', '10.0.0.1', 'a..b']) {
+      expect([wrong, problems({ BEHALF_REGISTRATION_DOMAINS: wrong })]).toEqual([
+        wrong,
+        expect.stringContaining('BEHALF_REGISTRATION_DOMAINS'),
+      ]);
+    }
+    expect(problems({ BEHALF_REGISTRATION: 'yes' })).toContain('BEHALF_REGISTRATION');
   });
 
   it('makes the issuer follow the port', () => {

@@ -13,6 +13,11 @@ import {
   KEY_ROTATION_DAYS,
   REFRESH_GRACE_SECONDS,
 } from './limits.js';
+import {
+  type RegistrationSettings,
+  registrationEnvironment,
+  registrationSettings,
+} from './registration-settings.js';
 import { problemsOf } from './registry/refusal.js';
 
 const text = z.string().min(1);
@@ -84,6 +89,7 @@ const environmentSchema = z.object({
   BEHALF_CLIENT_DOCUMENTS: z.enum(['off', 'domains', 'open']).default('open'),
   /** Host names, by commas or spaces; `*.` and one: whatever is below it. */
   BEHALF_CLIENT_DOCUMENT_DOMAINS: text.optional(),
+  ...registrationEnvironment,
   /** For `behalf token` only. */
   SECRET: text.optional(),
   BEHALF_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -137,6 +143,8 @@ export interface Config {
   /** Whose client ID metadata documents are believed; anybody's by default. */
   readonly clientDocuments?: DocumentTrust | undefined;
   readonly clientDocumentDomains?: readonly string[] | undefined;
+  /** Who may register a client by themselves; anybody by default. */
+  readonly registration?: RegistrationSettings | undefined;
   /** The secret of `behalf token`; no other command reads it. */
   readonly debugSecret?: string | undefined;
 }
@@ -187,6 +195,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     actDepthMax: env.BEHALF_ACT_DEPTH_MAX,
     clientDocuments: env.BEHALF_CLIENT_DOCUMENTS,
     clientDocumentDomains: listIn(env.BEHALF_CLIENT_DOCUMENT_DOMAINS),
+    registration: registrationSettings(env),
     debugSecret: env.SECRET,
   };
   const problems = configProblems(config, env.BEHALF_ACCEPT_PGLITE === '1');
@@ -230,6 +239,10 @@ export function configProblems(config: Config, acceptPglite: boolean): string[] 
     [
       config.databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(config.databaseUrl),
       'DATABASE_URL must start with postgres://',
+    ],
+    [
+      config.registration?.mode === 'domain' && config.registration.domains.length === 0,
+      'BEHALF_REGISTRATION_DOMAINS must name a domain where BEHALF_REGISTRATION is domain',
     ],
     [config.production && config.secret === undefined, 'BEHALF_SECRET must be set in production'],
     [

@@ -4,7 +4,7 @@ import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import * as schema from '../../../schema/index.js';
 import { ADMIN_TOKEN, basic } from '../../support/broker.js';
-import { certificate } from '../../support/certificates.js';
+import { certificate } from '../../support/client-certificates.js';
 import { AGENT, FILES, SERVICE } from '../../support/world.js';
 import { ANSWERED, type Attack, seen } from '../support/attack.js';
 import { encodePart, ownKey, resigned, signed } from '../support/forge.js';
