@@ -146,6 +146,7 @@ describe.each(HOSTILE)('the hostile name %j', (text) => {
     client: {
       id: text,
       name: text,
+      origin: 'registration',
       redirectUris: [text],
       description: text,
       clientUri: `javascript:${text}`,

@@ -133,7 +133,7 @@ describe('the consent page for an agent', () => {
   it('gives an agent that is its own application no second name', () => {
     const own = {
       ...AGENT_CONSENT,
-      client: { id: 'agt_expense', name: 'Expense Bot', redirectUris: [] },
+      client: { ...AGENT_CONSENT.client, id: 'agt_expense', name: 'Expense Bot', redirectUris: [] },
     };
     expect(linesOf(renderConsent(own, LANGUAGES.en))[1]).toBe('Run by Acme Finance Operations.');
   });
@@ -198,6 +198,38 @@ describe('how long and how widely an agent has been about (I14)', () => {
   });
 });
 
+describe('a client that registered itself (K9)', () => {
+  const page = (client: Partial<ShownClient>, language = LANGUAGES.en) =>
+    renderConsent({ ...CLIENT_CONSENT, client: { ...CLIENT_CONSENT.client, ...client } }, language);
+
+  it('is marked where the question is asked, and in the card, in both languages', () => {
+    const lines = linesOf(page({ origin: 'registration' }));
+    expect(lines.slice(1, 3)).toEqual([
+      'Unverified Code Editor registered itself here. Nobody has checked who is behind it.',
+      'Anybody can use any name. What counts is the address below, and whether you started this.',
+    ]);
+    expect(lines).toContain('It registered itself; nobody here has checked it');
+    const german = linesOf(page({ origin: 'registration' }, LANGUAGES.de));
+    expect(german[1]).toBe(
+      'Ungeprüft Code Editor hat sich hier selbst registriert. Niemand hat geprüft, wer dahintersteht.',
+    );
+    expect(german).toContain('Sie hat sich selbst registriert; niemand hier hat sie geprüft');
+  });
+
+  it('and one an operator registered is not', () => {
+    expect(page({}).includes('Unverified')).toBe(false);
+    expect(page({}, LANGUAGES.de).includes('Ungeprüft')).toBe(false);
+  });
+
+  it('has a name that hides, reorders and floods nothing, and a picture nobody loads', () => {
+    const name = `\u202eedualC\u200b ${'x'.repeat(10_000)}`;
+    const html = page({ origin: 'registration', name, logoUri: 'https://evil.example/i.png' });
+    expect(html).not.toMatch(/[\u202e\u200b]/);
+    expect(html).not.toContain('x'.repeat(1001));
+    expect(html).not.toMatch(/<img|<link[^>]*evil|url\(/);
+  });
+});
+
 describe('what the client says of itself', () => {
   const links = (client: Partial<ShownClient>) =>
     renderConsent(
@@ -226,7 +258,10 @@ describe('what the client says of itself', () => {
 
   it('is left out when it says nothing, or is the agent itself', () => {
     for (const silent of [
-      { ...AGENT_CONSENT, client: { id: 'cli_x', name: 'X', redirectUris: [] } },
+      {
+        ...AGENT_CONSENT,
+        client: { id: 'cli_x', name: 'X', origin: 'operator' as const, redirectUris: [] },
+      },
       { ...AGENT_CONSENT, client: { ...AGENT_CONSENT.client, id: 'agt_expense' } },
     ]) {
       expect(linesOf(renderConsent(silent, LANGUAGES.en))).not.toContain('The app says:');

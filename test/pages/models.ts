@@ -36,6 +36,7 @@ export const AGENT_CONSENT: ConsentPageModel = {
   client: {
     id: 'cli_desk',
     name: 'Desk Companion',
+    origin: 'operator',
     redirectUris: ['https://desk.example/callback'],
     description: 'The friendly desk that never sleeps.',
     clientUri: 'https://desk.example',
@@ -128,6 +129,7 @@ export const CLIENT_CONSENT: ConsentPageModel = {
   client: {
     id: 'cli_editor',
     name: 'Code Editor',
+    origin: 'operator',
     redirectUris: ['http://127.0.0.1:7777/callback'],
   },
   presets: ['read', 'all', 'none'],
@@ -144,6 +146,7 @@ export const IDENTITY_CONSENT: ConsentPageModel = {
   client: {
     id: 'cli_desk',
     name: 'Desk Companion',
+    origin: 'operator',
     redirectUris: ['com.example.notes:/callback'],
   },
   redirect: { kind: 'app', display: 'com.example.notes:' },
@@ -170,6 +173,7 @@ export const LONG_CONSENT: ConsentPageModel = {
   client: {
     id: LONG,
     name: LONG,
+    origin: 'operator',
     redirectUris: [`https://${LONG}.example`],
     description: LONG,
     clientUri: `https://${LONG}.example`,

@@ -167,8 +167,8 @@ export function SignedIn({ model: { user, actions } }: Props) {
 
 type Texts = ReturnType<typeof useTexts>;
 
-const known = ({ introducedBy: host }: ShownClient, t: Texts): string =>
-  host === undefined ? t.clientRegistered : phrase(t.clientDocument, { host });
+const known = ({ introducedBy: host, origin }: ShownClient, t: Texts): string =>
+  host === undefined ? t.clientKnownBy[origin] : phrase(t.clientDocument, { host });
 
 const WORDS_CHARS_MAX = 1000;
 

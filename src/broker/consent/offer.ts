@@ -132,6 +132,7 @@ const agentCard = (agent: AgentFacts, background: Background, nowMs: number): Sh
 const clientCard = (client: ClientFacts): ShownClient => ({
   id: client.id,
   name: client.name,
+  origin: client.origin === 'registration' ? 'registration' : 'operator',
   redirectUris: [...client.redirectUris].sort(),
   introducedBy: client.origin === 'document' ? new URL(client.id).host : undefined,
   description: present(client.description),

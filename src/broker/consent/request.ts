@@ -150,14 +150,17 @@ export const decidedScopes = (
 
 /**
  * Whether a consent may be reused in silence: only for clients that authenticate at the token
- * endpoint or whose answer goes to an https address. Loopback and app schemes always see the page.
+ * endpoint or whose answer goes to an https address somebody vouched for. Loopback, app schemes and
+ * public clients that registered themselves always see the page (DC10).
  */
 export function mayReuseInSilence(
-  client: Pick<ClientFacts, 'id' | 'auth'>,
+  client: Pick<ClientFacts, 'id' | 'auth' | 'origin'>,
   redirectUri: string,
 ): boolean {
   const isWeb = redirectUri.startsWith('https://');
-  if (!client.id.startsWith('https://')) return client.auth !== 'none' || isWeb;
+  if (!client.id.startsWith('https://')) {
+    return client.auth !== 'none' || (client.origin !== 'registration' && isWeb);
+  }
   // Anybody may send the URL of a document: its key, or an answer to its own origin, tells who it is (K12).
   if (!isWeb) return false;
   return client.auth !== 'none' || URL.parse(redirectUri)?.origin === new URL(client.id).origin;

@@ -13,6 +13,7 @@ import { Changes } from './change-views.js';
 import { Introduction, Redirect } from './destination-views.js';
 import { Heading, IdentityCard, OwnWords, SignedIn } from './identity-views.js';
 import { Scopes } from './scope-views.js';
+import { Unverified } from './unverified-view.js';
 
 export { renderError } from './error-view.js';
 
@@ -32,6 +33,7 @@ function Consent({ model }: { readonly model: ConsentPageModel }) {
   return (
     <>
       <Heading model={model} />
+      <Unverified model={model} />
       <IdentityCard model={model} />
       <Changes model={model} />
       <SignedIn model={model} />

@@ -50,6 +50,8 @@ export interface ShownAgent {
 export interface ShownClient {
   readonly id: string;
   readonly name: string;
+  /** Who put it here: an operator, or nobody who was checked. */
+  readonly origin: 'operator' | 'registration';
   /** Where it may ever be answered, from its registration. */
   readonly redirectUris: readonly string[];
   /** It introduces itself by a document on this host, and nobody here knows it. */

@@ -30,11 +30,20 @@ export const consent = {
   clientName: 'Anwendung',
   clientId: 'Anwendungs-ID',
   clientKnown: 'Woher bekannt',
-  clientRegistered: 'Vom Betreiber dieses Servers registriert',
+  clientKnownBy: {
+    operator: 'Vom Betreiber dieses Servers registriert',
+    registration: 'Sie hat sich selbst registriert; niemand hier hat sie geprüft',
+  },
   clientDocument: 'Niemand hier hat sie geprüft: sie stellt sich selbst vor, von {host}',
   redirects: 'Rückkehr möglich zu',
   resourceName: 'Dienst',
   resourceId: 'Adresse des Dienstes',
+
+  unverified: {
+    badge: 'Ungeprüft',
+    says: '{client} hat sich hier selbst registriert. Niemand hat geprüft, wer dahintersteht.',
+    hint: 'Jeder kann jeden Namen verwenden. Es zählt die Adresse unten, und ob Sie dies begonnen haben.',
+  },
 
   ownWordsTitle: 'Die App sagt:',
   ownWordsHint: 'Das sind ihre eigenen Worte. Niemand hier hat sie geprüft.',

@@ -30,11 +30,20 @@ export const consent = {
   clientName: 'Application',
   clientId: 'Application id',
   clientKnown: 'Known how',
-  clientRegistered: 'Registered by the operator of this server',
+  clientKnownBy: {
+    operator: 'Registered by the operator of this server',
+    registration: 'It registered itself; nobody here has checked it',
+  },
   clientDocument: 'Nobody here has checked it: it introduces itself from {host}',
   redirects: 'May return to',
   resourceName: 'Service',
   resourceId: 'Service address',
+
+  unverified: {
+    badge: 'Unverified',
+    says: '{client} registered itself here. Nobody has checked who is behind it.',
+    hint: 'Anybody can use any name. What counts is the address below, and whether you started this.',
+  },
 
   ownWordsTitle: 'The app says:',
   ownWordsHint: 'These are its own words. Nobody here has checked them.',
