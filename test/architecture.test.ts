@@ -50,6 +50,7 @@ const SLICES: walls.SliceRules = {
   root: 'src/broker/',
   composition: [
     'src/broker/app.ts',
+    'src/broker/self-registration.ts',
     'src/broker/assemble-engine.ts',
     // Where the engine looks for a client: the registry and the documents behind it.
     'src/broker/find-client.ts',
@@ -94,6 +95,8 @@ const SLICES: walls.SliceRules = {
     'src/broker/clients/profile.ts',
     'src/broker/clients/public-key.ts',
     'src/broker/clients/redirect-uri-schema.ts',
+    // What a client may be by its own word: of registration, and of metadata documents.
+    'src/broker/clients/self-described.ts',
     'src/broker/resources/schema.ts',
     'src/broker/users/schema.ts',
     // Who is signed in where: written at sign-in, read by the engine and by the user's own pages.

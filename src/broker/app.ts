@@ -37,6 +37,7 @@ import type { Engine } from './provider/engine.js';
 import { createToolRouter } from './resources/routes.js';
 import { createFeed, type Feed } from './revocation/feed.js';
 import { createFeedRouter } from './revocation/routes.js';
+import { createSelfRegistration, type SelfRegistration } from './self-registration.js';
 import { startSweeper } from './sweeper.js';
 import { renderSignOut } from './users/sign-in-views.js';
 
@@ -85,7 +86,8 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
     createAdminServices(noticing(on, parts.facts), config.issuer, keyDepsOf(config));
   const services = servicesOn(db);
   const keys = await createKeyRing({ db, secrets, service: services.keys });
-  const engine = assembleEngine(parts, keys);
+  const registration = createSelfRegistration(parts, services.registry);
+  const engine = assembleEngine(parts, keys, registration.use.note);
   keys.onChange(engine.swap);
   const feed = createFeed({ db, issuer: config.issuer });
   const warn = (what: string) => (err: unknown) => log.warn({ err }, what);
@@ -94,7 +96,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   const health = createHealth({ db, now });
   const app = assembleApp({ ...parts, health, lastUse }, engine, [
     ...createPageRouters({ ...parts, provider: engine.current, services }),
-    ...resourceServerRouters(parts, feed),
+    ...programRouters(parts, feed, registration),
     createAdminApi({
       ...parts,
       issuer: config.issuer,
@@ -109,7 +111,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   await followChanges(parts, followKeys);
   const checkpoints = startCheckpoints({ db, issuer: config.issuer, keys, now, log });
   const upkeep = setInterval(() => void followKeys(), KEY_UPKEEP_MS).unref();
-  const chores = [refusals.flush, createExpiryWarnings(parts)];
+  const chores = [refusals.flush, createExpiryWarnings(parts), registration.upkeep];
   const sweeper = startSweeper(db, log, now, refreshGraceOf(config), chores);
   const handle = app.callback();
   const http = createHttpServer((req, res) => void handle(req, res));
@@ -129,7 +131,7 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
       sweeper.stop();
       clearInterval(upkeep);
       await http.close();
-      await lastUse.close();
+      await Promise.all([lastUse.close(), registration.use.close()]);
       await refusals.flush();
       await checkpoints.stop();
       if (given.db === undefined) await db.close();
@@ -137,10 +139,19 @@ async function assemble(config: Config, db: Database, given: BrokerDeps): Promis
   };
 }
 
-/** What resource servers follow, report and publish; what they are not let say is noted. */
-function resourceServerRouters(parts: Parts, feed: Feed): readonly Router[] {
+/** What resource servers follow, report and publish, what they are not let say being noted; and clients that register. */
+function programRouters(
+  parts: Parts,
+  feed: Feed,
+  registration: SelfRegistration,
+): readonly Router[] {
   const deps = { ...parts, noteRefusals: notingRefusals(parts.refusals) };
-  return [createFeedRouter(feed, deps), createDecisionRouter(deps), createToolRouter(deps)];
+  return [
+    createFeedRouter(feed, deps),
+    createDecisionRouter(deps),
+    createToolRouter(deps),
+    ...registration.routers,
+  ];
 }
 
 /** Somebody changed something, here or in another process. */

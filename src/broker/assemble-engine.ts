@@ -23,11 +23,13 @@ import { crossOrigin } from './provider/cross-origin.js';
 import { createEngine, type Engine } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
 import { strictProofs } from './provider/strict-proofs.js';
+import { notingClientUse } from './registration/upkeep.js';
 import { createJwtEndpoints } from './revocation/jwt-endpoints.js';
 import {
   createSignedIntrospection,
   SIGNED_INTROSPECTION_METADATA,
 } from './revocation/signed-introspection.js';
+import { registrationMetadata } from './self-registration.js';
 import { createSignOutRecorder } from './sessions/sign-out.js';
 import { createGate } from './tokens/gate.js';
 import { createIssuer } from './tokens/issue.js';
@@ -35,7 +37,12 @@ import { renderSignOut } from './users/sign-in-views.js';
 import { findUserByEmail } from './users/store.js';
 import { createWorkloadMiddleware } from './workload/middleware.js';
 
-export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
+export function assembleEngine(
+  parts: Parts,
+  keys: KeyRing,
+  /** A client that registered itself was given a token. */
+  noteClientUse: (clientId: string) => void,
+): Engine {
   const { config, db, now, secrets, facts, refusals, outbound, trust, documents } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
   const assertionGrant = config.assertionGrant === true;
@@ -93,7 +100,9 @@ export function assembleEngine(parts: Parts, keys: KeyRing): Engine {
         ...SIGNED_INTROSPECTION_METADATA,
         ...authMetadata(config),
         ...documentMetadata(config),
+        ...registrationMetadata(parts),
       }),
+      notingClientUse({ facts, note: noteClientUse }),
       createJwks(() => keys.current().published),
       rewriteHandOver,
       createAnswers({ db, refusals, refuse: pages.refuse }),

@@ -4,6 +4,7 @@ import { forgetUnusedDocuments } from './clients/document-store.js';
 import type { Database } from './db/database.js';
 import { eraseKeptAnswers } from './delegation/kept-answer.js';
 import { sweepArtifacts } from './provider/adapter.js';
+import { forgetRegistrations } from './registration/store.js';
 import { forgetFollowers } from './revocation/followers.js';
 import { forgetFacts } from './revocation/store.js';
 import { forgetSessions } from './sessions/store.js';
@@ -28,6 +29,7 @@ export function startSweeper(
     () => forgetFacts(db.orm, ROWS_MAX),
     () => forgetFollowers(db.orm, ROWS_MAX),
     () => forgetSessions(db, ROWS_MAX),
+    () => forgetRegistrations(db, ROWS_MAX),
     () => forgetSignInFailures(db, now(), ROWS_MAX),
     () => forgetUnusedDocuments(db, ROWS_MAX),
   ];

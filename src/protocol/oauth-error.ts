@@ -3,7 +3,8 @@
  * and leaks nothing, and a reason for the operator that never leaves the server.
  */
 
-/** RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 6750 §3.1, RFC 9449 §5, OpenID Connect Unmet Authentication
+/** RFC 6749 §5.2 and §4.1.2.1, RFC 8707 §2, RFC 6750 §3.1, RFC 9449 §5, RFC 7591 §3.2.2, OpenID Connect
+ * Unmet Authentication
  * Requirements 1.0, actor profile -00, and ours. */
 export type OAuthErrorCode =
   | 'invalid_request'
@@ -20,7 +21,11 @@ export type OAuthErrorCode =
   | 'insufficient_scope'
   | 'unmet_authentication_requirements'
   | 'actor_unauthorized'
-  | 'invalid_dpop_proof';
+  | 'invalid_dpop_proof'
+  | 'invalid_redirect_uri'
+  | 'invalid_client_metadata'
+  | 'invalid_software_statement'
+  | 'unapproved_software_statement';
 
 const STATUS: Partial<Record<OAuthErrorCode, number>> = {
   invalid_client: 401,

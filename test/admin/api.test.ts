@@ -92,6 +92,10 @@ const UNSAID = {
 };
 const UNSAID_CLIENT = {
   origin: 'operator',
+  software_id: null,
+  software_version: null,
+  last_used_at: null,
+  registration_expires_at: null,
   description: null,
   client_uri: null,
   logo_uri: null,

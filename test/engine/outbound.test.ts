@@ -444,7 +444,11 @@ describe('what the engine gets', () => {
         ...keyDepsOf({ ...parts.config, secret: ROOT_SECRET }),
       });
       const keys = await createKeyRing({ db, secrets, service });
-      const { Client } = assembleEngine(parts, keys).current() as unknown as EngineClients;
+      const { Client } = assembleEngine(
+        parts,
+        keys,
+        () => {},
+      ).current() as unknown as EngineClients;
       const metadata = {
         client_id: 'cli_fetching',
         redirect_uris: [`${SITE}/cb`],

@@ -37,6 +37,7 @@ describe('RFC 8414 discovery (DI1, DI2, DI3, DI4, DI5)', () => {
       ui_locales_supported: ['en', 'de'],
       userinfo_endpoint: `${issuer}/userinfo`,
       jwks_uri: `${issuer}/.well-known/jwks.json`,
+      registration_endpoint: `${issuer}/register`,
       pushed_authorization_request_endpoint: `${issuer}/par`,
       introspection_endpoint: `${issuer}/introspect`,
       revocation_endpoint: `${issuer}/revoke`,
@@ -181,7 +182,7 @@ describe('XC1 every error body', () => {
   });
 
   it('is a plain 404 for what is not here', async () => {
-    for (const path of ['/device/auth', '/backchannel', '/register', '/.well-known/nothing']) {
+    for (const path of ['/device/auth', '/backchannel', '/.well-known/nothing']) {
       expect([path, (await fetch(`${t.issuer}${path}`, { method: 'POST' })).status]).toEqual([
         path,
         404,

@@ -71,10 +71,14 @@ const signsRequests = sql`exists (
   select from ${credentials} c where c.principal = o.id and c.removed_at is null
     and c.kind = 'jwk' and (c.expires_at is null or c.expires_at > clock_timestamp()))`;
 
-/** An app at which a user gets a token of their own: one bound to an agent gives that agent's. */
+/**
+ * An app at which a user gets a token of their own: one bound to an agent gives that agent's. One that an
+ * operator put here: what anybody can register must not end the bootstrap.
+ */
 const signInPossible = sql`exists (
   select from ${clients} o where o.status = 'active' and o.kind = 'app' and o.agent_id is null
-    and ${getsBearers} and (o.auth = 'none' or ${provable})
+    and ${getsBearers} and o.origin = 'operator'
+    and (o.auth = 'none' or ${provable})
     and (not o.require_signed_request or ${signsRequests}))`;
 
 /** Whether somebody who holds `admin:security` could use it now. */

@@ -187,7 +187,9 @@ function ofRegistry(event: RecordedEvent, by: string, whom: string): string | un
     case 'user.enabled':
       return `${whom} was ${done} by ${by}${because}`;
     case 'registry.created':
-      return `${by} registered ${thing}`;
+      return detail.origin === 'registration'
+        ? `${text('name')} registered itself as ${thing}`
+        : `${by} registered ${thing}`;
     case 'registry.changed':
       return `${by} changed ${thing}: ${whatChanged(detail)}`;
     case 'registry.retired':

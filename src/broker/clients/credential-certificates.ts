@@ -29,7 +29,8 @@ export async function checkCertificate(
     throw invalid({ path: ['certificate'], message: 'must be one certificate, as PEM' });
   }
   const thumbprint = thumbprintOf(x509);
-  for (const use of await usesOfKey(tx, thumbprint)) refuseUse(use, principal, 'certificate');
+  for (const use of await usesOfKey(tx, thumbprint, principal))
+    refuseUse(use, principal, 'certificate');
   return { thumbprint };
 }
 

@@ -1,6 +1,7 @@
 /**
  * Whether a key may be registered: good (`public-key.ts`), under a name of its own, and nobody
- * else's, now or ever.
+ * else's, now or ever. Who came by itself neither takes a key away from anybody by showing it, nor is
+ * kept out by somebody who showed it before.
  */
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import type { Executor } from '../db/database.js';
@@ -21,7 +22,7 @@ export async function checkKey(
   if (jwk.kid !== undefined && live.some((row) => row.jwk?.kid === jwk.kid)) {
     throw conflict([...at, 'kid'], 'is the name of another key of the same principal');
   }
-  for (const use of await usesOfKey(tx, thumbprint)) {
+  for (const use of await usesOfKey(tx, thumbprint, principal)) {
     if (use.principal !== principal) {
       throw conflict(at, 'is the key of another principal: a key proves one identity only');
     }

@@ -1,16 +1,6 @@
 /** SQL of credentials. Single statements, each atomic by itself; callers bring the transaction. */
-import {
-  type AnyColumn,
-  and,
-  asc,
-  eq,
-  getTableColumns,
-  isNull,
-  notLike,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
-import { credentials } from '../../../schema/index.js';
+import { type AnyColumn, and, asc, eq, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm';
+import { clients, credentials } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 import { databaseNow } from '../registry/change.js';
 
@@ -93,14 +83,32 @@ export async function describeKey(
 }
 
 /**
- * Every use ever made of this key, removed ones included, by anyone who was registered with it: whom a
- * document describes, it may describe with anybody's.
+ * A client that came by itself, or is what a document says, showed a key that anybody could have shown:
+ * nobody proved to hold it.
  */
-export const usesOfKey = (db: Executor, thumbprint: string): Promise<CredentialRow[]> =>
+const isVouchedFor = (principal: AnyColumn | string): SQL =>
+  sql`not exists (select from ${clients} c where c.id = ${principal}
+    and (c.origin <> 'operator' or c.id like 'https://%'))`;
+
+/**
+ * Uses ever made of this key, removed ones included: the principal's own, and those of others, as far as
+ * somebody answers for both of them.
+ */
+export const usesOfKey = (
+  db: Executor,
+  thumbprint: string,
+  principal: string,
+): Promise<CredentialRow[]> =>
   db
     .select()
     .from(credentials)
-    .where(and(eq(credentials.thumbprint, thumbprint), notLike(credentials.principal, 'https://%')))
+    .where(
+      and(
+        eq(credentials.thumbprint, thumbprint),
+        sql`(${credentials.principal} = ${principal}
+          or ${isVouchedFor(credentials.principal)} and ${isVouchedFor(principal)})`,
+      ),
+    )
     .limit(10);
 
 /** Who has this name in a certificate prove them now; a name may move, a certificate may not. */

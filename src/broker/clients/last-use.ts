@@ -1,5 +1,5 @@
 /**
- * When each credential last proved somebody: noted in memory while requests are served, written in
+ * When each credential last proved somebody, and each client that registered itself was last used: noted in memory while requests are served, written in
  * one statement a minute, off their path. Never part of the policy epoch: no decision rests on it. A
  * crash forgets at most the last minute.
  */
@@ -8,12 +8,12 @@ import type { Database } from '../db/database.js';
 import { requestState } from '../http/request.js';
 
 const EVERY_MS = 60_000;
-/** More credentials than this in a minute: the rest are noted the next time. */
+/** More than this in a minute: the rest are noted the next time. */
 const NOTES_MAX = 50_000;
 
 export interface LastUse {
-  /** A credential proved somebody just now. */
-  note(credentialId: string): void;
+  /** It was used just now. */
+  note(id: string): void;
   /** Writes what was noted, and stops the clock. */
   close(): Promise<void>;
 }
@@ -27,6 +27,8 @@ where c.id = u.id and (c.last_used_at is null or c.last_used_at < u.at)`;
 
 export function createLastUse(deps: {
   readonly db: Database;
+  /** The statement that writes them: `$1` is a JSON object of ids and milliseconds. */
+  readonly write?: string;
   /** Milliseconds. */
   readonly now: () => number;
   readonly warn: (error: unknown) => void;
@@ -37,14 +39,14 @@ export function createLastUse(deps: {
     const writing = noted;
     noted = new Map();
     await deps.db
-      .run(WRITE, [JSON.stringify(Object.fromEntries(writing))])
+      .run(deps.write ?? WRITE, [JSON.stringify(Object.fromEntries(writing))])
       .catch((error: unknown) => deps.warn(error));
   };
   const timer = setInterval(flush, EVERY_MS);
   timer.unref();
   return {
-    note: (credentialId) => {
-      if (noted.size < NOTES_MAX || noted.has(credentialId)) noted.set(credentialId, deps.now());
+    note: (id) => {
+      if (noted.size < NOTES_MAX || noted.has(id)) noted.set(id, deps.now());
     },
     close: async () => {
       clearInterval(timer);

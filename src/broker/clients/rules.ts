@@ -9,7 +9,7 @@ import type { ClientValues } from './store.js';
 /** What an app needs and a service must not have, and what needs a proof of who it is. */
 export function kindProblems(
   kind: string,
-  client: Pick<ClientValues, 'redirectUris' | 'auth' | 'agentId' | 'requirePar'> & {
+  client: Pick<ClientValues, 'redirectUris' | 'auth' | 'agentId' | 'requirePar' | 'origin'> & {
     readonly id: string;
     readonly requireSignedRequest?: boolean | undefined;
     readonly mayExchange?: boolean | undefined;
@@ -22,6 +22,13 @@ export function kindProblems(
   const isPublic = client.auth === 'none';
   if (isPublic && client.mayExchange) {
     refuse('mayExchange', 'must not be set for a public client: whoever exchanges proves itself');
+  }
+  // Nobody vouches for it: the code flow for a user who is asked, and nothing else (DC11, K7).
+  if (client.origin === 'registration' && client.mayExchange) {
+    refuse('mayExchange', 'must not be set for a client that registered itself');
+  }
+  if (client.origin === 'registration' && client.agentId) {
+    refuse('agentId', 'must not be set for a client that registered itself: register it yourself');
   }
   if (kind === 'app') {
     if (client.redirectUris?.length === 0 && !isDocumentId(client.id)) {

@@ -79,7 +79,10 @@ export const clientViewSchema = z.object({
   id: z.string(),
   name: z.string(),
   kind: z.enum(['app', 'service']),
+  /** Who put it here: an operator, itself, or a document at its URL. */
   origin: clientOriginSchema,
+  software_id: z.string().nullable(),
+  software_version: z.string().nullable(),
   description: z.string().nullable(),
   client_uri: z.string().nullable(),
   logo_uri: z.string().nullable(),
@@ -95,6 +98,10 @@ export const clientViewSchema = z.object({
   status: z.enum(['active', 'retired']),
   /** When the next of its credentials expires. */
   credentials_expire_at: z.string().nullable(),
+  /** Of one that registered itself: last seen, to the minute. */
+  last_used_at: z.string().nullable(),
+  /** Retired from then on, unless it is seen again. */
+  registration_expires_at: z.string().nullable(),
   created_at: z.string(),
 });
 

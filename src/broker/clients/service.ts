@@ -39,6 +39,7 @@ import {
   type ClientFilter,
   type ClientRow,
   type ClientValues,
+  endRegistration,
   findClient,
   insertClient,
   listClientRows,
@@ -57,15 +58,29 @@ export interface CreatedClient {
   readonly credential: AddedCredential | undefined;
 }
 
+/** RFC 7591 §2: what it says it is a copy of. */
+export interface Software {
+  readonly softwareId?: string | null | undefined;
+  readonly softwareVersion?: string | null | undefined;
+}
+
+/** A client no operator put here: by what way it came, for its row and for the audit. */
+export interface Arrived extends Software {
+  readonly origin: 'registration' | 'document';
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
 export type Clients = ReturnType<typeof createClients>;
 
 export function createClients(deps: ClientDeps) {
   const { db, credentials } = deps;
   const steps = {
     find: findClient,
-    create: (change: Change, input: NewClient) => create(deps, change, input),
-    patch: (change: Change, id: string, patch: ClientPatch) => patchClient(deps, change, id, patch),
-    retire: (change: Change, id: string) => retire(deps, change, id),
+    create: (change: Change, input: NewClient, arrived?: Arrived) =>
+      create(deps, change, input, arrived),
+    patch: (change: Change, id: string, patch: ClientPatch & Software) =>
+      patchClient(deps, change, id, patch),
+    retire: (change: Change, id: string, reason?: string) => retire(deps, change, id, reason),
     unknown: unknownClients,
   };
   return {
@@ -139,13 +154,20 @@ export const clientAuth = (
   return input.kind === 'app' ? 'none' : 'client_secret_basic';
 };
 
-async function create(deps: ClientDeps, change: Change, input: NewClient): Promise<CreatedClient> {
+async function create(
+  deps: ClientDeps,
+  change: Change,
+  input: NewClient,
+  arrived?: Arrived,
+): Promise<CreatedClient> {
   const { jwks, ...described } = input;
+  const { detail: how, ...origin } = arrived ?? {};
   const id = input.id ?? newId('cli');
   throwIfAny(documentClientProblems(id, input));
   const auth = clientAuth(input);
   const values = {
     ...described,
+    ...origin,
     auth,
     redirectUris: [...new Set(input.redirectUris ?? [])],
     mayExchange: clientMayExchange(auth, input.mayExchange),
@@ -157,7 +179,7 @@ async function create(deps: ClientDeps, change: Change, input: NewClient): Promi
   const client = await insertClient(change.tx, { ...values, id });
   const owner = { noun: 'client', id } as const;
   const credential = await deps.credentials.issueFirst(change, owner, auth, jwks);
-  const detail = { noun: 'client', id, name: client.name, kind: client.kind };
+  const detail = { noun: 'client', id, name: client.name, kind: client.kind, ...how };
   await change.record({ type: 'registry.created', clientId: id, detail });
   return { client, credential };
 }
@@ -166,10 +188,10 @@ async function patchClient(
   deps: ClientDeps,
   change: Change,
   id: string,
-  patch: ClientPatch,
+  patch: ClientPatch & Software,
 ): Promise<{ before: ClientRow; client: ClientRow; fields: string[] }> {
   const row = await requireLive(change.tx, id);
-  const values: ClientPatch = {
+  const values: ClientPatch & Software = {
     ...patch,
     ...(patch.redirectUris && { redirectUris: [...new Set(patch.redirectUris)] }),
     // Nobody proves anything for a client that becomes public.
@@ -201,15 +223,21 @@ async function patchClient(
   return { before: row, client, fields };
 }
 
-async function retire(deps: ClientDeps, change: Change, id: string): Promise<void> {
+async function retire(
+  deps: ClientDeps,
+  change: Change,
+  id: string,
+  reason?: string,
+): Promise<void> {
   const row = await requireLive(change.tx, id);
+  await endRegistration(change.tx, id);
   await updateClient(change.tx, id, { status: 'retired', notBefore: databaseNow });
   await deps.credentials.removeAll(change, { noun: 'client', id });
   const ends = { kind: 'client', id, reach: 'consents', since: row.notBefore } as const;
-  change.stop({ key: id, always: true, reason: 'client retired', ends });
+  change.stop({ key: id, always: true, reason: reason ?? 'client retired', ends });
   await change.recordStop({
     type: 'registry.retired',
     clientId: id,
-    detail: { noun: 'client', id, name: row.name },
+    detail: { noun: 'client', id, name: row.name, ...(reason === undefined ? {} : { reason }) },
   });
 }

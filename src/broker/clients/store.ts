@@ -1,25 +1,49 @@
 /** SQL of clients. Single statements, each atomic by itself; callers bring the transaction. */
-import { and, asc, eq, getTableColumns, gt, inArray } from 'drizzle-orm';
-import { clients } from '../../../schema/index.js';
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, sql } from 'drizzle-orm';
+import { clientRegistrations, clients } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
+import { REGISTRATION_DISUSED_SECONDS } from '../limits.js';
+import { databaseNow } from '../registry/change.js';
 import { nameHas } from '../registry/page.js';
 import { expiresWithin, nextExpiry } from './credential-store.js';
 
 /** What is known of a client, and when the next of its credentials expires. */
-export type ClientRow = typeof clients.$inferSelect & { readonly credentialsExpireAt: Date | null };
+export type ClientRow = typeof clients.$inferSelect & {
+  readonly credentialsExpireAt: Date | null;
+  /** Of one that registered itself: last seen, and gone from then on unless it is seen again. */
+  readonly lastUsedAt: Date | null;
+  readonly registrationExpiresAt: Date | null;
+};
 export type ClientValues = typeof clients.$inferInsert;
 
-const shown = { ...getTableColumns(clients), credentialsExpireAt: nextExpiry(clients.id) };
+/** When nobody would miss it any more (RFC 7591 leaves it to us). */
+const registrationEnd = sql<Date | null>`coalesce(${clientRegistrations.expiresAt},
+  ${clientRegistrations.lastUsedAt} + make_interval(secs => ${sql.raw(String(REGISTRATION_DISUSED_SECONDS))}))`;
+
+const shown = {
+  ...getTableColumns(clients),
+  credentialsExpireAt: nextExpiry(clients.id),
+  lastUsedAt: clientRegistrations.lastUsedAt,
+  registrationExpiresAt: registrationEnd.mapWith(clientRegistrations.expiresAt),
+};
+const isItsRegistration = and(
+  eq(clientRegistrations.clientId, clients.id),
+  isNull(clientRegistrations.deletedAt),
+);
 
 export async function findClient(db: Executor, id: string): Promise<ClientRow | undefined> {
-  const [row] = await db.select(shown).from(clients).where(eq(clients.id, id));
+  const [row] = await db
+    .select(shown)
+    .from(clients)
+    .leftJoin(clientRegistrations, isItsRegistration)
+    .where(eq(clients.id, id));
   return row;
 }
 
 export interface ClientFilter {
   readonly status?: string | undefined;
   readonly kind?: string | undefined;
-  /** operator | registration | document */
+  /** Who put it here: operator | registration | document */
   readonly origin?: string | undefined;
   readonly auth?: string | undefined;
   /** The agent it is bound to. */
@@ -40,6 +64,7 @@ export const listClientRows = (
   return db
     .select(shown)
     .from(clients)
+    .leftJoin(clientRegistrations, isItsRegistration)
     .where(
       and(
         gt(clients.id, after),
@@ -70,7 +95,8 @@ export async function activeClients(
 
 export async function insertClient(db: Executor, values: ClientValues): Promise<ClientRow> {
   const [row] = await db.insert(clients).values(values).returning();
-  return { ...(row as typeof clients.$inferSelect), credentialsExpireAt: null };
+  const nothing = { credentialsExpireAt: null, lastUsedAt: null, registrationExpiresAt: null };
+  return { ...(row as typeof clients.$inferSelect), ...nothing };
 }
 
 export async function updateClient(
@@ -80,6 +106,14 @@ export async function updateClient(
 ): Promise<ClientRow> {
   await db.update(clients).set(values).where(eq(clients.id, id));
   return (await findClient(db, id)) as ClientRow;
+}
+
+/** Nobody manages it any more, and the same may register again (RFC 7592 §2.3). */
+export async function endRegistration(tx: Executor, clientId: string): Promise<void> {
+  await tx
+    .update(clientRegistrations)
+    .set({ deletedAt: databaseNow, tokenHash: null })
+    .where(and(eq(clientRegistrations.clientId, clientId), isNull(clientRegistrations.deletedAt)));
 }
 
 export const clientNames = (db: Executor, ids: readonly string[]) =>

@@ -65,14 +65,31 @@ async function lockRegistry(tx: Executor): Promise<void> {
 export const widening: RunStep = (db, by, step) =>
   db.transaction(async (tx) => {
     await lockRegistry(tx);
-    const refuse = (): never => {
-      throw new Error('a change that stops something must be narrowing');
-    };
-    const recordStop: Change['recordStop'] = (event) => record(tx, { ...event, by });
-    const stops = { stop: refuse, end: refuse, whenClosed: refuse, recordStop };
-    const result = await step(changeOn(tx, by, stops));
+    const result = await step(changeOn(tx, by, stopsNothing(tx, by)));
     await bumpEpoch(tx);
     return result;
+  });
+
+function stopsNothing(tx: Executor, by: string): Parameters<typeof changeOn>[2] {
+  const refuse = (): never => {
+    throw new Error('a change that stops something must be narrowing');
+  };
+  return {
+    stop: refuse,
+    end: refuse,
+    whenClosed: refuse,
+    recordStop: (event) => record(tx, { ...event, by }),
+  };
+}
+
+/**
+ * For somebody who was not there before and of whom nothing was known: no cache holds an absence, so
+ * no decision is made again, however many come.
+ */
+export const arriving: RunStep = (db, by, step) =>
+  db.transaction(async (tx) => {
+    await lockRegistry(tx);
+    return step(changeOn(tx, by, stopsNothing(tx, by)));
   });
 
 /**

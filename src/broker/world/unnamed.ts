@@ -115,15 +115,16 @@ const rolesBut = (tx: Executor, named: string[]): Promise<Row[]> =>
     .orderBy(asc(roles.name))
     .limit(LISTED_MAX);
 
+/** Those that came by themselves belong in no file. */
 const clientsBut = (tx: Executor, named: string[]): Promise<Row[]> =>
   tx
     .select(shown(clients.id))
     .from(clients)
-    // Who came by a document came by themselves, and is missing from no file.
+    // Who came by themselves is missing from no file.
     .where(
       and(
         ne(clients.status, 'retired'),
-        ne(clients.origin, 'document'),
+        eq(clients.origin, 'operator'),
         notInArray(clients.id, named),
       ),
     )
