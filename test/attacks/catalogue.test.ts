@@ -19,6 +19,7 @@ import { native } from './tables/native.js';
 import { parsing } from './tables/parsing.js';
 import { redirects } from './tables/redirects.js';
 import { refresh } from './tables/refresh.js';
+import { registration } from './tables/registration.js';
 import { requests } from './tables/requests.js';
 import { smuggling } from './tables/smuggling.js';
 import { requestForgery } from './tables/ssrf.js';
@@ -30,6 +31,7 @@ const all: readonly Attack[] = [
   ...clientProofs,
   ...requests,
   ...native,
+  ...registration,
   ...codes,
   ...actors,
   ...consentPage,
