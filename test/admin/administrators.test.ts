@@ -306,6 +306,11 @@ describe('M1: the bootstrap bearer', () => {
       expect(await status()).toBe(200);
       await run("update clients set dpop_bound = false where id = 'cli_host'");
       expect(await status()).toBe(401);
+      // Registered itself: anybody can do that, and must not end the bootstrap by it.
+      await run("update clients set origin = 'registration' where id = 'cli_host'");
+      expect(await status()).toBe(200);
+      await run("update clients set origin = 'operator' where id = 'cli_host'");
+      expect(await status()).toBe(401);
       await run("update clients set status = 'retired' where kind = 'app'");
       expect(await status()).toBe(200);
       await run("update clients set status = 'active' where kind = 'app'");

@@ -10,6 +10,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { refreshWith, registered, tokensOf } from '../support/registration.js';
 import { AGENT, DESKTOP, FILES_CLIENT, HOST, OTHER_AGENT, SERVICE } from '../support/world.js';
 
 let t: TestBroker;
@@ -282,5 +283,67 @@ describe('lists are filtered', () => {
     expect(await ids('/users?role=listed')).toEqual(['usr_ana']);
     const named = (await admin('GET', '/roles?q=list')).body.items;
     expect(named.map(({ name }: { name: string }) => name)).toEqual(['listed']);
+  });
+});
+
+describe('clients that registered themselves (RFC 7591)', () => {
+  const guest = async (more: object = {}) =>
+    registered(t, {
+      client_name: 'Guest',
+      redirect_uris: ['https://guest.example/cb'],
+      token_endpoint_auth_method: 'client_secret_basic',
+      software_id: 'guest-app',
+      software_version: '1.2',
+      ...more,
+    });
+
+  it('are shown with where they came from, what they say they are, and when they end', async () => {
+    const { client_id: id } = await guest();
+    const shown = (await admin('GET', `/clients/${id}`)).body;
+    expect(shown).toMatchObject({
+      id,
+      name: 'Guest',
+      kind: 'app',
+      origin: 'registration',
+      software_id: 'guest-app',
+      software_version: '1.2',
+      may_exchange: false,
+      last_used_at: null,
+    });
+    const lifeMs = Date.parse(shown.registration_expires_at) - Date.parse(shown.created_at);
+    expect(Math.round(lifeMs / 60_000)).toBe(24 * 60);
+    expect(await ids('/clients?origin=registration')).toEqual([id]);
+    expect(await ids('/clients?origin=operator')).not.toContain(id);
+    await t.opened.db.run(
+      'update client_registrations set last_used_at = clock_timestamp(), expires_at = null where client_id = $1',
+      [id],
+    );
+    const used = (await admin('GET', `/clients/${id}`)).body;
+    const restMs = Date.parse(used.registration_expires_at) - Date.parse(used.last_used_at);
+    expect(restMs).toBe(90 * 24 * 3_600_000);
+  });
+
+  it('are bound to no agent and let exchange nothing, not by an operator either (DC11)', async () => {
+    const { client_id: id } = await guest();
+    await admin('PATCH', `/agents/${AGENT}`, { clients: [HOST, DESKTOP, id] });
+    for (const [field, value] of [
+      ['agent_id', AGENT],
+      ['may_exchange', true],
+    ] as const) {
+      const [status, errors] = problems(await change(id, { [field]: value }));
+      expect([status, errors[0].field]).toEqual([400, field]);
+    }
+  });
+
+  it('are retired like any other: with a receipt, and what they hold stops', async () => {
+    const made = await guest();
+    const { body: tokens } = await tokensOf(t, made);
+    const { status, body } = await admin('DELETE', `/clients/${made.client_id}`);
+    expect([status, body.receipt]).toEqual([
+      200,
+      expect.objectContaining({ access_tokens: 1, refresh_tokens: 1, grants: 1, consents: 1 }),
+    ]);
+    const answer = await refreshWith(t, made.client_id, tokens.refresh_token);
+    expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
   });
 });

@@ -187,6 +187,10 @@ describe.each(DATABASES)('what a world file does not name, on %s', (_name, open)
   const added = ['role night', 'agent agt_draft', `permission ana@example.com at ${ISSUER}/admin`];
 
   it('is told by a plan: nobody who retired, nothing that is built in', async () => {
+    // Nor a client that came by itself: it belongs in no file.
+    await opened.db.run(
+      "insert into clients (id, name, origin, kind, auth) values ('cli_guest', 'Guest', 'registration', 'app', 'none')",
+    );
     expect(await unnamed(EXAMPLE)).toEqual(added);
     expect(await unnamed('')).toEqual([
       'role night',
