@@ -1,10 +1,13 @@
 // RFC 7591: clients that register themselves. Each real MCP client with what it sends, and the nearest
 // that is refused (DC1–DC3, DC7–DC11, DC13; Q1, Q2, Q4, Q6, Q7, Q8, Q18, Q22).
+import { registerClient as registerV2 } from '@modelcontextprotocol/client';
+import { registerClient as registerV1 } from '@modelcontextprotocol/sdk/client/auth.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless } from '../../examples/demo/walk-pages.js';
 import { linesOf } from '../pages/text.js';
 import {
   ADMIN_TOKEN,
+  authFor,
   authorize,
   authorizeUrl,
   claimsOf,
@@ -14,6 +17,7 @@ import {
   type TestBroker,
 } from '../support/broker.js';
 import {
+  bearer,
   type Metadata,
   REAL_CLIENTS,
   refreshWith,
@@ -22,7 +26,7 @@ import {
   sendJson,
   tokensOf,
 } from '../support/registration.js';
-import { AGENT, ANA, FILES } from '../support/world.js';
+import { AGENT, ANA, CALLBACK, FILES, HOST } from '../support/world.js';
 
 let t: TestBroker;
 beforeAll(async () => {
@@ -394,5 +398,81 @@ describe('Q22: the same again', () => {
     const [one, other] = [await registered(t, body), await registered(t, body)];
     expect(other.client_id).not.toBe(one.client_id);
     expect(other.client_secret).not.toBe(one.client_secret);
+  });
+});
+
+describe('what an operator’s own clients are for', () => {
+  it('DC11: no administrator is let in through a client that registered itself', async () => {
+    const made = await registered(t, app({ token_endpoint_auth_method: 'client_secret_basic' }));
+    const resource = `${t.issuer}/admin`;
+    await t.broker.registry.permissions.set('cli', {
+      principal: ANA.id,
+      resource,
+      scopes: ['admin:read'],
+    });
+    const tokenThrough = async (client: string, redirect_uri: string) => {
+      const { code, verifier } = await authorize(t, {
+        params: {
+          client_id: client,
+          redirect_uri,
+          requested_actor: undefined,
+          resource,
+          scope: 'admin:read',
+        },
+      });
+      const fields = { grant_type: 'authorization_code', code, code_verifier: verifier };
+      const { body } = await postForm(
+        `${t.issuer}/token`,
+        { ...fields, redirect_uri, resource },
+        authFor(t, client),
+      );
+      return body.access_token as string;
+    };
+    const list = async (token: string) =>
+      (await sendJson(`${resource}/v1/agents`, 'GET', undefined, bearer(token))).status;
+    expect(await list(await tokenThrough(made.client_id, made.redirect_uris[0]))).toBe(401);
+    expect(await list(await tokenThrough(HOST, CALLBACK))).toBe(200);
+  });
+});
+
+describe('the MCP SDKs themselves, unmodified', () => {
+  const clientMetadata = (redirect: string) => ({
+    client_name: 'SDK',
+    redirect_uris: [redirect],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+  });
+
+  it.each([
+    ['v1', registerV1],
+    ['v2', registerV2],
+  ] as const)('%s registers by what discovery says, and reads the answer', async (name, registerBy) => {
+    const { body: metadata } = await sendJson(
+      `${t.issuer}/.well-known/oauth-authorization-server`,
+      'GET',
+    );
+    const redirect = `http://127.0.0.1:3${name.slice(1)}00/callback`;
+    const made = await registerBy(t.issuer, {
+      metadata,
+      clientMetadata: clientMetadata(redirect),
+      scope: 'files:read',
+    });
+    expect(made).toMatchObject({ client_id: ID, redirect_uris: [redirect], scope: 'files:read' });
+    expect(made.client_secret).toBeUndefined();
+    expect((await tokensOf(t, made, { redirectUri: redirect })).status).toBe(200);
+  });
+
+  it.each([
+    ['v1', registerV1],
+    ['v2', registerV2],
+  ] as const)('%s is told what is wrong', async (_name, registerBy) => {
+    const { body: metadata } = await sendJson(
+      `${t.issuer}/.well-known/oauth-authorization-server`,
+      'GET',
+    );
+    const wrong = clientMetadata('http://evil.example/callback');
+    await expect(registerBy(t.issuer, { metadata, clientMetadata: wrong })).rejects.toThrow(
+      /must be https/,
+    );
   });
 });

@@ -61,7 +61,7 @@ export async function authenticate(
     audience,
     scopes,
     subject: await partyOf(facts, claims.sub, audience),
-    client: await partyOf(facts, claims.client_id, audience),
+    client: await clientOf(facts, claims.client_id, audience),
     actor: claims.act && (await partyOf(facts, claims.act.sub, audience)),
   });
   const denied = 'denied' in decision ? decision.denied : await endOf(deps, verified);
@@ -82,6 +82,11 @@ async function endOf(
 /** Ids only: the signature was ours, so these are names of the registry. */
 const told = ({ sub, client_id: client, act, jti }: AccessTokenClaims): string =>
   `(sub ${sub}, client ${client}${act === undefined ? '' : `, act ${act.sub}`}, jti ${jti})`;
+
+async function clientOf(facts: Facts, id: string, resource: string) {
+  const known = await partyOf(facts, id, resource);
+  return known && { ...known, origin: (await facts.client(id))?.origin };
+}
 
 async function partyOf(
   facts: Facts,

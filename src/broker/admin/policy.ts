@@ -23,7 +23,7 @@ export interface CallerFacts {
   readonly scopes: ScopeRules;
   /** Whose authority it is. */
   readonly subject: KnownParty | undefined;
-  readonly client: Party | undefined;
+  readonly client: (Party & { readonly origin?: string | undefined }) | undefined;
   /** Who acts for the subject; only asked for when somebody does. */
   readonly actor: KnownParty | undefined;
 }
@@ -35,6 +35,8 @@ export type CallerDenial =
   | 'unproved_actor'
   | 'subject_not_active'
   | 'client_not_active'
+  /** Anybody can register a client and ask an administrator to sign in at it. */
+  | 'client_registered_itself'
   | 'actor_not_active';
 
 export function decideCaller(
@@ -50,6 +52,7 @@ export function decideCaller(
   const { subject, client, actor, scopes } = facts;
   if (!stands(subject)) return { denied: 'subject_not_active' };
   if (!stands(client)) return { denied: 'client_not_active' };
+  if (facts.client?.origin === 'registration') return { denied: 'client_registered_itself' };
   if (delegated && !stands(actor)) return { denied: 'actor_not_active' };
   const requested = parseScope(claims.scope);
   const { granted } = effectiveScope({

@@ -38,7 +38,7 @@ export async function understand(
       'redirect_uris: only listed domains may register here, and programs on a device';
     throw refused('invalid_redirect_uri', sentence, `${unwelcome} is on no listed domain`);
   }
-  if (accepted.jwksUri !== undefined) {
+  if (accepted.auth === 'private_key_jwt' && accepted.jwks === undefined) {
     throw badMetadata('send the keys themselves (jwks): jwks_uri is not fetched');
   }
   return { said: accepted, statement: isVouched ? String(statement) : undefined };
