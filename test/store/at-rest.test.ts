@@ -34,6 +34,7 @@ import {
 import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/databases.js';
 import { createIdp, IDP, nowSeconds } from '../support/idp.js';
 import { admin, publishedKids } from '../support/keys.js';
+import { bearer, register, registered, sendJson } from '../support/registration.js';
 import {
   AGENT,
   ANA,
@@ -144,6 +145,21 @@ async function administer(t: TestBroker): Promise<Record<string, string>> {
   };
 }
 
+/** A client that registers itself, with a token for it. */
+async function registerItself(t: TestBroker): Promise<Record<string, string>> {
+  const { token } = await t.broker.registry.initialTokens.create('cli', {});
+  const made = await registered(
+    t,
+    { redirect_uris: ['https://guest.example/cb'], client_name: 'Guest' },
+    bearer(token),
+  );
+  return {
+    'initial access token': token,
+    'registration access token': made.registration_access_token,
+    'secret of a client that registered itself': made.client_secret,
+  };
+}
+
 /** Everything a flow hands out or takes in that would be worth stealing, by what it is. */
 /** What an enterprise's issuer said of Ana, used. */
 async function useAssertion(t: TestBroker): Promise<string> {
@@ -224,6 +240,7 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
     'consent form': formTo(consent, '/decision').fields.get('shown') as string,
     password: ANA.password,
     ...administered,
+    ...(await registerItself(t)),
     'root secret': ROOT_SECRET,
     'admin token': ADMIN_TOKEN,
     ...Object.fromEntries(cookies.map(({ name, value }, n) => [`cookie ${n} ${name}`, value])),
@@ -320,6 +337,21 @@ describe.each(DATABASES)('a stolen database, %s', (_name, open) => {
         { authorization: basic(principal, secret_hash) },
       );
       expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
+    }
+    const registrations = await t.opened.db.run<{ client_id: string; token_hash: string }>(
+      'select client_id, token_hash from client_registrations',
+    );
+    expect(registrations.length).toBeGreaterThan(0);
+    for (const { client_id, token_hash } of registrations) {
+      const uri = `${t.issuer}/register/${client_id}`;
+      expect((await sendJson(uri, 'GET', undefined, bearer(token_hash))).status).toBe(401);
+    }
+    const initial = await t.opened.db.run<{ token_hash: string }>(
+      'select token_hash from initial_access_tokens',
+    );
+    expect(initial.length).toBeGreaterThan(0);
+    for (const { token_hash } of initial) {
+      expect((await register(t, {}, bearer(token_hash))).status).toBe(401);
     }
     // What it stands for is accepted.
     const answer = await postToken(t, HOST, {
