@@ -4,7 +4,7 @@ import { forgetUnusedDocuments } from './clients/document-store.js';
 import type { Database } from './db/database.js';
 import { eraseKeptAnswers } from './delegation/kept-answer.js';
 import { sweepArtifacts } from './provider/adapter.js';
-import { forgetRegistrations } from './registration/store.js';
+import { forgetRegistrations } from './registration/expiry-store.js';
 import { forgetFollowers } from './revocation/followers.js';
 import { forgetFacts } from './revocation/store.js';
 import { forgetSessions } from './sessions/store.js';

@@ -5,7 +5,7 @@ import { createBrowserless } from '../../examples/demo/walk-pages.js';
 import { type Broker, createBroker } from '../../src/broker/app.js';
 import type { Database } from '../../src/broker/db/database.js';
 import { openPostgres } from '../../src/broker/db/postgres.js';
-import { forgetRegistrations } from '../../src/broker/registration/store.js';
+import { forgetRegistrations } from '../../src/broker/registration/expiry-store.js';
 import { createRegistrationUpkeep } from '../../src/broker/registration/upkeep.js';
 import { registrationDefaults } from '../../src/broker/registration-settings.js';
 import {
@@ -159,8 +159,13 @@ describe('at once', () => {
 });
 
 describe('the embedded database', () => {
+  let embedded: TestBroker;
+  beforeAll(async () => {
+    embedded = await startTestBroker({ opened: await openTestPglite() });
+  }, 120_000);
+  afterAll(() => embedded.close());
+
   it('registers, shares, replaces, deletes, retires and forgets as well', async () => {
-    const embedded = await startTestBroker({ opened: await openTestPglite() });
     const { db: on } = embedded.opened;
     const { token } = await embedded.broker.registry.initialTokens.create('cli', {});
     const made = await registered(embedded, app(), bearer(token));
@@ -177,7 +182,6 @@ describe('the embedded database', () => {
     await on.run("update client_registrations set deleted_at = now() - interval '2 days'");
     expect(await forgetRegistrations(on, 100)).toBe(2);
     expect(await on.run("select id from clients where origin = 'registration'")).toEqual([]);
-    await embedded.close();
   });
 });
 

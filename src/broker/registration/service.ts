@@ -6,16 +6,18 @@
 import { createHash } from 'node:crypto';
 import { record } from '../audit/store.js';
 import type { SelfDescribed } from '../clients/self-described.js';
+import type { Executor } from '../db/database.js';
 import { canonical } from '../delegation/terms.js';
 import { newId, newSecret } from '../ids.js';
 import { arriving, type Change } from '../registry/change.js';
 import type { ClientInput, RegistrationDeps } from './deps.js';
-import { badInitialToken, refused, rethrowRefusal, tooMany } from './errors.js';
+import { badInitialToken, refused, rethrowRefusal, type TooMany, tooMany } from './errors.js';
 import { isGoodInitialToken, useInitialToken } from './initial-token-store.js';
 import { type AuthMethod, mayBeShared, silentAuth } from './policy.js';
 import {
   findRegistered,
   findTwin,
+  hasRoom,
   insertWithinQuotas,
   prolongUnused,
   type Registered,
@@ -53,6 +55,10 @@ export async function register(
   const twin = shared ? await findTwin(deps.db.orm, fingerprint) : undefined;
   // Nothing to write: however often it is asked for (Q22).
   if (twin !== undefined && isSharedFor(twin, deps.now())) return twin;
+  const isNew = twin === undefined && tokenHash === undefined;
+  if (isNew && !(await hasRoom(deps.db.orm, networkHash, deps.quotas))) {
+    throw await overQuota(deps.db.orm, networkHash);
+  }
   const id = newId('cli');
   const managementToken = newSecret();
   const arrival = { id, said, auth, metadata, fingerprint, networkHash, tokenHash, shared };
@@ -62,6 +68,11 @@ export async function register(
 }
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+async function overQuota(db: Executor, networkHash: string): Promise<TooMany> {
+  const reason = 'as many clients as are allowed registered themselves within the hour';
+  return tooMany(reason, await roomInSeconds(db, networkHash));
+}
 
 const HOUR_MS = 3_600_000;
 /** Nobody manages it already, and whoever is given it now has nearly as long as the first. */
@@ -118,8 +129,7 @@ async function arrive(
     networkHash,
   };
   if (!(await insertWithinQuotas(tx, row, deps.quotas))) {
-    const reason = 'as many clients as are allowed registered themselves within the hour';
-    throw tooMany(reason, await roomInSeconds(tx, networkHash));
+    throw await overQuota(tx, networkHash);
   }
   const { softwareId, softwareVersion } = said;
   const { credential } = await deps.clients.create(change, clientInput(arrival), {

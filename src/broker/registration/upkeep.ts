@@ -9,7 +9,7 @@ import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import { stopping } from '../registry/change.js';
 import type { RegistrationDeps } from './deps.js';
-import { anyDue, dueRegistrations } from './store.js';
+import { anyDue, dueRegistrations } from './expiry-store.js';
 
 /** Of one transaction: it holds the registry's lock. */
 const BATCH = 50;
@@ -44,7 +44,8 @@ export const notingClientUse = (deps: {
   ): Promise<void> {
     await next();
     const { client, route } = ctx.oidc ?? {};
-    if (route !== 'token' || ctx.status !== 200 || client === undefined) return;
+    if (route !== 'token' || ctx.status !== 200 || client?.clientId.startsWith('cli_') !== true)
+      return;
     // The answer stands, whether or not this can be noted.
     const row = await deps.facts
       .current()
