@@ -160,8 +160,12 @@ const NETWORKERS = [
   'src/broker/outbound/',
   'src/broker/http/server.ts',
   'src/broker/cli/',
-  // Tells addresses apart.
+  // Tell addresses apart.
   'src/broker/users/throttle.ts',
+  'src/broker/http/client-certificate.ts',
+  'src/broker/provider/certificates.ts',
+  // Asks as the operator, whatever the operator names.
+  'src/broker/doctor/',
 ];
 const CHARTERED = ['policy.ts', 'store.ts'];
 

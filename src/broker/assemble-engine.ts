@@ -20,7 +20,7 @@ import {
 } from './provider/answers.js';
 import { authMetadata } from './provider/auth-metadata.js';
 import { crossOrigin } from './provider/cross-origin.js';
-import { createEngine, type Engine } from './provider/engine.js';
+import { createEngine, type Engine, type EngineMiddleware } from './provider/engine.js';
 import { rewriteHandOver } from './provider/hand-over.js';
 import { strictProofs } from './provider/strict-proofs.js';
 import { notingClientUse } from './registration/upkeep.js';
@@ -43,7 +43,7 @@ export function assembleEngine(
   /** A client that registered itself was given a token. */
   noteClientUse: (clientId: string) => void,
 ): Engine {
-  const { config, db, now, secrets, facts, refusals, outbound, trust, documents } = parts;
+  const { config, db, now, secrets, facts, outbound, trust, documents } = parts;
   const { issuer, exchangeErrors = 'rfc8693' } = config;
   const assertionGrant = config.assertionGrant === true;
   const reader = readerOf(parts, keys);
@@ -82,36 +82,53 @@ export function assembleEngine(
       const on = requestId === undefined ? db : underRequest(db, requestId);
       await endGrant(on, id, reason, by);
     },
-    middleware: [
-      crossOrigin,
-      createUnavailability({ db, refusals, refuse: pages.refuse }),
-      strictProofs,
-      createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
-      createJwtEndpoints({
-        db,
-        facts,
-        reader,
-        now,
-        refusals,
-        grantOf: (id) => findGrant(db.orm, id),
-      }),
-      createDiscovery(issuer, {
-        ...withAssertions(assertionGrant, exchangeMetadata(exchangeErrors)),
-        ...SIGNED_INTROSPECTION_METADATA,
-        ...authMetadata(config),
-        ...documentMetadata(config),
-        ...registrationMetadata(parts),
-      }),
-      notingClientUse({ facts, note: noteClientUse }),
-      createJwks(() => keys.current().published),
-      rewriteHandOver,
-      createAnswers({ db, refusals, refuse: pages.refuse }),
-      createSignOutRecorder(db),
-      createWorkloadMiddleware({ ...parts, issuer, assertionGrant }),
-    ],
+    middleware: middlewareOf(parts, keys, { reader, refuse: pages.refuse, noteClientUse }),
     onRefusal: noteRefusal,
     ...pages,
   });
+}
+
+/** Outermost first. */
+function middlewareOf(
+  parts: Parts,
+  keys: KeyRing,
+  on: {
+    readonly reader: ReturnType<typeof readerOf>;
+    readonly refuse: ReturnType<typeof createProblemPage>['engine']['refuse'];
+    readonly noteClientUse: (clientId: string) => void;
+  },
+): EngineMiddleware[] {
+  const { config, db, now, facts, refusals } = parts;
+  const { issuer, exchangeErrors = 'rfc8693' } = config;
+  const { reader, refuse } = on;
+  const assertionGrant = config.assertionGrant === true;
+  return [
+    crossOrigin,
+    createUnavailability({ db, refusals, refuse }),
+    strictProofs,
+    createSignedIntrospection({ issuer, signingKey: () => keys.keyFor('ES256'), now }),
+    createJwtEndpoints({
+      db,
+      facts,
+      reader,
+      now,
+      refusals,
+      grantOf: (id) => findGrant(db.orm, id),
+    }),
+    createDiscovery(issuer, {
+      ...withAssertions(assertionGrant, exchangeMetadata(exchangeErrors)),
+      ...SIGNED_INTROSPECTION_METADATA,
+      ...authMetadata(config),
+      ...documentMetadata(config),
+      ...registrationMetadata(parts),
+    }),
+    notingClientUse({ facts, note: on.noteClientUse }),
+    createJwks(() => keys.current().published),
+    rewriteHandOver,
+    createAnswers({ db, refusals, refuse }),
+    createSignOutRecorder(db),
+    createWorkloadMiddleware({ ...parts, issuer, assertionGrant }),
+  ];
 }
 
 /** MCP clients look for this before they use a URL as their id. */

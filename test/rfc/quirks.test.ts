@@ -2,7 +2,7 @@
 // client that has it. Registration's own quirks are tested beside registration.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless, walkPages } from '../../examples/demo/walk-pages.js';
-import { resourceSpellings } from '../../src/protocol/index.js';
+import { resourceSpellings } from '../../src/broker/facts/resource-spellings.js';
 import { callAdmin } from '../support/admin.js';
 import {
   ADMIN_TOKEN,

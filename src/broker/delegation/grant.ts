@@ -6,13 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import {
-  type ActorProof,
-  isSubset,
-  OAuthError,
-  parseScope,
-  resourceSpellings,
-} from '../../protocol/index.js';
+import { type ActorProof, isSubset, OAuthError, parseScope } from '../../protocol/index.js';
+import { resourceSpellings } from '../facts/resource-spellings.js';
 import type { Facts } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import type { GrantHandler } from '../provider/broker-provider.js';

@@ -10,8 +10,8 @@ import {
   userIdentities,
   users,
 } from '../../../schema/index.js';
-import { resourceSpellings } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
+import { resourceSpellings } from './resource-spellings.js';
 import type { CredentialFacts, Facts, ResourceFacts } from './store.js';
 
 /** Entries of each kind kept in a generation. */

@@ -102,17 +102,23 @@ export function createConfiguration(deps: ConfigurationDeps): Configuration {
       }
       return undefined;
     },
-    assertJwtClientAuthClaimsAndHeader: async (ctx, claims, header) => {
-      const nowSeconds = Math.floor(deps.now() / 1000);
-      await deps.admitClient(ctx);
-      const facts = await deps.facts.current();
-      await assertClientAssertion(deps.issuer, facts, ctx, claims, header, nowSeconds);
-    },
+    assertJwtClientAuthClaimsAndHeader: createAssertionCheck(deps),
     clientAuthMethods: [
       ...CLIENT_AUTH_METHODS,
       ...(deps.attestation ? ([ATTESTATION_AUTH] as const) : []),
     ],
     features: features(deps),
+  };
+}
+
+function createAssertionCheck(
+  deps: ConfigurationDeps,
+): NonNullable<Configuration['assertJwtClientAuthClaimsAndHeader']> {
+  return async function checkAssertion(ctx, claims, header) {
+    const nowSeconds = Math.floor(deps.now() / 1000);
+    await deps.admitClient(ctx);
+    const facts = await deps.facts.current();
+    await assertClientAssertion(deps.issuer, facts, ctx, claims, header, nowSeconds);
   };
 }
 
