@@ -64,7 +64,7 @@ describe('README.md', () => {
     const listed = rows.flatMap((row) =>
       [...(row.split('|')[1] as string).matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name),
     );
-    const config = ['config.ts', 'registration-settings.ts']
+    const config = ['environment.ts', 'registration-settings.ts']
       .map((name) => readFileSync(join(ROOT, 'src/broker', name), 'utf8'))
       .join('\n');
     const read = [...config.matchAll(/^ {2}([A-Z_]+): /gm)].map(([, name]) => name);

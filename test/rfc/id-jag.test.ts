@@ -300,11 +300,12 @@ describe('an assertion that is not', () => {
   it('DC11: a client that registered itself, whatever the rule says', async () => {
     const comesFrom = async (origin: string): Promise<string> => {
       await t.opened.db.run('update clients set origin = $2 where id = $1', [HOST, origin]);
-      await change('PATCH', `/clients/${HOST}`, { description: origin });
+      // Of somebody else: whatever is changed, the newest facts count.
+      await change('PATCH', `/clients/${SERVICE}`, { description: origin });
       return said(await give());
     };
     expect([await comesFrom('registration'), await comesFrom('document')]).toEqual([
-      '400 invalid_grant',
+      '400 unauthorized_client',
       WRITE,
     ]);
     expect(await comesFrom('operator')).toBe(WRITE);

@@ -50,7 +50,7 @@ export async function clientMetadata(
   return {
     ...metadataOf(
       { ...row, auth },
-      { isApp, alone, exchanges, asserts: on.assertionGrant === true },
+      { isApp, alone, exchanges, asserts: on.assertionGrant === true && mayAssert(row, client) },
       jwks,
     ),
     ...certificateMetadata(auth, credentials),
@@ -60,6 +60,10 @@ export async function clientMetadata(
 /** Who came by themselves, or is known by a document, gets the code flow and its refresh only (DC11). */
 const isStranger = (client: ClientFacts | undefined): boolean =>
   client !== undefined && (client.origin !== 'operator' || client.id.startsWith('https://'));
+
+/** MCP enterprise-managed authorization: a document's client may, if the issuer's rule names its URL. */
+const mayAssert = ({ auth }: { readonly auth: string }, client: ClientFacts | undefined): boolean =>
+  auth !== 'none' && client?.origin !== 'registration';
 
 type Described = Pick<
   AgentFacts | ClientFacts,
@@ -91,7 +95,7 @@ function metadataOf(
       // audit can say of which token it was refused (`exchange/grant.ts`).
       ...(exchanges ? [TOKEN_EXCHANGE] : []),
       // RFC 7523 §2.1, ID-JAG §8.1: confidential clients, for which somebody speaks (`assertion/`).
-      ...(exchanges && asserts ? [JWT_BEARER] : []),
+      ...(asserts ? [JWT_BEARER] : []),
     ],
     response_types: isApp ? ['code'] : [],
     token_endpoint_auth_method: row.auth,
