@@ -115,6 +115,7 @@ const SLICES: walls.SliceRules = {
     'src/broker/delegation/story.ts',
     'src/broker/delegation/ends.ts',
     'src/broker/tokens/access-tokens.ts',
+    'src/broker/tokens/answer.ts',
     'src/broker/tokens/client-secret.ts',
     // Resource servers that speak for themselves: what they decided, how far they followed.
     'src/broker/tokens/resource-server.ts',

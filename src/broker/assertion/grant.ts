@@ -15,6 +15,7 @@ import type { Facts, FactsCache } from '../facts/store.js';
 import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import { type DpopProof, readDpopProof, useDpopProof } from '../provider/internals.js';
+import { answerWithToken } from '../tokens/answer.js';
 import { bound, checkShown, type Shown, shownIn } from '../tokens/binding.js';
 import type { Issuance, Issuer, Story } from '../tokens/issue.js';
 import type { Trusted } from '../trust/verify.js';
@@ -59,7 +60,10 @@ export function createAssertionGrant(
       if (isLater) ctx.set('Retry-After', String(RETRY_AFTER_SECONDS));
       return rethrow(error);
     });
-    await answer(deps, ctx, resource, proof?.thumbprint);
+    await answerWithToken(ctx, await deps.facts.current(), {
+      audience: resource,
+      boundTo: proof?.thumbprint,
+    });
   };
 }
 
@@ -212,32 +216,5 @@ function storyOf(
     await decideIdJag(deps, facts, word, request);
     const issuance = await inner(facts, decision.requested);
     return { ...issuance, detail: { ...issuance.detail, ...detailOf(word) } };
-  };
-}
-
-/** RFC 6749 §5.1, without a refresh token. */
-async function answer(
-  deps: AssertionDeps,
-  ctx: KoaContextWithOIDC,
-  audience: string,
-  boundTo: string | undefined,
-): Promise<void> {
-  const { client, provider } = ctx.oidc;
-  if (client === undefined) throw new Error('an assertion without a client');
-  const token = new provider.ClientCredentials({ client, scope: '' } as never);
-  const resource = await (await deps.facts.current()).resource(audience);
-  token.resourceServer = new provider.ResourceServer(audience, {
-    scope: '',
-    audience,
-    accessTokenFormat: 'jwt',
-    jwt: { sign: { alg: (resource?.signingAlg ?? 'ES256') as 'ES256' } },
-  });
-  if (boundTo !== undefined) token.setThumbprint('jkt', boundTo);
-  const value = await token.save();
-  ctx.body = {
-    access_token: value,
-    token_type: token.tokenType,
-    expires_in: token.expiration,
-    scope: token.scope,
   };
 }

@@ -12,6 +12,7 @@ import { requestState } from '../http/request.js';
 import { rethrow } from '../provider/errors.js';
 import { type DpopProof, readDpopProof, useDpopProof } from '../provider/internals.js';
 import type { TokenReader, VerifiedToken } from '../tokens/access-tokens.js';
+import { answerWithToken } from '../tokens/answer.js';
 import { bound, type Shown, shownIn } from '../tokens/binding.js';
 import type { Issuer } from '../tokens/issue.js';
 import { type ErrorProfile, exchangeError, type Refusal } from './denials.js';
@@ -40,7 +41,11 @@ export function createTokenExchange(
   return async function tokenExchangeGrant(ctx): Promise<void> {
     const proof = await readDpopProof(ctx);
     const audience = await prepare(deps, ctx, proof).catch(rethrow);
-    await answer(deps, ctx, audience, proof?.thumbprint);
+    await answerWithToken(ctx, await deps.facts.current(), {
+      audience,
+      boundTo: proof?.thumbprint,
+      more: { issued_token_type: TOKEN_TYPE.accessToken },
+    });
   };
 }
 
@@ -186,32 +191,4 @@ function targetOf(
 ): string {
   if (target === undefined) return placeOf(claims);
   return requestedActor !== undefined && target === issuer ? placeOf(claims) : target;
-}
-
-/** RFC 8693 §2.2.1. The token says what was decided; the engine only writes it out. */
-async function answer(
-  deps: ExchangeDeps,
-  ctx: KoaContextWithOIDC,
-  audience: string,
-  boundTo: string | undefined,
-): Promise<void> {
-  const { client, provider } = ctx.oidc;
-  if (client === undefined) throw new Error('an exchange without a client');
-  const token = new provider.ClientCredentials({ client, scope: '' } as never);
-  const resource = await (await deps.facts.current()).resource(audience);
-  token.resourceServer = new provider.ResourceServer(audience, {
-    scope: '',
-    audience,
-    accessTokenFormat: 'jwt',
-    jwt: { sign: { alg: (resource?.signingAlg ?? 'ES256') as 'ES256' } },
-  });
-  if (boundTo !== undefined) token.setThumbprint('jkt', boundTo);
-  const value = await token.save();
-  ctx.body = {
-    access_token: value,
-    issued_token_type: TOKEN_TYPE.accessToken,
-    token_type: token.tokenType,
-    expires_in: token.expiration,
-    scope: token.scope,
-  };
 }
