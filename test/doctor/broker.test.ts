@@ -6,26 +6,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startToolServer } from '../../examples/tool-server.js';
+import type { Config } from '../../src/broker/config.js';
 import { KNOWN_CLIENTS } from '../../src/broker/doctor/clients.js';
 import { checkInstallation, type InstallationDeps } from '../../src/broker/doctor/installation.js';
 import { record, see } from '../../src/broker/doctor/record.js';
 import { walk } from '../../src/broker/doctor/steps.js';
+import { registrationDefaults } from '../../src/broker/registration-settings.js';
 import { freePort, startTestBroker, type TestBroker } from '../support/broker.js';
 import { ROOT } from '../support/repository.js';
 
 const CLIENT = 'cli_everybody';
 
-let t: TestBroker;
-let folder: string;
-let resource: string;
-let server: { close(): Promise<unknown> };
-beforeAll(async () => {
-  t = await startTestBroker();
+interface Protected {
+  readonly t: TestBroker;
+  readonly resource: string;
+  close(): Promise<void>;
+}
+
+/** A broker, and a server behind its guard that serves this folder. */
+async function startProtected(files: string, config: Partial<Config>): Promise<Protected> {
+  const t = await startTestBroker({ config });
   const port = await freePort();
-  resource = `http://127.0.0.1:${port}/mcp`;
-  folder = await mkdtemp(join(tmpdir(), 'behalf-doctor-'));
-  await mkdir(join(folder, 'files'));
-  await writeFile(join(folder, 'files', 'notes.txt'), 'hello');
+  const resource = `http://127.0.0.1:${port}/mcp`;
   const scope = (title: string, base: boolean) => ({
     title,
     risk: 'read' as const,
@@ -43,6 +45,28 @@ beforeAll(async () => {
       'files:delete': scope('Delete', false),
     },
   });
+  const server = await startToolServer(port, files, { issuer: t.issuer, resource });
+  const close = async (): Promise<void> => {
+    await server.close();
+    await t.close();
+  };
+  return { t, resource, close };
+}
+
+let t: TestBroker;
+let folder: string;
+let resource: string;
+let closed: Protected;
+let open: Protected;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'behalf-doctor-'));
+  const files = join(folder, 'files');
+  await mkdir(files);
+  await writeFile(join(files, 'notes.txt'), 'hello');
+  const registration = { ...registrationDefaults(), mode: 'off' as const };
+  closed = await startProtected(files, { registration, clientDocuments: 'off' });
+  open = await startProtected(files, {});
+  ({ t, resource } = closed);
   await t.broker.registry.clients.create('admin', {
     id: CLIENT,
     kind: 'app',
@@ -50,22 +74,31 @@ beforeAll(async () => {
     auth: 'none',
     redirectUris: [...new Set(KNOWN_CLIENTS.map(({ redirectUri }) => redirectUri))],
   });
-  server = await startToolServer(port, join(folder, 'files'), { issuer: t.issuer, resource });
 });
 afterAll(async () => {
-  await server.close();
-  await t.close();
+  await open?.close();
+  await closed?.close();
   await rm(folder, { recursive: true, force: true });
 });
+
+const isBad = ({ outcome }: { readonly outcome: string }): boolean => outcome !== 'ok';
 
 describe('a server protected by the guard, and a broker', () => {
   it('let every known client in that was registered beforehand', async () => {
     const recording = await record({ server: resource, fetch, clientId: CLIENT });
     const walks = KNOWN_CLIENTS.map(({ name }, n) => ({
       name,
-      failed: walk(recording, KNOWN_CLIENTS[n] as never).filter(({ outcome }) => outcome !== 'ok'),
+      failed: walk(recording, KNOWN_CLIENTS[n] as never).filter(isBad),
     }));
     expect(walks).toEqual(KNOWN_CLIENTS.map(({ name }) => ({ name, failed: [] })));
+  });
+
+  it('let every known client in that registers itself (RFC 7591)', async () => {
+    const recording = await record({ server: open.resource, fetch, register: true });
+    const itself = KNOWN_CLIENTS.filter(({ documentUrl }) => documentUrl === undefined);
+    const walks = itself.map((client) => walk(recording, client).filter(isBad));
+    expect(itself.length).toBeGreaterThan(2);
+    expect(walks).toEqual(itself.map(() => []));
   });
 
   it('and say of one whose redirect URI nobody registered that it is that', async () => {

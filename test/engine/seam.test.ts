@@ -88,7 +88,8 @@ describe('§9.1 no grant through which requested_actor could slip past the proof
     ['/device', 'device_authorization_endpoint'],
     ['/backchannel', 'backchannel_authentication_endpoint'],
     ['/challenge', 'pre_authorization_challenge_endpoint'],
-    ['/reg', 'registration_endpoint'],
+    // Its own; ours is `/register`.
+    ['/reg', 'registration_management_endpoint'],
   ])('has no %s, and no %s', async (path, member) => {
     const answer = await postForm(
       `${t.issuer}${path}`,

@@ -129,17 +129,18 @@ const good = async (w: AttackWorld) => {
 };
 
 /** Two ways at once: each row is what is sent beside a good assertion. */
-const BESIDE: ReadonlyArray<readonly [string, (client: Proving) => Shown]> = [
+const BESIDE: ReadonlyArray<readonly [string, (client: Proving) => Shown, expected?: string]> = [
   ['a secret by Basic', ({ id }) => [{}, { authorization: basic(id, SECRET) }]],
   ['another client by Basic', () => [{}, { authorization: basic(SERVICE, SECRET) }]],
   ['a secret in the form', () => [{ client_secret: SECRET }, {}]],
-  ['another client_id', () => [{ client_id: AGENT }, {}]],
+  // Taken for a platform's word about that one, which nobody trusts (`workload/`).
+  ['another client_id', () => [{ client_id: AGENT }, {}], '401 invalid_client'],
   ['two client_ids', ({ id }) => [{ client_id: [id, AGENT] }, {}]],
   ['a bearer token', () => [{}, { authorization: 'Bearer x' }]],
   ['an attestation', () => [{}, { 'oauth-client-attestation': 'a.b.c' }]],
 ];
 const both: readonly Attack[] = BESIDE.map(
-  ([what, show]): Attack => ({
+  ([what, show, expected = '400 invalid_request']): Attack => ({
     id: 'K4',
     name: `an assertion beside ${what}`,
     run: async (w) => {
@@ -147,7 +148,7 @@ const both: readonly Attack[] = BESIDE.map(
       const [fields, headers] = show(client);
       return seen(await ask(w, [{ ...asserted(w, client), ...fields }, headers]));
     },
-    expected: '400 invalid_request',
+    expected,
     neighbour: good,
   }),
 );
