@@ -52,7 +52,8 @@ export function createCertificate(names: readonly string[]): TestCertificate {
   );
   const signature = sign('sha256', content, privateKey);
   const der = sequence(content, ECDSA_SHA256, tlv(0x03, Buffer.from([0]), signature));
-  const lines = der.toString('base64').replace(/(.{64})/g, '$1\n');
+  // No empty line before the end: OpenSSL reads no such file.
+  const lines = der.toString('base64').replace(/(.{64})(?!$)/g, '$1\n');
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
