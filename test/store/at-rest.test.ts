@@ -35,6 +35,7 @@ import { DATABASES, type OpenedDatabase, openTestPostgres } from '../support/dat
 import { createIdp, IDP, nowSeconds } from '../support/idp.js';
 import { admin, publishedKids } from '../support/keys.js';
 import { bearer, register, registered, sendJson } from '../support/registration.js';
+import { startWeb, type TestWeb } from '../support/web.js';
 import {
   AGENT,
   ANA,
@@ -160,7 +161,30 @@ async function registerItself(t: TestBroker): Promise<Record<string, string>> {
   };
 }
 
-/** Everything a flow hands out or takes in that would be worth stealing, by what it is. */
+const DOCUMENT = 'https://app.example.com/client.json';
+
+/** A client that is known by its document, with a token for it. */
+async function introduceItself(t: TestBroker, web: TestWeb): Promise<Record<string, string>> {
+  const redirectUri = 'https://app.example.com/callback';
+  web.put(DOCUMENT, { client_id: DOCUMENT, client_name: 'App', redirect_uris: [redirectUri] });
+  const params = { client_id: DOCUMENT, redirect_uri: redirectUri, requested_actor: undefined };
+  const { code, verifier } = await authorize(t, { params: { ...params, scope: 'files:read' } });
+  const { status, body } = await postForm(`${t.issuer}/token`, {
+    grant_type: 'authorization_code',
+    client_id: DOCUMENT,
+    redirect_uri: redirectUri,
+    code,
+    code_verifier: verifier,
+    resource: FILES,
+  });
+  expect(status).toBe(200);
+  return {
+    'code of a document’s client': code,
+    'access token of a document’s client': body.access_token,
+    'refresh token of a document’s client': body.refresh_token,
+  };
+}
+
 /** What an enterprise's issuer said of Ana, used. */
 async function useAssertion(t: TestBroker): Promise<string> {
   const idp = createIdp(IDP);
@@ -177,7 +201,8 @@ async function useAssertion(t: TestBroker): Promise<string> {
   return assertion;
 }
 
-async function useEverything(t: TestBroker): Promise<Record<string, string>> {
+/** Everything a flow hands out or takes in that would be worth stealing, by what it is. */
+async function useEverything(t: TestBroker, web: TestWeb): Promise<Record<string, string>> {
   const proof = await actorToken(t);
   const authorized = await authorize(t);
   const { body } = await redeem(t, authorized, { actor_token: proof });
@@ -241,6 +266,7 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
     password: ANA.password,
     ...administered,
     ...(await registerItself(t)),
+    ...(await introduceItself(t, web)),
     'root secret': ROOT_SECRET,
     'admin token': ADMIN_TOKEN,
     ...Object.fromEntries(cookies.map(({ name, value }, n) => [`cookie ${n} ${name}`, value])),
@@ -258,14 +284,23 @@ async function useEverything(t: TestBroker): Promise<Record<string, string>> {
 
 describe.each(DATABASES)('a stolen database, %s', (_name, open) => {
   let t: TestBroker;
+  let web: TestWeb;
   let canaries: Record<string, string>;
   let dump: string;
   beforeAll(async () => {
-    t = await startTestBroker({ opened: await open(), config: { assertionGrant: true } });
-    canaries = await useEverything(t);
+    web = await startWeb(['app.example.com']);
+    t = await startTestBroker({
+      opened: await open(),
+      deps: { outbound: web.outbound },
+      config: { assertionGrant: true },
+    });
+    canaries = await useEverything(t, web);
     dump = await dumpOf(t.opened);
   });
-  afterAll(() => t.close());
+  afterAll(async () => {
+    await t.close();
+    await web.close();
+  });
 
   it('was in use: every table has something in it', async () => {
     const tables = await t.opened.db.run<{ name: string }>(
