@@ -3,23 +3,15 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  Client as ClientV2,
-  StreamableHTTPClientTransport as TransportV2,
-} from '@modelcontextprotocol/client';
-import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startIndexServer } from '../../examples/demo/servers.js';
-import { type Browserless, createBrowserless, walkPages } from '../../examples/demo/walk-pages.js';
+import { createBrowserless } from '../../examples/demo/walk-pages.js';
 import { startToolServer } from '../../examples/tool-server.js';
 import { type Broker, createBroker } from '../../src/broker/app.js';
 import { claimsOf, freePort, testConfig } from '../support/broker.js';
 import { type OpenedDatabase, openTestPostgres } from '../support/databases.js';
+import { createProvider, decide, errorName, GENERATIONS } from '../support/mcp-host.js';
 import { ROOT } from '../support/repository.js';
-
-const ANA = { email: 'ana@example.com', password: 'correct horse battery staple' };
-const CALLBACK = 'http://127.0.0.1:4200/callback';
 
 let opened: OpenedDatabase;
 let broker: Broker;
@@ -53,94 +45,20 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** What a host keeps for the SDK: a registered client, tokens, and where it sends the browser. */
-function createProvider() {
-  const kept: { tokens?: Record<string, unknown>; verifier?: string; discovered?: unknown } = {};
-  const sentTo: URL[] = [];
-  return {
-    sentTo,
-    kept,
-    provider: {
-      redirectUrl: CALLBACK,
-      clientMetadata: { redirect_uris: [CALLBACK], client_name: 'Example Desk' },
-      clientInformation: () => ({ client_id: 'cli_desk', client_secret: secret }),
-      tokens: () => kept.tokens as never,
-      // A client of the first generation that has a refresh token renews before it asks the user, which
-      // widens nothing; a host that wants to step up keeps none.
-      saveTokens: ({ refresh_token: _dropped, ...tokens }: Record<string, unknown>) => {
-        kept.tokens = tokens;
-      },
-      redirectToAuthorization: (url: URL) => void sentTo.push(url),
-      saveCodeVerifier: (verifier: string) => {
-        kept.verifier = verifier;
-      },
-      codeVerifier: () => kept.verifier as string,
-      saveDiscoveryState: (state: unknown) => {
-        kept.discovered = state;
-      },
-      discoveryState: () => kept.discovered,
-    },
-  };
-}
-
-/** What is used of a transport and a client, whatever their generation. */
-interface AnyTransport {
-  finishAuth(answer: never): Promise<void>;
-}
-interface AnyClient {
-  connect(transport: AnyTransport): Promise<void>;
-  callTool(call: { name: string; arguments: object }): Promise<unknown>;
-  listTools(): Promise<{ tools: readonly { name: string }[] }>;
-  close(): Promise<void>;
-}
-type Provider = ReturnType<typeof createProvider>['provider'];
-
-const GENERATIONS = {
-  v1: {
-    client: () => new ClientV1({ name: 'host', version: '1.0.0' }) as unknown as AnyClient,
-    transport: (provider: Provider): AnyTransport =>
-      new TransportV1(new URL(resource), { authProvider: provider as never }),
-  },
-  v2: {
-    client: () => new ClientV2({ name: 'host', version: '1.0.0' }) as unknown as AnyClient,
-    transport: (provider: Provider): AnyTransport =>
-      new TransportV2(new URL(resource), { authProvider: provider as never }),
-  },
-};
-
-/** Ana decides at the page the browser was sent to, and the host goes on with the answer. */
-async function decide(
-  browser: Browserless,
-  transport: AnyTransport,
-  url: URL | undefined,
-  scopes: readonly string[],
-): Promise<void> {
-  const callback = await walkPages(browser, (url as URL).href, { ...ANA, scopes });
-  const params = new URL(callback).searchParams;
-  await transport.finishAuth(
-    (transport instanceof TransportV2 ? params : params.get('code')) as never,
-  );
-}
-
-const nameOf = (error: unknown) => (error as Error).constructor.name;
-
 describe.each(Object.entries(GENERATIONS))('SDK %s', (_name, {
   client: create,
   transport: open,
 }) => {
   it('reaches what it may, steps up once, and opens no browser for what the agent may not', async () => {
-    const { provider, sentTo, kept } = createProvider();
+    const { provider, sentTo, kept } = createProvider({
+      registered: { client_id: 'cli_desk', client_secret: secret },
+      dropsRefreshTokens: true,
+    });
     const browser = createBrowserless(broker.config.issuer);
 
     // From nothing but the URL: challenge, metadata, authorization server, sign-in, consent.
-    const first = open(provider);
-    expect(
-      nameOf(
-        await create()
-          .connect(first)
-          .catch((error: unknown) => error),
-      ),
-    ).toBe('UnauthorizedError');
+    const first = open(resource, provider);
+    expect(await errorName(create().connect(first))).toBe('UnauthorizedError');
     expect(sentTo).toHaveLength(1);
     expect(sentTo[0]?.searchParams.get('resource')).toBe(resource);
     expect(sentTo[0]?.searchParams.get('scope')).toBe('files:read');
@@ -155,7 +73,7 @@ describe.each(Object.entries(GENERATIONS))('SDK %s', (_name, {
     });
 
     const client = create();
-    const transport = open(provider);
+    const transport = open(resource, provider);
     await client.connect(transport);
     const call = (name: string, more: object = {}) =>
       client.callTool({ name, arguments: { name: 'notes.txt', ...more } });
@@ -166,8 +84,8 @@ describe.each(Object.entries(GENERATIONS))('SDK %s', (_name, {
     expect(sentTo).toHaveLength(1);
 
     // The user's side is short: the browser is opened, once.
-    const short = await call('write_file', { text: 'more' }).catch((error: unknown) => error);
-    expect(nameOf(short)).toBe('UnauthorizedError');
+    const short = call('write_file', { text: 'more' });
+    expect(await errorName(short)).toBe('UnauthorizedError');
     expect(sentTo).toHaveLength(2);
     expect(sentTo[1]?.searchParams.get('scope')?.split(' ').sort()).toEqual([
       'files:list',
