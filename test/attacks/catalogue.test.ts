@@ -53,12 +53,15 @@ const all: readonly Attack[] = [
 ];
 
 /** How many classes each group of the threat catalogue has. */
-const GROUPS = { A: 14, C: 11, D: 11, I: 14, J: 15, L: 12, M: 16, P: 16, R: 9, S: 4, X: 22 };
-/** Of groups that are not complete yet. */
-const SINGLE = ['K11', 'K12', 'K14'];
+const GROUPS = { A: 14, C: 11, D: 11, I: 14, J: 15, K: 14, L: 12, M: 16, P: 16, R: 9, S: 4, X: 22 };
 
 /** Not a case here, and why: proved somewhere else, or nothing Behalf has. */
 const EXCUSED: Readonly<Record<string, { readonly because: string; readonly at?: string }>> = {
+  K1: { because: 'about a stolen database, to which nothing is sent', at: 'store/at-rest' },
+  K2: {
+    because: 'times tell nothing in a suite; what is compared, and by what, does',
+    at: 'store/at-rest',
+  },
   L5: { because: 'a tenant is a whole broker: to suspend it is to stop its process (DESIGN §10)' },
   L12: {
     because: 'there is no command yet that restores a backup, and so no epoch for it to raise',
@@ -81,12 +84,9 @@ const EXCUSED: Readonly<Record<string, { readonly because: string; readonly at?:
 
 describe('the catalogue', () => {
   const covered = new Set(all.map(({ id }) => id));
-  const due = [
-    ...SINGLE,
-    ...Object.entries(GROUPS).flatMap(([group, count]) =>
-      Array.from({ length: count }, (_, n) => `${group}${n + 1}`),
-    ),
-  ];
+  const due = Object.entries(GROUPS).flatMap(([group, count]) =>
+    Array.from({ length: count }, (_, n) => `${group}${n + 1}`),
+  );
 
   it('has a case for every class, or a sentence why not; and a thousand in all', () => {
     expect(due.filter((id) => !covered.has(id) && EXCUSED[id] === undefined)).toEqual([]);
