@@ -82,8 +82,65 @@ const pushing = (w: AttackWorld, client_id: string, more = {}): Promise<Answer> 
     elsewhere(),
   );
 
+/** Registers, or replaces what is registered. */
+const registering = (
+  w: AttackWorld,
+  more: object,
+  made?: { readonly client_id: string; readonly registration_access_token: string },
+): Promise<Answer> =>
+  w.send(made === undefined ? '/register' : `/register/${made.client_id}`, {
+    method: made === undefined ? 'POST' : 'PUT',
+    headers: {
+      'content-type': 'application/json',
+      ...(made === undefined ? {} : { authorization: `Bearer ${made.registration_access_token}` }),
+      ...elsewhere(),
+    },
+    body: JSON.stringify({ redirect_uris: [CALLBACK], client_id: made?.client_id, ...more }),
+  });
+
+/** Three segments, of which somebody might believe the first two. */
+const signedBy = (header: object, claims: object): string =>
+  [header, claims, 'signature']
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.');
+
 /** To the client only what it may be told, once its own document was good. */
-const REFUSED = /^(?:40[01] (?:invalid_|request_uri_)|303 to client (?:invalid_|request_uri_))/;
+const REFUSED =
+  /^(?:40[01] (?:invalid_|unapproved_|request_uri_)|303 to client (?:invalid_|request_uri_))/;
+
+const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const KEYED = { token_endpoint_auth_method: 'private_key_jwt' };
+
+/** Every URL of a registration, and of what vouches for one (CVE-2026-22752). */
+async function everyFieldOfRegistration(
+  w: AttackWorld,
+  at: (path: string) => string,
+): Promise<readonly Answer[]> {
+  // What of these is kept, and what left out: asked for neither now, nor when its client proves itself.
+  const { status, body: made } = await registering(w, {
+    ...Object.fromEntries(NEVER_FETCHED.map((member) => [member, at('/never')])),
+    token_endpoint_auth_method: 'client_secret_basic',
+    jwks_uri: at('/jwks'),
+  });
+  if (status !== 201) throw new Error(`not registered: ${status}`);
+  const { client_id: client } = made;
+  const [alg, kid] = ['ES256', 'k'];
+  const claims = { iss: client, sub: client, aud: w.issuer, exp: 4e9, jti: randomUUID() };
+  return [
+    await registering(w, { ...KEYED, jwks_uri: at('/jwks') }),
+    await registering(w, { ...KEYED, jwks_uri: at('/jwks') }, made),
+    await registering(w, {
+      software_statement: signedBy({ alg, kid, jku: at('/jwks') }, { iss: at('/issuer') }),
+    }),
+    await w.post('/token', {
+      grant_type: 'authorization_code',
+      code: 'x',
+      client_id: client,
+      client_assertion_type: ASSERTION,
+      client_assertion: signedBy({ alg, kid, jku: at('/jwks'), x5u: at('/x5u') }, claims),
+    }),
+  ];
+}
 
 /** Every field that takes a URL, leading to one host. */
 async function everyField(w: AttackWorld, host: string): Promise<unknown> {
@@ -91,17 +148,17 @@ async function everyField(w: AttackWorld, host: string): Promise<unknown> {
   const at = (path: string) => `https://${host}:${w.guarded.port}/${randomUUID()}${path}`;
   const plainly = at('/client.json').replace('https:', 'http:');
   const bad = at('/x');
-  const keyed = { token_endpoint_auth_method: 'private_key_jwt' };
   const answers = [
     await asking(w, at('/client.json')),
     await asking(w, plainly),
     await pushing(w, at('/client.json')),
-    await asking(w, documentAt(w, { ...keyed, jwks_uri: at('/jwks') })),
+    await asking(w, documentAt(w, { ...KEYED, jwks_uri: at('/jwks') })),
     await asking(w, documentAt(w, { redirect_uris: [CALLBACK], request_uris: [at('/r')] }), {
       request_uri: at('/request.jwt'),
     }),
     await w.token(undefined, { grant_type: 'refresh_token', refresh_token: 'x', client_id: bad }),
     await w.post('/revoke', { token: 'x', client_id: bad }),
+    ...(await everyFieldOfRegistration(w, at)),
   ];
   // Kept or left out or refused: in no case asked for.
   const described = Object.fromEntries(NEVER_FETCHED.map((member) => [member, at('/never')]));
@@ -111,7 +168,7 @@ async function everyField(w: AttackWorld, host: string): Promise<unknown> {
 
 const hosts: readonly Attack[] = [...LITERALS, ...NAMES].map((host) => ({
   id: 'S1',
-  name: `${host} as client_id, jwks_uri, request_uri and every other URL of a document`,
+  name: `${host} as client_id, jwks_uri, request_uri and every other URL of a document or a registration`,
   run: (w) => everyField(w, host),
   expected: [[], 0],
   ...(host === LITERALS[0] && {
