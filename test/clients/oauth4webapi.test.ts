@@ -1,6 +1,7 @@
 // `oauth4webapi`, unmodified: the strictest reading of the specifications there is in a library, one
 // request and one answer at a time. Where it would refuse an answer, the broker is wrong.
 import { createServer } from 'node:http';
+import { exportJWK } from 'jose';
 import * as oauth from 'oauth4webapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserless, walkPages } from '../../examples/demo/walk-pages.js';
@@ -214,5 +215,76 @@ describe('by itself, onward, and back', () => {
     const elsewhere = oauth.validateJwtAccessToken(as, request, 'https://notes.example/api', http);
     await expect(elsewhere).rejects.toThrow();
     await verifier.close();
+  });
+});
+
+describe('registering itself (RFC 7591)', () => {
+  const register = async (metadata: Partial<oauth.Client>, more: object = {}) =>
+    oauth.processDynamicClientRegistrationResponse(
+      await oauth.dynamicClientRegistrationRequest(
+        as,
+        { redirect_uris: [CALLBACK], client_name: 'Guest', ...metadata },
+        { ...http, ...more },
+      ),
+    );
+
+  /** Ana lets a client read; what the token endpoint answers, as the library accepts it. */
+  async function tokensFor(made: oauth.Client, auth: oauth.ClientAuth) {
+    const verifier = oauth.generateRandomCodeVerifier();
+    const state = oauth.generateRandomState();
+    const query = new URLSearchParams({
+      response_type: 'code',
+      client_id: made.client_id,
+      redirect_uri: CALLBACK,
+      scope: 'files:read',
+      resource: FILES,
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      state,
+    });
+    const url = `${as.authorization_endpoint}?${query}`;
+    const callback = await walkPages(createBrowserless(t.issuer), url, ANA);
+    const params = oauth.validateAuthResponse(as, made, callback, state);
+    const answer = await oauth.authorizationCodeGrantRequest(
+      ...([as, made, auth, params, CALLBACK, verifier, http] as const),
+    );
+    return oauth.processAuthorizationCodeResponse(as, made, answer);
+  }
+
+  it('publicly, with a secret, and with a key: each answer is as it was asked for, and gets a token', async () => {
+    const { publicKey, privateKey } = await oauth.generateKeyPair('ES256');
+    const { kty = '', crv = '', x = '', y = '' } = await exportJWK(publicKey);
+    const keyed = {
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [{ kty, crv, x, y, kid: 'own', alg: 'ES256' }] },
+    };
+    const ways: Array<[Partial<oauth.Client>, (made: oauth.Client) => oauth.ClientAuth]> = [
+      [{ token_endpoint_auth_method: 'none' }, () => oauth.None()],
+      [
+        { token_endpoint_auth_method: 'client_secret_basic' },
+        ({ client_secret: secret }) => oauth.ClientSecretBasic(String(secret)),
+      ],
+      [keyed, () => oauth.PrivateKeyJwt({ key: privateKey, kid: 'own' })],
+    ];
+    for (const [metadata, auth] of ways) {
+      const made = await register(metadata);
+      expect(made).toMatchObject({ ...metadata, redirect_uris: [CALLBACK], client_name: 'Guest' });
+      const { access_token: token } = await tokensFor(made, auth(made));
+      expect(claimsOf(token)).toMatchObject({ sub: ANA.id, client_id: made.client_id, aud: FILES });
+    }
+    // By another key: nobody.
+    const other = await oauth.generateKeyPair('ES256');
+    const made = await register({ ...keyed, client_name: 'Keyed' });
+    const foreign = oauth.PrivateKeyJwt({ key: other.privateKey, kid: 'own' });
+    await expect(tokensFor(made, foreign)).rejects.toMatchObject({ error: 'invalid_client' });
+  });
+
+  it('is told by RFC 7591 §3.2.2 and RFC 6750 §3 what it did wrong', async () => {
+    await expect(register({ redirect_uris: ['javascript:alert(1)'] })).rejects.toMatchObject({
+      error: 'invalid_redirect_uri',
+      status: 400,
+    });
+    const wrong = register({}, { initialAccessToken: 'nothing-an-operator-gave' });
+    await expect(wrong).rejects.toBeInstanceOf(oauth.WWWAuthenticateChallengeError);
   });
 });

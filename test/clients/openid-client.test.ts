@@ -171,3 +171,78 @@ describe('by itself (RFC 6749 §4.4) and onward (RFC 8693)', () => {
     expect(claimsOf(tokens.access_token)).toMatchObject({ sub: ANA.id, act: { sub: AGENT } });
   });
 });
+
+describe('registering itself (RFC 7591)', () => {
+  const register = (metadata: Partial<oidc.ClientMetadata>, initialAccessToken?: string) =>
+    oidc.dynamicClientRegistration(
+      new URL(t.issuer),
+      { redirect_uris: [CALLBACK], client_name: 'Guest', ...metadata },
+      undefined,
+      {
+        execute: [oidc.allowInsecureRequests],
+        algorithm: 'oauth2',
+        ...(initialAccessToken === undefined ? {} : { initialAccessToken }),
+      },
+    );
+
+  /** From the request to the tokens, Ana deciding in between; nobody acts for her. */
+  async function signIn(config: oidc.Configuration) {
+    const verifier = oidc.randomPKCECodeVerifier();
+    const state = oidc.randomState();
+    const url = oidc.buildAuthorizationUrl(config, {
+      redirect_uri: CALLBACK,
+      scope: 'files:read',
+      resource: FILES,
+      code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      state,
+    });
+    const callback = await walkPages(createBrowserless(t.issuer), url.href, ANA);
+    return oidc.authorizationCodeGrant(config, callback, {
+      pkceCodeVerifier: verifier,
+      expectedState: state,
+      idTokenExpected: false,
+    });
+  }
+
+  it.each([
+    'none',
+    'client_secret_basic',
+    'client_secret_post',
+  ])('by %s, and uses what it registered from the request to the refresh', async (method) => {
+    const config = await register({ token_endpoint_auth_method: method });
+    const {
+      client_id: id,
+      client_secret: secret,
+      token_endpoint_auth_method,
+    } = {
+      ...config.clientMetadata(),
+    };
+    expect([token_endpoint_auth_method, typeof secret]).toEqual([
+      method,
+      method === 'none' ? 'undefined' : 'string',
+    ]);
+    const tokens = await signIn(config);
+    const expected = { sub: ANA.id, aud: FILES, client_id: id, scope: 'files:list files:read' };
+    expect(claimsOf(tokens.access_token)).toMatchObject(expected);
+    expect(claimsOf(tokens.access_token)).not.toHaveProperty('act');
+    const again = await oidc.refreshTokenGrant(config, String(tokens.refresh_token));
+    expect(claimsOf(again.access_token)).toMatchObject(expected);
+  });
+
+  it('with the token an operator gave it, once', async () => {
+    const { token } = await t.broker.registry.initialTokens.create('cli', {});
+    const config = await register({ client_name: 'Invited' }, token);
+    expect(config.clientMetadata()).toMatchObject({ client_name: 'Invited' });
+    const error = await register({ client_name: 'Invited too' }, token).catch((e: unknown) => e);
+    expect(error).toMatchObject({ status: 401 });
+  });
+
+  it('is told by RFC 7591 §3.2.2 what it did wrong', async () => {
+    const error = await register({ redirect_uris: ['javascript:alert(1)'] }).catch(
+      (e: unknown) => e,
+    );
+    expect(error).toBeInstanceOf(oidc.ResponseBodyError);
+    expect(error).toMatchObject({ error: 'invalid_redirect_uri', status: 400 });
+  });
+});
