@@ -76,10 +76,15 @@ async function servePage(port: number): Promise<() => unknown> {
 }
 
 describe.each(['v1', 'v2'] as const)('SDK %s in a web page', (generation) => {
-  it('goes from the first 401 to the tool, registered by an operator', async () => {
+  it.each([
+    ['registered by an operator', 'cli_web'],
+    ['registering itself', undefined],
+  ])('goes from the first 401 to the tool, %s', async (_way, clientId) => {
     const context = await browser.newContext();
     const page = await context.newPage();
-    const task = JSON.stringify({ generation, server, clientId: 'cli_web' });
+    const sent: string[] = [];
+    page.on('request', (request) => sent.push(`${request.method()} ${request.url()}`));
+    const task = JSON.stringify({ generation, server, clientId });
     await page.goto(`${origin}/?${new URLSearchParams({ task })}`);
     await page.waitForURL(`${broker.config.issuer}/**`);
     await page.getByLabel('E-mail address').fill(ANA.email);
@@ -89,6 +94,8 @@ describe.each(['v1', 'v2'] as const)('SDK %s in a web page', (generation) => {
     await page.waitForURL(`${origin}/callback**`);
     await expect.poll(() => page.title()).not.toBe('waiting');
     expect(await page.title()).toBe('done: [{"type":"text","text":"hello"}]');
+    const registrations = sent.filter((one) => one === `POST ${broker.config.issuer}/register`);
+    expect(registrations).toHaveLength(clientId === undefined ? 1 : 0);
     await context.close();
   });
 });

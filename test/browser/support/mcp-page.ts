@@ -23,8 +23,8 @@ const kept = {
 interface Task {
   readonly generation: 'v1' | 'v2';
   readonly server: string;
-  /** Registered by an operator. */
-  readonly clientId: string;
+  /** Registered by an operator; absent: it registers itself (RFC 7591). */
+  readonly clientId?: string;
 }
 
 const here = new URL(location.href);
@@ -42,7 +42,12 @@ const provider = {
     response_types: ['code'],
     token_endpoint_auth_method: 'none',
   },
-  clientInformation: () => ({ client_id: task.clientId }),
+  ...(task.clientId === undefined
+    ? {
+        clientInformation: () => kept.get('client'),
+        saveClientInformation: (client: unknown) => kept.set('client', client),
+      }
+    : { clientInformation: () => ({ client_id: task.clientId }) }),
   tokens: () => kept.get('tokens'),
   saveTokens: (tokens: unknown) => kept.set('tokens', tokens),
   redirectToAuthorization: (url: URL) => location.assign(url.href),
