@@ -13,6 +13,7 @@ import { freePort, testConfig } from '../support/broker.js';
 import { type Browser, launchBrowser } from '../support/browser.js';
 import { type OpenedDatabase, openTestPostgres } from '../support/databases.js';
 import { ROOT } from '../support/repository.js';
+import { startWeb } from '../support/web.js';
 
 const ANA = { email: 'ana@example.com', password: 'correct horse battery staple' };
 const PAGE = '<!doctype html><title>waiting</title><script src="/page.js" defer></script>';
@@ -23,6 +24,7 @@ let browser: Browser;
 let folder: string;
 let server: string;
 let origin: string;
+let documentUrl: string;
 const closing: (() => unknown)[] = [];
 beforeAll(async () => {
   [opened, browser] = await Promise.all([openTestPostgres(), launchBrowser()]);
@@ -30,7 +32,16 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${pagePort}`;
   server = `http://127.0.0.1:${filesPort}/mcp`;
   const config = testConfig(port, { logLevel: 'silent' });
-  broker = await createBroker(config, { db: opened.db });
+  const web = await startWeb(['127.0.0.1']);
+  closing.push(web.close);
+  documentUrl = `https://127.0.0.1:${web.port}/client.json`;
+  web.put(documentUrl, {
+    client_id: documentUrl,
+    client_name: 'Web Desk',
+    redirect_uris: [`${origin}/callback`],
+    token_endpoint_auth_method: 'none',
+  });
+  broker = await createBroker(config, { db: opened.db, outbound: { ca: web.outbound.ca } });
   await broker.listen();
   const world = (await readFile(join(ROOT, 'examples/world.yaml'), 'utf8'))
     .replaceAll('http://127.0.0.1:4100/mcp', server)
@@ -77,14 +88,15 @@ async function servePage(port: number): Promise<() => unknown> {
 
 describe.each(['v1', 'v2'] as const)('SDK %s in a web page', (generation) => {
   it.each([
-    ['registered by an operator', 'cli_web'],
-    ['registering itself', undefined],
-  ])('goes from the first 401 to the tool, %s', async (_way, clientId) => {
+    ['registered by an operator', () => ({ clientId: 'cli_web' }), 0],
+    ['registering itself', () => ({}), 1],
+    ['by its document', () => ({ clientMetadataUrl: documentUrl }), 0],
+  ])('goes from the first 401 to the tool, %s', async (_way, wayIn, registers) => {
     const context = await browser.newContext();
     const page = await context.newPage();
     const sent: string[] = [];
     page.on('request', (request) => sent.push(`${request.method()} ${request.url()}`));
-    const task = JSON.stringify({ generation, server, clientId });
+    const task = JSON.stringify({ generation, server, ...wayIn() });
     await page.goto(`${origin}/?${new URLSearchParams({ task })}`);
     await page.waitForURL(`${broker.config.issuer}/**`);
     await page.getByLabel('E-mail address').fill(ANA.email);
@@ -95,7 +107,7 @@ describe.each(['v1', 'v2'] as const)('SDK %s in a web page', (generation) => {
     await expect.poll(() => page.title()).not.toBe('waiting');
     expect(await page.title()).toBe('done: [{"type":"text","text":"hello"}]');
     const registrations = sent.filter((one) => one === `POST ${broker.config.issuer}/register`);
-    expect(registrations).toHaveLength(clientId === undefined ? 1 : 0);
+    expect(registrations).toHaveLength(registers);
     await context.close();
   });
 });

@@ -23,8 +23,10 @@ const kept = {
 interface Task {
   readonly generation: 'v1' | 'v2';
   readonly server: string;
-  /** Registered by an operator; absent: it registers itself (RFC 7591). */
+  /** Registered by an operator. */
   readonly clientId?: string;
+  /** Its document. With neither, it registers itself (RFC 7591). */
+  readonly clientMetadataUrl?: string;
 }
 
 const here = new URL(location.href);
@@ -46,6 +48,7 @@ const provider = {
     ? {
         clientInformation: () => kept.get('client'),
         saveClientInformation: (client: unknown) => kept.set('client', client),
+        clientMetadataUrl: task.clientMetadataUrl,
       }
     : { clientInformation: () => ({ client_id: task.clientId }) }),
   tokens: () => kept.get('tokens'),
