@@ -1,4 +1,4 @@
-// A5, K7–K10, K13: clients nobody asked for. What they say must run nowhere, widen nothing, hide behind
+// A5, K1, K7–K10, K13: clients nobody asked for. What they say must run nowhere, widen nothing, hide behind
 // no name, fill no disk, and give nobody power over another's registration.
 import { createBrowserless } from '../../../examples/demo/walk-pages.js';
 import { linesOf } from '../../pages/text.js';
@@ -336,6 +336,53 @@ const tokens: readonly Attack[] = TOKENS.map(
   }),
 );
 
+/** Whoever came until now came hours ago: the network has its quota again. */
+const hoursLater = (w: AttackWorld) =>
+  w.db.run("update client_registrations set created_at = created_at - interval '2 hours'");
+
+const stolen: readonly Attack[] = [
+  {
+    id: 'K1',
+    name: 'every hash a dump has of a guest’s secret and tokens is presented as what it is of',
+    run: async (w) => {
+      await hoursLater(w);
+      const made = await guest(w);
+      await w.registry.initialTokens.create('cli', {});
+      const [row] = await w.db.run<Record<'secret' | 'own' | 'initial', string>>(
+        `select secret_hash as secret, r.token_hash as own,
+           (select token_hash from initial_access_tokens where used_at is null limit 1) as initial
+         from client_registrations r join credentials c on c.principal = r.client_id
+         where r.client_id = $1`,
+        [made.client_id],
+      );
+      const { secret, own, initial } = row as NonNullable<typeof row>;
+      const spelled = (hash: string) => [hash, Buffer.from(hash, 'hex').toString('base64url')];
+      const answers: Answer[] = [];
+      for (const hash of spelled(secret)) {
+        const authorization = `Basic ${btoa(`${made.client_id}:${hash}`)}`;
+        const fields = { grant_type: 'refresh_token', refresh_token: 'x' };
+        answers.push(await w.post('/token', fields, undefined, { authorization }));
+      }
+      for (const hash of spelled(own)) {
+        answers.push(await managing(w, 'GET', made.client_id, hash));
+      }
+      for (const hash of spelled(initial)) {
+        const authorization = `Bearer ${hash}`;
+        answers.push(await send(w, JSON.stringify(metadata()), { authorization }));
+      }
+      return answers.map(seen);
+    },
+    expected: [
+      ...['401 invalid_client', '401 invalid_client'],
+      ...['401 invalid_token', '401 invalid_token', '401 invalid_token', '401 invalid_token'],
+    ],
+    neighbour: async (w) => {
+      const made = await guest(w);
+      return managing(w, 'GET', made.client_id, made.registration_access_token);
+    },
+  },
+];
+
 /** What a guest asks for that nobody gave it; the nearest is in `rfc/registration`. */
 const beyond: readonly Attack[] = [
   {
@@ -392,9 +439,7 @@ const floods: readonly Attack[] = [
     id: 'K8',
     name: `${FLOOD} clients at once from one network`,
     run: async (w) => {
-      const earlier =
-        "update client_registrations set created_at = created_at - interval '2 hours'";
-      await w.db.run(earlier);
+      await hoursLater(w);
       const answers = await Promise.all(Array.from({ length: FLOOD }, () => register(w)));
       const told = answers.filter(({ status }) => status === 429);
       const waits = told.map(({ headers }) => Number(headers['retry-after']));
@@ -415,9 +460,7 @@ const floods: readonly Attack[] = [
     name: 'a flood of one and the same client, which needs no room',
     unaudited: SERVED,
     run: async (w) => {
-      await w.db.run(
-        "update client_registrations set created_at = created_at - interval '2 hours'",
-      );
+      await hoursLater(w);
       const said = JSON.stringify(metadata({ token_endpoint_auth_method: 'none' }));
       const before = await rows(w);
       const answers = await Promise.all(Array.from({ length: FLOOD }, () => send(w, said)));
@@ -439,6 +482,7 @@ export const registration: readonly Attack[] = [
   ...injected,
   ...names,
   ...tokens,
+  ...stolen,
   ...beyond,
   ...floods,
 ];
