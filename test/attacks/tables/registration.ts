@@ -1,4 +1,4 @@
-// A5, K1, K7–K10, K13: clients nobody asked for. What they say must run nowhere, widen nothing, hide behind
+// A5, K1, K7–K10, K12, K13: clients nobody asked for. What they say must run nowhere, widen nothing, hide behind
 // no name, fill no disk, and give nobody power over another's registration.
 import { createBrowserless } from '../../../examples/demo/walk-pages.js';
 import { linesOf } from '../../pages/text.js';
@@ -6,6 +6,7 @@ import { authorizeUrl, pkce } from '../../support/broker.js';
 import { AGENT, ANA, FILES, HOST } from '../../support/world.js';
 import { type Attack, SERVED, seen, tallied } from '../support/attack.js';
 import type { Answer } from '../support/http.js';
+import { createParty } from '../support/party.js';
 import type { AttackWorld } from '../support/world.js';
 
 const send = (w: AttackWorld, body: string | Buffer, headers: Record<string, string> = {}) =>
@@ -383,6 +384,50 @@ const stolen: readonly Attack[] = [
   },
 ];
 
+/** A program on Ana's device that calls itself what she knows, once she agreed to it. */
+async function impostor(w: AttackWorld) {
+  const redirectUri = 'http://127.0.0.1:7777/callback';
+  const { client_id: client } = await guest(w, {
+    client_name: 'Claude Code',
+    redirect_uris: [redirectUri],
+    token_endpoint_auth_method: 'none',
+  });
+  const { user } = w.ana;
+  const party = createParty(w, { user, client, redirectUri, agent: '', scope: 'files:read' });
+  await w.honestly(() => party.consent());
+  return party;
+}
+
+const impersonation: readonly Attack[] = [
+  {
+    id: 'K12',
+    name: 'a program on loopback registers as a known app: the page, each time, with where it answers on it',
+    unaudited: SERVED,
+    run: async (w) => {
+      const party = await impostor(w);
+      const again = await party.browser.get(party.url());
+      const { text } = await party.browser.get(again.headers.location ?? '');
+      const lines = linesOf(text);
+      return {
+        again: seen(again),
+        isMarked: lines[1]?.startsWith('Unverified Claude Code registered itself here.'),
+        showsWhere: lines.includes(party.redirectUri),
+        loads: /<img/.test(text),
+      };
+    },
+    expected: { again: '303 to interaction', isMarked: true, showsWhere: true, loads: false },
+  },
+  {
+    id: 'K12',
+    name: 'a program on loopback registers as a known app, without a page (prompt=none)',
+    run: async (w) => {
+      const party = await impostor(w);
+      return seen(await party.browser.get(party.url({ prompt: 'none' })));
+    },
+    expected: '303 to client consent_required',
+  },
+];
+
 /** What a guest asks for that nobody gave it; the nearest is in `rfc/registration`. */
 const beyond: readonly Attack[] = [
   {
@@ -483,6 +528,7 @@ export const registration: readonly Attack[] = [
   ...names,
   ...tokens,
   ...stolen,
+  ...impersonation,
   ...beyond,
   ...floods,
 ];
