@@ -104,7 +104,7 @@ export async function record(db: Executor, ...events: readonly AuditEvent[]): Pr
 }
 
 /** PostgreSQL keeps neither NUL nor half a character: who sends them is recorded all the same (P9). */
-function storable<T>(value: T): T {
+export function storable<T>(value: T): T {
   if (typeof value === 'string') return value.replace(UNSTORABLE, '\ufffd') as T;
   if (Array.isArray(value)) return value.map(storable) as T;
   if (typeof value !== 'object' || value === null) return value;

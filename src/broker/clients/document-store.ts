@@ -1,6 +1,7 @@
 /** SQL of client ID metadata documents. Single statements, each atomic by itself; callers bring the transaction. */
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import { clientDocuments, clients, credentials } from '../../../schema/index.js';
+import { storable } from '../audit/store.js';
 import { type Database, type Executor, rowsOf } from '../db/database.js';
 import { bumpEpoch } from '../revocation/store.js';
 import type { ClientValues } from './store.js';
@@ -13,7 +14,9 @@ export async function findSnapshot(db: Executor, url: string): Promise<Snapshot 
 }
 
 export async function keepSnapshot(db: Executor, snapshot: Snapshot): Promise<void> {
-  const { url: target, ...set } = snapshot;
+  const { url: target, ...said } = snapshot;
+  // Members nobody looks at may hold what PostgreSQL cannot (P9).
+  const set = { ...said, document: storable(said.document) };
   await db
     .insert(clientDocuments)
     .values({ url: target, ...set })

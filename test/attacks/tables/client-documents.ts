@@ -64,6 +64,22 @@ const documents: readonly Attack[] = [
       expected: ['400 page', 0],
     }),
   ),
+  ...[
+    ['what no database keeps: NUL, and half a character', { note: 'a\u0000b\ud800', '\u0000': 1 }],
+    ['nothing but brackets', { note: JSON.parse(`${'['.repeat(2000)}${']'.repeat(2000)}`) }],
+  ].map(
+    ([what, more]): Attack => ({
+      id: 'K11',
+      name: `a document that holds, where nobody looks, ${what}`,
+      unaudited: SERVED,
+      run: async (w) => {
+        const url = urlOf();
+        w.web.put(url, described(url, more as object));
+        return seen(await w.browser().get(partyOf(w, url).url()));
+      },
+      expected: '303 to interaction',
+    }),
+  ),
   {
     id: 'K11',
     name: 'the document changes between the code and its redemption',
