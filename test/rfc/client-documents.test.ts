@@ -731,6 +731,29 @@ describe('P15 what strangers can make us keep', () => {
   });
 });
 
+describe('M2 the administration', () => {
+  it('lets no administrator in through a document’s client, unless an operator named it', async () => {
+    const resource = `${t.issuer}/admin`;
+    const permit = { principal: ANA.id, resource, scopes: ['admin:read'] };
+    await t.broker.registry.permissions.set('cli', permit);
+    web.put(url, described());
+    const listed = async () => {
+      const from = await authorize(t, { params: asking({ resource, scope: 'admin:read' }) });
+      const { body } = await redeem(from, { resource });
+      const authorization = `Bearer ${body.access_token}`;
+      return (await callAdmin(t, 'GET', '/agents', { authorization })).status;
+    };
+    expect(await listed()).toBe(401);
+    url = `https://app.example.com/${n}/named.json`;
+    web.put(url, described());
+    const authorization = `Bearer ${ADMIN_TOKEN}`;
+    const body = { id: url, kind: 'app', name: 'Console' };
+    expect((await callAdmin(t, 'POST', '/clients', { authorization, body })).status).toBe(201);
+    expect(await listed()).toBe(200);
+    await t.broker.registry.permissions.set('cli', { ...permit, scopes: [] });
+  });
+});
+
 describe('K14 whose names are whose', () => {
   it('a URL is a document’s and never anybody else’s: no id of ours is one', async () => {
     const create = (body: object) =>

@@ -35,9 +35,12 @@ export type CallerDenial =
   | 'unproved_actor'
   | 'subject_not_active'
   | 'client_not_active'
-  /** Anybody can register a client and ask an administrator to sign in at it. */
+  /** Anybody can register a client, or publish its document, and ask an administrator to sign in at it. */
   | 'client_registered_itself'
   | 'actor_not_active';
+
+const cameByItself = ({ origin = 'operator' }: NonNullable<CallerFacts['client']>): boolean =>
+  origin !== 'operator';
 
 export function decideCaller(
   claims: AccessTokenClaims,
@@ -52,7 +55,7 @@ export function decideCaller(
   const { subject, client, actor, scopes } = facts;
   if (!stands(subject)) return { denied: 'subject_not_active' };
   if (!stands(client)) return { denied: 'client_not_active' };
-  if (facts.client?.origin === 'registration') return { denied: 'client_registered_itself' };
+  if (cameByItself(client)) return { denied: 'client_registered_itself' };
   if (delegated && !stands(actor)) return { denied: 'actor_not_active' };
   const requested = parseScope(claims.scope);
   const { granted } = effectiveScope({
