@@ -18,10 +18,12 @@ import {
   type TestBroker,
 } from '../support/broker.js';
 import { certificate } from '../support/client-certificates.js';
+import { CLUSTER, createIdp } from '../support/idp.js';
 import { admin } from '../support/keys.js';
 import { AGENT, ANA, FILES, HOST } from '../support/world.js';
 import { assertionFields, dpopProof, type HeldKey, heldKey, nowSeconds } from './support/keys.js';
 
+const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const BANK = 'cli_bank';
 const BANK_CALLBACK = 'https://bank.example/cb';
 /** The same client in every way but the switch. */
@@ -130,6 +132,22 @@ describe('§5.3.2.1 requests are pushed, by whoever proves who they are', () => 
       t.issuer,
     ]);
     expect((await open(TWIN)).headers.get('location')).toMatch(/\/interaction\//);
+  });
+
+  it('K3: a platform’s token, which may be shown again and again, is not how it proves itself', async () => {
+    const issuer = createIdp(CLUSTER, 'k1', 'RS256');
+    const trusted = { issuer: CLUSTER, name: 'Cluster', purposes: ['workload'], jwks: issuer.jwks };
+    expect((await admin(t, 'POST', '/trusted-issuers', trusted)).status).toBe(201);
+    const pushedBy = async (id: string) => {
+      const rule = { issuer: CLUSTER, subject: id };
+      await admin(t, 'POST', `/clients/${id}/credentials`, { kind: 'workload', rule });
+      const times = { iat: nowSeconds(), exp: nowSeconds() + 60 };
+      const client_assertion = issuer.sign({ sub: id, aud: t.issuer, ...times });
+      const fields = { client_assertion, client_assertion_type: ASSERTION };
+      return postForm(`${t.issuer}/par`, { ...queryFor(id, pkce().challenge), ...fields });
+    };
+    expect((await pushedBy(TWIN)).status).toBe(201);
+    expect(error(await pushedBy(BANK))).toEqual(CLIENT);
   });
 
   it('pushing takes the client’s key', async () => {

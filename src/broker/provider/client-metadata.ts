@@ -37,8 +37,10 @@ export async function clientMetadata(
   const row = agent ?? client;
   if (row === undefined || row.status !== 'active') return undefined;
   if (row.auth === ATTESTATION_AUTH && on.attestation !== true) return undefined;
-  // Its platform's token was looked at already: a secret of this request says how that ended.
-  const auth = on.byPlatform === true && row.auth !== 'none' ? 'client_secret_post' : row.auth;
+  // Its platform's token was looked at already: a secret of this request says how that ended. FAPI 2.0
+  // §5.3.2.1 takes a key or a certificate, and nothing that may be shown again and again.
+  const isByPlatform = on.byPlatform === true && row.auth !== 'none' && !row.fapi;
+  const auth = isByPlatform ? 'client_secret_post' : row.auth;
   // An agent that may be answered somewhere is a client of the code flow too (DESIGN §8a).
   const isApp = agent === undefined ? client?.kind === 'app' : row.redirectUris.length > 0;
   const alone = agent !== undefined || !isApp;
