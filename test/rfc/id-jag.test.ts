@@ -325,6 +325,34 @@ describe('an assertion that is not', () => {
   });
 });
 
+describe('J11, P9: what no database keeps', () => {
+  const odd = 'odd\0\ud800';
+
+  it('a time with a fraction is one all the same; a jti may be any text, once', async () => {
+    const exp = nowSeconds() + 200.5;
+    const assertion = assertionOf({ exp, iat: nowSeconds() + 0.25, jti: `${odd}${randomUUID()}` });
+    expect([said(await send(assertion)), said(await send(assertion))]).toEqual([
+      WRITE,
+      '400 invalid_grant',
+    ]);
+  });
+
+  it('a subject that cannot be kept means nobody, also by their address', async () => {
+    const rules = { subject: 'email', email_domains: ['example.com'] };
+    const known = { email: BEN.email, email_verified: true };
+    await withRules(rules);
+    for (const sub of [odd, 'a\0', '\ud800b']) {
+      expect(said(await give({ ...known, sub }))).toBe('400 invalid_grant');
+    }
+    for (const email of [`${odd}@example.com`, `\ud800@example.com`]) {
+      expect(said(await give({ sub: 'new', email, email_verified: true }))).toBe(
+        '400 invalid_grant',
+      );
+    }
+    await withRules({});
+  });
+});
+
 describe('once', () => {
   it('D6: of twenty at the same time one is answered; and none afterwards', async () => {
     const assertion = assertionOf();

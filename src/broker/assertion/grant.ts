@@ -173,7 +173,7 @@ async function write(
       issuer: word.issuer.issuer,
       subject: String(word.claims.sub),
       jti: decision.asserted.jti,
-      expiresAt: Number(word.claims.exp),
+      expiresAt: Math.floor(Number(word.claims.exp)),
       about: decision.about,
       scopes: decision.scopes,
       link: decision.link,

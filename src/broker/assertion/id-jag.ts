@@ -9,9 +9,11 @@ import { decideDelegation } from '../delegation/policy.js';
 import type { ConsentSubject } from '../delegation/store.js';
 import { applicationOf } from '../facts/application.js';
 import type { ClientFacts, Facts } from '../facts/store.js';
+import { isShowable } from '../registry/fields.js';
 import {
   ASSERTION_AGE_DEFAULT_SECONDS,
   type IdJagRules,
+  subjectSchema,
   type TrustRules,
 } from '../trust/schema.js';
 import type { Trusted, TrustVerifier } from '../trust/verify.js';
@@ -151,11 +153,15 @@ async function subjectOf(
   refuse: (denied: Denial) => OAuthError,
 ): Promise<{ readonly userId: string; readonly link: boolean }> {
   const { sub } = claims;
-  if (typeof sub !== 'string') throw refuse('untrusted_no_subject');
+  // P9: it is kept, and compared with what is kept.
+  if (typeof sub !== 'string' || !subjectSchema.safeParse(sub).success) {
+    throw refuse('untrusted_no_subject');
+  }
   const mapped = await facts.identity(issuer.issuer, sub);
   if (mapped !== undefined) return { userId: mapped, link: false };
   const email = addressIn(claims, rules);
-  const user = email === undefined ? undefined : await userByEmail(db.orm, email);
+  const isWord = email !== undefined && isShowable(email);
+  const user = isWord ? await userByEmail(db.orm, email) : undefined;
   if (user === undefined) throw refuse('unknown_subject');
   return { userId: user.id, link: true };
 }

@@ -3,6 +3,7 @@
  * is committed, and none is issued once anything in its lineage is stopped. Requests that arrive
  * together share one database call (group commit), so answers leave together too.
  */
+import { storable } from '../audit/store.js';
 import { type Database, isUnavailable } from '../db/database.js';
 
 /** Something whose revocation stops the token. */
@@ -72,7 +73,8 @@ const toWire = (token: WouldBeToken, n: number): Record<string, unknown> => ({
   resource: token.resource ?? null,
   grant_id: token.grantId ?? null,
   request_id: token.requestId ?? null,
-  detail: token.detail,
+  // Words of other issuers (`asserted_sub`, `proved_sub`, `jti`) may hold what PostgreSQL cannot keep (P9).
+  detail: storable(token.detail),
 });
 
 function fromWire(row: OutcomeRow, token: WouldBeToken): GateOutcome {
