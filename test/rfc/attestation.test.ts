@@ -12,6 +12,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { eventually } from '../support/eventually.js';
 import { admin } from '../support/keys.js';
 import { AGENT, FILES, FILES_CLIENT } from '../support/world.js';
 import { dpopProof, type HeldKey, heldKey, nowSeconds } from './support/keys.js';
@@ -330,19 +331,47 @@ describe('whose word is taken', () => {
     await change({ purposes: ['attestation'] });
   });
 
+  const isActive = async (token: string) =>
+    (
+      await postForm(
+        `${t.issuer}/introspect`,
+        { token },
+        { authorization: basic(FILES_CLIENT, t.secrets[FILES_CLIENT] ?? '') },
+      )
+    ).body.active;
+
+  it('L1: trust that is taken back stops what came of it; given again, it revives nothing', async () => {
+    const issuer = `/trusted-issuers/${encodeURIComponent(ATTESTER)}`;
+    const issued = async () => (await ask(await good(await heldKey()))).body.access_token;
+    // What is issued in the very second of a stop is stopped too.
+    const alive = () =>
+      eventually(async () => {
+        const token = await issued();
+        expect(await isActive(token)).toBe(true);
+        return token;
+      });
+    const patched = async (body: object) => (await admin(t, 'PATCH', issuer, body)).status;
+    const first = await issued();
+    expect([await isActive(first), await patched({ purposes: ['workload'] })]).toEqual([true, 200]);
+    expect(await isActive(first)).toBe(false);
+    expect(await patched({ purposes: ['attestation'] })).toBe(200);
+    const second = await alive();
+    expect(await isActive(first)).toBe(false);
+    const { jwks } = (await admin(t, 'GET', issuer)).body;
+    const retired = await admin(t, 'DELETE', issuer);
+    expect([retired.status < 300, await isActive(second)]).toEqual([true, false]);
+    const again = { issuer: ATTESTER, name: ATTESTER, purposes: ['attestation'], jwks };
+    expect((await admin(t, 'POST', '/trusted-issuers', again)).status).toBe(201);
+    await alive();
+    expect(await isActive(second)).toBe(false);
+  });
+
   it('a removed credential stops what came of it, and takes no more', async () => {
     const id = await fleet('agt_gone');
     const instance = await heldKey();
     const attested = () => attestation(instance, { sub: 'agt_gone' });
     const { body } = await ask({ ...(await good(instance)), attestation: await attested() });
-    const introspect = async () =>
-      (
-        await postForm(
-          `${t.issuer}/introspect`,
-          { token: body.access_token },
-          { authorization: basic(FILES_CLIENT, t.secrets[FILES_CLIENT] ?? '') },
-        )
-      ).body.active;
+    const introspect = () => isActive(body.access_token);
     expect(await introspect()).toBe(true);
     await admin(t, 'DELETE', `/agents/agt_gone/credentials/${id}`);
     expect(await introspect()).toBe(false);

@@ -160,7 +160,8 @@ async function retire(change: Change, issuer: string): Promise<void> {
 }
 
 /**
- * What an issuer's word obtained: tokens by its assertions, and all that its workloads proved. What it
+ * What an issuer's word obtained: tokens by its assertions, and all that its workloads, or the instances
+ * it attested, proved. What it
  * said until now is good for nothing more, should it be trusted again.
  */
 async function stopObtained(change: Change, issuer: string, reason: string): Promise<void> {

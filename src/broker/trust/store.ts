@@ -2,7 +2,7 @@
  * SQL of trusted issuers, and of whom they mean. Single statements, each atomic by itself; callers
  * bring the transaction.
  */
-import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
 import { credentials, trustedIssuers, userIdentities } from '../../../schema/index.js';
 import type { Executor } from '../db/database.js';
 import { databaseNow } from '../registry/change.js';
@@ -81,7 +81,7 @@ export async function vouchesForWorkloads(db: Executor, issuer: string): Promise
   return row?.status === 'active' && row.purposes.includes('workload');
 }
 
-/** Credentials that are this platform's word, and not removed. */
+/** Credentials that are the word of this platform or attester, and not removed. */
 export const credentialsBy = (
   db: Executor,
   issuer: string,
@@ -91,7 +91,7 @@ export const credentialsBy = (
     .from(credentials)
     .where(
       and(
-        eq(credentials.kind, 'workload'),
+        inArray(credentials.kind, ['workload', 'attestation']),
         isNull(credentials.removedAt),
         sql`${credentials.rule} ->> 'issuer' = ${issuer}`,
       ),
