@@ -10,6 +10,7 @@ import {
   authorize,
   claimsOf,
   postForm,
+  postToken,
   redeem,
   startTestBroker,
   type TestBroker,
@@ -414,6 +415,23 @@ describe('what may be registered', () => {
 });
 
 describe('whoever is stopped, what hangs on them stops', () => {
+  it('R8: a delegation whose actor the platform proved asks for another proof once it is not trusted', async () => {
+    const actor = await asClient(podToken(), { resource: t.issuer });
+    const first = await redeem(t, await authorize(t), { actor_token: actor.body.access_token });
+    const refresh = (refresh_token: string, more: Record<string, string> = {}) =>
+      postToken(t, HOST, { grant_type: 'refresh_token', refresh_token, ...more });
+    const second = await refresh(first.body.refresh_token);
+    expect(claimsOf(second.body.access_token)).toMatchObject({ act: { sub: AGENT } });
+    await change('PATCH', `/trusted-issuers/${at(CLUSTER)}`, { purposes: ['software_statement'] });
+    const third = await refresh(second.body.refresh_token);
+    expect([said(third), third.body.error_description]).toEqual([
+      '400 invalid_grant',
+      expect.stringContaining('send its actor_token'),
+    ]);
+    await change('PATCH', `/trusted-issuers/${at(CLUSTER)}`, { purposes: ['workload'] });
+    await eventually(async () => expect(said(await asClient(podToken()))).toBe(BASE));
+  });
+
   it('the agent paused; the credential removed, with a receipt; the platform no longer trusted', async () => {
     const out = async () => (await asGrant(podToken())).body.access_token;
     const paused = await out();

@@ -4,7 +4,7 @@
  */
 import { type AccessTokenClaims, OAuthError, TOKEN_TYPE } from '../../protocol/index.js';
 import type { Database } from '../db/database.js';
-import type { FactsCache } from '../facts/store.js';
+import type { CredentialFacts, Facts, FactsCache } from '../facts/store.js';
 import { ALIVE, aliveParams, type TokenReader } from '../tokens/access-tokens.js';
 import { isShown, type Shown } from '../tokens/binding.js';
 import { because } from './denials.js';
@@ -145,7 +145,15 @@ export function createActorProver(deps: {
     credentialStands: async (agentId, credentialId) => {
       if (credentialId === null) return false;
       const facts = await deps.facts.current();
-      return (await facts.credentials(agentId)).some(({ id }) => id === credentialId);
+      const known = (await facts.credentials(agentId)).find(({ id }) => id === credentialId);
+      return known !== undefined && isVouchedFor(facts, known);
     },
   };
+}
+
+/** A credential that is somebody else's word stands as long as they are trusted with it. */
+async function isVouchedFor(facts: Facts, { kind, rule }: CredentialFacts): Promise<boolean> {
+  if (kind !== 'workload' && kind !== 'attestation') return true;
+  const issuer = await facts.trustedIssuer(String(rule?.issuer));
+  return issuer?.purposes.includes(kind) === true;
 }
