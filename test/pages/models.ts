@@ -138,6 +138,24 @@ export const CLIENT_CONSENT: ConsentPageModel = {
   takenAway: [],
 };
 
+/** It came by itself, under a name that anybody could choose. */
+export const REGISTERED_CONSENT: ConsentPageModel = {
+  ...CLIENT_CONSENT,
+  client: { ...CLIENT_CONSENT.client, id: 'cli_Zr0xXw3S', origin: 'registration' },
+};
+
+/** What a document says of itself, and an answer that goes elsewhere. */
+export const DOCUMENT_CONSENT: ConsentPageModel = {
+  ...CLIENT_CONSENT,
+  client: {
+    ...CLIENT_CONSENT.client,
+    id: 'https://editor.example/oauth/client.json',
+    introducedBy: 'editor.example',
+    redirectUris: ['https://editor.example/callback'],
+  },
+  redirect: { kind: 'web', display: 'editor.example' },
+};
+
 const { resource: _resource, ...withoutResource } = withoutAgent;
 
 export const IDENTITY_CONSENT: ConsentPageModel = {

@@ -16,6 +16,8 @@ export const pagesIn = (language: Language): Readonly<Record<string, string>> =>
   'consent-changed': renderConsent(models.CHANGED_CONSENT, language),
   'consent-new-agent': renderConsent(models.NEW_AGENT_CONSENT, language),
   'consent-client': renderConsent(models.CLIENT_CONSENT, language),
+  'consent-registered': renderConsent(models.REGISTERED_CONSENT, language),
+  'consent-document': renderConsent(models.DOCUMENT_CONSENT, language),
   'consent-identity': renderConsent(models.IDENTITY_CONSENT, language),
   'consent-long': renderConsent(models.LONG_CONSENT, language),
   'sign-in': renderSignIn(models.SIGN_IN, language),
