@@ -34,38 +34,41 @@ export async function runStale(cluster: Cluster, trials: number): Promise<Figure
 const pick = ({ origins: [a, b] }: Cluster, n: number) =>
   n % 2 === 0 ? { here: a, there: b } : { here: b, there: a };
 
+/** An overloaded machine answers 503, which promises nothing: asked again until it is done. */
+async function answered(
+  cluster: Cluster,
+  origin: string,
+  path: string,
+  fields: Readonly<Record<string, string>>,
+  by: string,
+): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await cluster.post(origin, path, fields, by);
+    if (answer.status !== 503 || attempt === ATTEMPTS_MAX) return answer;
+    await new Promise((resolve) => setTimeout(resolve, NEXT_MS));
+  }
+}
+
+const OWN = { grant_type: 'client_credentials', resource: FILES, scope: 'files:read' };
 const ownToken = (cluster: Cluster, origin: string, agent: string) =>
-  cluster.post(
-    origin,
-    '/token',
-    { grant_type: 'client_credentials', resource: FILES, scope: 'files:read' },
-    agent,
-  );
+  answered(cluster, origin, '/token', OWN, agent);
 
 async function isActive(cluster: Cluster, origin: string, token: string, by: string) {
-  const { status, body } = await cluster.post(origin, '/introspect', { token }, by);
+  const { status, body } = await answered(cluster, origin, '/introspect', { token }, by);
   return status === 200 ? (body.active as boolean) : `${status}`;
 }
 
 async function revoked(cluster: Cluster, n: number): Promise<string[]> {
   const { here, there } = pick(cluster, n);
-  const { body } = await ownToken(cluster, here, AGENT);
-  const token = body.access_token as string;
+  const issued = await ownToken(cluster, here, AGENT);
+  if (issued.status !== 200) return [`not issued: ${issued.status}`];
+  const token = issued.body.access_token as string;
   const before = await isActive(cluster, there, token, AGENT);
-  const { status } = await acknowledged(cluster, here, token);
+  const { status } = await answered(cluster, here, '/revoke', { token }, AGENT);
   const after = await isActive(cluster, there, token, AGENT);
   return before === true && after === false
     ? []
     : [`revoked (${status}): ${before}, then ${after}`];
-}
-
-/** An overloaded machine answers 503, which promises nothing: asked again until it is done. */
-async function acknowledged(cluster: Cluster, origin: string, token: string): Promise<Answer> {
-  for (let attempt = 1; ; attempt += 1) {
-    const answer = await cluster.post(origin, '/revoke', { token }, AGENT);
-    if (answer.status !== 503 || attempt === ATTEMPTS_MAX) return answer;
-    await new Promise((resolve) => setTimeout(resolve, NEXT_MS));
-  }
 }
 
 /** Asked by the file server: the agent itself may not even ask any more. */
