@@ -2,6 +2,7 @@
 import type Router from '@koa/router';
 import type { Registry } from './admin/registry.js';
 import { notingRefusals } from './audit/note-refusals.js';
+import { createCounter } from './clients/document-quota.js';
 import { createLastUse, type LastUse } from './clients/last-use.js';
 import { noticing } from './facts/store.js';
 import { hashSecret } from './keys/secrets.js';
@@ -12,6 +13,8 @@ import { createRegistrationRouter } from './registration/routes.js';
 import { createRegistrationUpkeep } from './registration/upkeep.js';
 import { type RegistrationSettings, registrationDefaults } from './registration-settings.js';
 import { networkOf } from './users/throttle.js';
+
+const HOUR_MS = 3_600_000;
 
 export const registrationOf = ({ config }: Pick<Parts, 'config'>): RegistrationSettings =>
   config.registration ?? registrationDefaults();
@@ -61,6 +64,7 @@ export function createSelfRegistration(
     now: parts.now,
     clients: steps,
     noteRefusals: notingRefusals(parts.refusals),
+    mayChange: createCounter(parts.now, perNetwork, HOUR_MS),
   });
   return { ...always, routers: [router] };
 }

@@ -17,13 +17,13 @@ const NETWORKS_MAX = 10_000;
 
 export function createAllowance(now: () => number): Allowance {
   return {
-    fetch: counter(now, FETCHES_PER_MINUTE, MINUTE_MS),
-    admit: counter(now, CLIENTS_PER_HOUR, 60 * MINUTE_MS),
+    fetch: createCounter(now, FETCHES_PER_MINUTE, MINUTE_MS),
+    admit: createCounter(now, CLIENTS_PER_HOUR, 60 * MINUTE_MS),
   };
 }
 
-/** No more entries than networks were heard of in one window. */
-function counter(now: () => number, max: number, windowMs: number) {
+/** No more entries than networks were heard of in one window. @returns false: too many */
+export function createCounter(now: () => number, max: number, windowMs: number) {
   let startedAtMs = now();
   let counted = new Map<string, number>();
   return (network: string): boolean => {

@@ -21,11 +21,15 @@ export interface TooMany extends OAuthError {
   readonly retryAfterSeconds: number;
 }
 
-export const tooMany = (reason: string, retryAfterSeconds: number): TooMany =>
+export const tooMany = (
+  reason: string,
+  retryAfterSeconds: number,
+  what = 'clients were registered',
+): TooMany =>
   Object.assign(
     new OAuthError(
       'temporarily_unavailable',
-      'too many clients were registered: try again later',
+      `too many ${what}: try again later`,
       reason,
       TOO_MANY,
     ),

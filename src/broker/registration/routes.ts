@@ -10,7 +10,7 @@ import { underRequest } from '../audit/store.js';
 import { readBody } from '../http/body.js';
 import { addressOf, requestState } from '../http/request.js';
 import type { RegistrationDeps } from './deps.js';
-import { badMetadata } from './errors.js';
+import { badMetadata, tooMany } from './errors.js';
 import {
   authenticateManager,
   deleteRegistration,
@@ -22,6 +22,8 @@ import { registeredMetadata } from './wire.js';
 
 export interface RegistrationRouterDeps extends RegistrationDeps {
   readonly noteRefusals: Middleware;
+  /** Counts a change; false: too many from there. Each has decisions that are being taken wait (K8). */
+  readonly mayChange: (network: string) => boolean;
 }
 
 const PATH = '/register';
@@ -51,6 +53,11 @@ export function createRegistrationRouter(deps: RegistrationRouterDeps): Router {
   });
   router.put(ONE, one, noteRefusals, async (ctx) => {
     const manager = await managerOf(deps, ctx);
+    if (!deps.mayChange(deps.networkOf(addressOf(ctx.req)))) {
+      const reason =
+        'registrations were changed from its network as often as is allowed in an hour';
+      throw tooMany(reason, HOUR_SECONDS, 'registrations were changed');
+    }
     const changed = await replaceRegistration(under(deps, ctx), manager, await readMetadata(ctx));
     ctx.body = told(deps, changed);
   });
@@ -67,6 +74,7 @@ const under = (deps: RegistrationDeps, ctx: Context): RegistrationDeps => ({
   db: underRequest(deps.db, requestState(ctx).id),
 });
 
+const HOUR_SECONDS = 3600;
 const CLIENT_ID_CHARS_MAX = 120;
 
 async function managerOf(deps: RegistrationDeps, ctx: Context): Promise<Manager> {

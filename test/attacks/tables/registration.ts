@@ -502,6 +502,35 @@ const floods: readonly Attack[] = [
   },
   {
     id: 'K8',
+    name: 'one client changes itself without end, and has everybody’s decisions taken again',
+    run: async (w) => {
+      await w.db.run(
+        "update client_registrations set created_at = created_at - interval '2 hours'",
+      );
+      const made = await guest(w);
+      const { client_name, redirect_uris } = made;
+      let [token, changed, told] = [made.registration_access_token, 0, ''];
+      const epoch = async () =>
+        Number((await w.db.run<{ epoch: number }>('select epoch from policy_epoch'))[0]?.epoch);
+      const before = await epoch();
+      for (let count = 0; count < QUOTA + 5; count += 1) {
+        const answer = await w.send(`/register/${made.client_id}`, {
+          method: 'PUT',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+          body: JSON.stringify({ client_id: made.client_id, client_name, redirect_uris }),
+        });
+        told = seen(answer);
+        if (answer.status !== 200) continue;
+        changed += 1;
+        token = answer.body.registration_access_token;
+        w.canaries.add(`registration token ${count} of ${made.client_id}`, token);
+      }
+      return [changed <= QUOTA, (await epoch()) - before <= QUOTA, told];
+    },
+    expected: [true, true, '429 temporarily_unavailable'],
+  },
+  {
+    id: 'K8',
     name: 'a flood of one and the same client, which needs no room',
     unaudited: SERVED,
     run: async (w) => {
