@@ -165,6 +165,20 @@ describe('PUT (RFC 7592 §2.2)', () => {
     expect((await manage('GET', made)).body).toEqual(withoutSecret(made));
   });
 
+  it('K7: what an operator demands of it since, it does not take back itself', async () => {
+    const made = await registered(t, app());
+    const demanded = { dpopBound: true, requirePar: true };
+    await t.broker.registry.clients.patch('cli', made.client_id, demanded);
+    const { client_id, redirect_uris } = made;
+    const body = { client_id, redirect_uris, dpop_bound_access_tokens: false };
+    const changed = await manage('PUT', made, { body });
+    expect([changed.status, changed.body]).toMatchObject([
+      200,
+      { dpop_bound_access_tokens: true, require_pushed_authorization_requests: true },
+    ]);
+    expect(await t.broker.registry.clients.get(client_id)).toMatchObject(demanded);
+  });
+
   it('takes the secret it has for what it is, and the other way to send it', async () => {
     const made = await registered(t, app());
     const { client_id, client_secret, redirect_uris } = made;

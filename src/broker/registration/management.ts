@@ -4,6 +4,7 @@
  * not even whether there is such a client (K10).
  */
 
+import type { SelfDescribed } from '../clients/self-described.js';
 import { newSecret } from '../ids.js';
 import { secretMatches } from '../keys/secrets.js';
 import { narrowing, stopping } from '../registry/change.js';
@@ -80,7 +81,7 @@ export async function replaceRegistration(
       name: said.name ?? client.id,
       redirectUris: [...said.redirectUris],
       auth,
-      requireSignedRequest: isKeyed && said.requireSignedRequest,
+      ...demanded(client, said, isKeyed),
       softwareId: said.softwareId ?? null,
       softwareVersion: said.softwareVersion ?? null,
     });
@@ -95,6 +96,13 @@ export async function replaceRegistration(
     return { ...changed, managementToken };
   }).catch(rethrowRefusal);
 }
+
+/** RFC 7592 §2.2: we may substitute. What an operator demands of it, it does not take back itself. */
+const demanded = (client: Registered['client'], said: SelfDescribed, isKeyed: boolean) => ({
+  requirePar: client.requirePar || said.requirePar,
+  dpopBound: client.dpopBound || said.dpopBound,
+  requireSignedRequest: isKeyed && (client.requireSignedRequest || said.requireSignedRequest),
+});
 
 /** RFC 7592 §2.2: it names itself, and may show the secret it has, never choose one. */
 async function checkIdentity(
