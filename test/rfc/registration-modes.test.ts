@@ -226,6 +226,7 @@ describe('software statements (RFC 7591 §2.3, DC4)', () => {
     ['from the future', () => statement({ iat: 4_000_000_000 })],
     ['for somebody else', () => statement({ aud: 'https://other.example' })],
     ['that is an access token', () => statement({}, { typ: 'at+jwt' })],
+    ['whose type is no word (J7)', () => statement({}, { typ: 5 })],
     ['that is an ID-JAG', () => statement({}, { typ: 'oauth-id-jag+jwt' })],
     ['without an issuer', () => statement({ iss: undefined as never })],
     [

@@ -17,7 +17,7 @@ export interface StatementDeps {
 
 const ALGS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'];
 /** What an issuer signs for other purposes says so (RFC 8725 §3.11). */
-const TYPES = new Set([undefined, 'jwt', 'software-statement+jwt']);
+const TYPES = new Set<unknown>([undefined, 'jwt', 'software-statement+jwt']);
 const CLOCK_SKEW_SECONDS = 60;
 
 const bad = (reason: string): OAuthError =>
@@ -44,9 +44,10 @@ export async function readStatement(
   ).catch(() => {
     throw bad(`no key of ${trusted.issuer} verifies it`);
   });
-  const { typ, crit, b64 } = protectedHeader;
+  const { typ, crit, b64 } = protectedHeader as Readonly<Record<string, unknown>>;
   if (crit !== undefined || b64 !== undefined) throw bad('it has extensions nobody asked for');
-  if (!TYPES.has(typ?.toLowerCase())) throw bad(`it is a ${typ}, not a software statement`);
+  if (!TYPES.has(typeof typ === 'string' ? typ.toLowerCase() : typ))
+    throw bad(`it is a ${typ}, not a software statement`);
   const claims = claimsIn(Buffer.from(payload).toString('utf8'));
   checkTimes(claims, trusted, nowSeconds);
   const { aud } = claims;
