@@ -48,7 +48,7 @@ export function createClientFinder(deps: {
       const stranger = await (TOLD.has(ctx?.oidc?.route ?? '') ? looking : looking.catch(nobody));
       if (stranger === NOBODY) return undefined;
       return stranger === undefined
-        ? clientMetadata(await facts.current(), id)
+        ? clientMetadata(await facts.current(), id, on)
         : strangersMetadata({ ...stranger.values, id }, stranger.keys?.keys ?? []);
     },
     admitClient: async (ctx) => {

@@ -23,6 +23,7 @@ import {
   startTestBroker,
   type TestBroker,
 } from '../support/broker.js';
+import { createIdp, IDP, nowSeconds } from '../support/idp.js';
 import { startWeb, type TestWeb } from '../support/web.js';
 import { AGENT, ANA, FILES } from '../support/world.js';
 
@@ -52,7 +53,7 @@ beforeAll(async () => {
   globalThis.fetch = fetchFromHere;
   web = await startWeb(HOSTS);
   const deps = { outbound: web.outbound, now: () => Date.now() + aheadMs };
-  t = await startTestBroker({ deps, config: { trustedProxies: 1 } });
+  t = await startTestBroker({ deps, config: { trustedProxies: 1, assertionGrant: true } });
 });
 afterAll(async () => {
   globalThis.fetch = realFetch;
@@ -538,6 +539,35 @@ describe('a client that proves a key', () => {
     const gone = rows.find(({ removedAt }) => removedAt !== null)?.id ?? '';
     const facts = await t.opened.db.orm.select().from(revocations).where(eq(revocations.key, gone));
     expect(facts.map(({ always }) => always)).toEqual([true]);
+  });
+
+  it('ID-JAG: brings an identity assertion, if an operator and the issuer’s rule named it', async () => {
+    web.put(
+      url,
+      described({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [jwk] } }),
+    );
+    const authorization = `Bearer ${ADMIN_TOKEN}`;
+    const create = (path: string, body: object) =>
+      callAdmin(t, 'POST', path, { authorization, body });
+    expect((await create('/clients', { id: url, kind: 'app', name: 'Named' })).status).toBe(201);
+    const idp = createIdp(IDP);
+    const trusted = { issuer: IDP, name: 'Corp', purposes: ['id_jag'], jwks: idp.jwks };
+    const id_jag = { resources: [{ resource: FILES }], clients: [url] };
+    const made = await create('/trusted-issuers', { ...trusted, rules: { id_jag } });
+    expect([made.status, made.body]).toMatchObject([201, { issuer: IDP }]);
+    await create(`/users/${ANA.id}/identities`, { issuer: IDP, subject: 'ana' });
+    const [iat, exp] = [nowSeconds(), nowSeconds() + 60];
+    const times = { iat, exp, jti: crypto.randomUUID() };
+    const claims = { sub: 'ana', aud: t.issuer, client_id: url, resource: FILES, ...times };
+    const grant = {
+      grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+      assertion: idp.sign({ ...claims, scope: 'files:read' }, { typ: 'oauth-id-jag+jwt' }),
+    };
+    const bare = await postForm(`${t.issuer}/token`, { ...grant, client_id: url });
+    expect([bare.status, bare.body.error]).toEqual([401, 'invalid_client']);
+    const { status, body } = await postForm(`${t.issuer}/token`, { ...grant, ...(await proved()) });
+    expect([status, body.scope]).toEqual([200, 'files:list files:read']);
+    expect(claimsOf(body.access_token)).toMatchObject({ sub: ANA.id, client_id: url });
   });
 
   it('a stranger’s document that lists somebody’s key takes nothing from them', async () => {
