@@ -570,6 +570,19 @@ describe('a client that proves a key', () => {
     expect(claimsOf(body.access_token)).toMatchObject({ sub: ANA.id, client_id: url });
   });
 
+  it('K11: a document that wants bound tokens from now on stops those that are not', async () => {
+    web.put(url, described(), { 'cache-control': 'max-age=300' });
+    const { body } = await redeem(await authorize(t, { params: asking() }));
+    const jti = String(claimsOf(body.access_token).jti);
+    web.put(url, described({ dpop_bound_access_tokens: true }));
+    later(301);
+    const unbound = await refresh(body.refresh_token);
+    expect(unbound.body.error).toBe('invalid_dpop_proof');
+    const facts = await t.opened.db.orm.select().from(revocations);
+    const stops = facts.filter(({ key }) => key === url || jti.startsWith(key));
+    expect(stops.length).toBeGreaterThan(0);
+  });
+
   it('a stranger’s document that lists somebody’s key takes nothing from them', async () => {
     const keys = { keys: [jwk] };
     web.put(url, described({ token_endpoint_auth_method: 'private_key_jwt', jwks: keys }));

@@ -19,6 +19,7 @@ import {
   keepSnapshot,
   type Snapshot,
 } from './document-store.js';
+import { stopUnbound } from './profile.js';
 import { findClient, updateClient } from './store.js';
 
 export interface FetchedDocument {
@@ -57,6 +58,7 @@ export const become = (db: Database, { snapshot, values, keys }: FetchedDocument
     const keyChanges = await syncKeys(change, url, keys?.keys ?? []);
     await updateClient(change.tx, url, values);
     await keepSnapshot(change.tx, snapshot);
+    stopUnbound(change, row, values);
     const detail = {
       noun: 'client',
       id: url,
