@@ -27,6 +27,7 @@ import { openTestPostgres } from '../support/databases.js';
 import { eventually } from '../support/eventually.js';
 import { AGENT, ANA, CALLBACK, FILES, HOST, seedWorld } from '../support/world.js';
 
+const MTLS = 'https://mtls.example';
 let http: Server;
 let host: string;
 /** One below the other's path: whatever is matched by its beginning alone would mix them up. */
@@ -52,10 +53,14 @@ async function startAt(port: number, path: string): Promise<TestBroker> {
   const opened = await openTestPostgres();
   const secrets = await seedWorld(opened.db);
   const logged: string[] = [];
-  const broker = await createBroker(testConfig(port, { issuer: `${host}${path}` }), {
-    db: opened.db,
-    logTo: { write: (line: string) => void logged.push(line) },
-  });
+  const clientCertificates = { header: 'client-cert', from: ['127.0.0.1'], origin: MTLS };
+  const broker = await createBroker(
+    testConfig(port, { issuer: `${host}${path}`, clientCertificates }),
+    {
+      db: opened.db,
+      logTo: { write: (line: string) => void logged.push(line) },
+    },
+  );
   const close = async () => {
     await broker.close();
     await opened.close();
@@ -85,6 +90,13 @@ describe('RFC 8414 §3.1 the documents of an issuer with a path', () => {
     expect(endpoints.length).toBeGreaterThan(10);
     for (const [, url] of endpoints) expect(url).toMatch(new RegExp(`^${host}/tenant1/[a-z.]`));
     expect((await get('/tenant1/.well-known/jwks.json')).body.keys).toHaveLength(2);
+  });
+
+  it('RFC 8705 §5: clients with certificates find the same paths at their own origin', async () => {
+    const { body } = await get('/.well-known/openid-configuration/tenant1/inner');
+    const aliases = Object.entries(body.mtls_endpoint_aliases as Record<string, string>);
+    expect(aliases).toHaveLength(5);
+    for (const [name, url] of aliases) expect(url).toBe(body[name].replace(host, MTLS));
   });
 
   it('are another document for the issuer inside', async () => {

@@ -4,6 +4,7 @@
  * are none.
  */
 import type { Config } from '../config.js';
+import { issuerPath } from '../http/mount.js';
 import { ATTESTATION_AUTH } from './attestation.js';
 
 const ALWAYS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
@@ -18,9 +19,9 @@ const ALIASED = {
 };
 
 export function authMetadata(
-  config: Pick<Config, 'clientCertificates' | 'attestation'>,
+  config: Pick<Config, 'issuer' | 'clientCertificates' | 'attestation'>,
 ): Readonly<Record<string, unknown>> {
-  const { clientCertificates: certificates, attestation } = config;
+  const { issuer, clientCertificates: certificates, attestation } = config;
   const { origin, verifiedHeader } = certificates ?? {};
   return {
     token_endpoint_auth_methods_supported: [
@@ -34,7 +35,10 @@ export function authMetadata(
       origin === undefined
         ? undefined
         : Object.fromEntries(
-            Object.entries(ALIASED).map(([name, path]) => [name, `${origin}${path}`]),
+            Object.entries(ALIASED).map(([name, path]) => [
+              name,
+              `${origin}${issuerPath(issuer)}${path}`,
+            ]),
           ),
   };
 }
