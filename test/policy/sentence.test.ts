@@ -1,7 +1,10 @@
 // What the audit says of a chain of actors, read aloud (DESIGN §8c).
 import { describe, expect, it } from 'vitest';
+import type { AssertionDenial } from '../../src/broker/assertion/policy.js';
 import { sentence } from '../../src/broker/audit/sentence.js';
 import type { RecordedEvent } from '../../src/broker/audit/store.js';
+import { ruleInWords } from '../../src/broker/audit/why.js';
+import type { TrustProblem } from '../../src/broker/trust/policy.js';
 
 const NAMES: Readonly<Record<string, string>> = {
   usr_ana: 'Ana',
@@ -119,4 +122,43 @@ describe('sentences about stops', () => {
       expect(blocked(none)).toBe('Scribe was blocked by admin: lost');
     }
   });
+});
+
+describe('rules of words that others signed', () => {
+  const problems: Record<TrustProblem, true> = {
+    malformed: true,
+    untrusted_issuer: true,
+    not_its_purpose: true,
+    wrong_type: true,
+    wrong_algorithm: true,
+    unknown_key: true,
+    bad_signature: true,
+    wrong_audience: true,
+    no_subject: true,
+    no_expiry: true,
+    expired: true,
+    not_yet_valid: true,
+    lives_too_long: true,
+    older_than_trust: true,
+  };
+  const denials: Record<AssertionDenial, true> = {
+    other_client: true,
+    self_registered: true,
+    client_not_listed: true,
+    no_jti: true,
+    unknown_claim: true,
+    key_not_proved: true,
+    malformed_scope: true,
+    several_resources: true,
+    other_resource: true,
+    no_resource: true,
+    resource_not_listed: true,
+    actor_not_expected: true,
+    malformed_actor: true,
+  };
+
+  it.each([
+    ...Object.keys(problems).map((problem) => `untrusted_${problem}`),
+    ...Object.keys(denials),
+  ])('%s is told in words', (rule) => expect(ruleInWords(rule)).toMatch(/^[a-z][a-z’ ,]+$/i));
 });
