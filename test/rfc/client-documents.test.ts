@@ -11,6 +11,8 @@ import {
   credentials,
   revocations,
 } from '../../schema/index.js';
+import { become, begin, stillIs } from '../../src/broker/clients/document-change.js';
+import { fetchDocument } from '../../src/broker/clients/document-fetch.js';
 import { forgetUnusedDocuments } from '../../src/broker/clients/document-store.js';
 import { callAdmin } from '../support/admin.js';
 import {
@@ -107,6 +109,8 @@ const isPage = ({ url: at }: Page): boolean => at.includes('/interaction/');
 
 const rowOf = async (id = url) =>
   (await t.opened.db.orm.select().from(clients).where(eq(clients.id, id)))[0];
+const snapshotOf = async () =>
+  (await t.opened.db.orm.select().from(clientDocuments).where(eq(clientDocuments.url, url)))[0];
 const eventsOf = async (id = url) =>
   (await t.opened.db.orm.select().from(auditEvents).where(eq(auditEvents.clientId, id))).map(
     ({ type, by, detail }) => ({ type, by, detail: detail as Record<string, unknown> }),
@@ -568,6 +572,31 @@ describe('a client that proves a key', () => {
     const { status, body } = await postForm(`${t.issuer}/token`, { ...grant, ...(await proved()) });
     expect([status, body.scope]).toEqual([200, 'files:list files:read']);
     expect(claimsOf(body.access_token)).toMatchObject({ sub: ANA.id, client_id: url });
+  });
+
+  it('K11: of two processes that asked, the one that asked first and is late brings no key back', async () => {
+    const asked = (kid: string, atMs: number) => {
+      const keys = { keys: [{ ...jwk, kid }] };
+      const json = described({ token_endpoint_auth_method: 'private_key_jwt', jwks: keys });
+      const fetchJson = async () => ({ json, maxAgeSeconds: undefined });
+      return fetchDocument({ outbound: { fetchJson }, now: () => atMs }, url);
+    };
+    const kids = async () => {
+      const { db } = t.opened;
+      const known = await db.orm.select().from(credentials).where(eq(credentials.principal, url));
+      return known.filter(({ removedAt }) => removedAt === null).map(({ jwk: key }) => key?.kid);
+    };
+    const atMs = Date.now();
+    await begin(t.opened.db, await asked('first', atMs));
+    await become(t.opened.db, await asked('second', atMs + 2000));
+    await become(t.opened.db, await asked('first', atMs + 1000));
+    await stillIs(t.opened.db, await asked('first', atMs + 1000));
+    expect([await kids(), JSON.stringify((await snapshotOf())?.document)]).toEqual([
+      ['second'],
+      expect.stringContaining('"second"'),
+    ]);
+    await become(t.opened.db, await asked('third', atMs + 3000));
+    expect(await kids()).toEqual(['third']);
   });
 
   it('K11: a document that wants bound tokens from now on stops those that are not', async () => {

@@ -54,10 +54,11 @@ export const become = (db: Database, { snapshot, values, keys }: FetchedDocument
     const { url } = snapshot;
     const row = await findClient(change.tx, url);
     if (row === undefined || row.status !== 'active') return;
+    // Of two processes that asked, the one that asked first may be here last.
+    if (!(await keepSnapshot(change.tx, snapshot))) return;
     const changes = differences(row, values);
     const keyChanges = await syncKeys(change, url, keys?.keys ?? []);
     await updateClient(change.tx, url, values);
-    await keepSnapshot(change.tx, snapshot);
     stopUnbound(change, row, values);
     const detail = {
       noun: 'client',
@@ -70,7 +71,7 @@ export const become = (db: Database, { snapshot, values, keys }: FetchedDocument
   });
 
 /** The same document, asked for again. */
-export const stillIs = (db: Database, { snapshot }: FetchedDocument): Promise<void> =>
+export const stillIs = (db: Database, { snapshot }: FetchedDocument): Promise<boolean> =>
   keepSnapshot(db.orm, snapshot);
 
 /**

@@ -24,6 +24,8 @@ const SECOND_MS = 1000;
 
 /** @throws DocumentRefusal */
 export async function fetchDocument(deps: FetchDeps, url: string): Promise<FetchedDocument> {
+  // Of when it was asked for: whoever asked later knows better (`document-store.ts`).
+  const nowMs = deps.now();
   const { json, maxAgeSeconds } = await fetchOr(deps, url, DOCUMENT_BYTES_MAX);
   const acceptance = acceptDocument(url, json);
   if ('problem' in acceptance) {
@@ -33,7 +35,6 @@ export async function fetchDocument(deps: FetchDeps, url: string): Promise<Fetch
   const { jwksUri, jwks } = accepted.said;
   const keys = jwksUri === undefined ? jwks : await fetchKeys(deps, jwksUri);
   const values = registeredAs(url, accepted);
-  const nowMs = deps.now();
   return {
     values,
     keys,

@@ -13,14 +13,21 @@ export async function findSnapshot(db: Executor, url: string): Promise<Snapshot 
   return row;
 }
 
-export async function keepSnapshot(db: Executor, snapshot: Snapshot): Promise<void> {
+/** @returns false: one that was asked for later is kept already */
+export async function keepSnapshot(db: Executor, snapshot: Snapshot): Promise<boolean> {
   const { url: target, ...said } = snapshot;
   // Members nobody looks at may hold what PostgreSQL cannot (P9).
   const set = { ...said, document: storable(said.document) };
-  await db
+  const rows = await db
     .insert(clientDocuments)
     .values({ url: target, ...set })
-    .onConflictDoUpdate({ target: clientDocuments.url, set });
+    .onConflictDoUpdate({
+      target: clientDocuments.url,
+      set,
+      setWhere: sql`${clientDocuments.fetchedAt} <= excluded.fetched_at`,
+    })
+    .returning({ url: clientDocuments.url });
+  return rows.length > 0;
 }
 
 /** Whoever is first. @returns whether it was us */
