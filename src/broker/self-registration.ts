@@ -57,6 +57,7 @@ export function createSelfRegistration(
     db,
     facts: parts.facts,
     issuer: parts.config.issuer,
+    trust: parts.trust,
     rules: { mode, domains },
     quotas: { perNetwork, total },
     hashSecret,

@@ -253,7 +253,6 @@ describe('software statements (RFC 7591 §2.3, DC4)', () => {
     ['nobody knows', undefined],
     ['is trusted for something else', { purposes: ['id_jag'] }],
     ['was retired', { status: 'retired' }],
-    ['has no keys', { jwks: null }],
     ['is written otherwise', { issuer: 'https://other.example/' }],
   ])('one whose issuer %s is not approved; as it should be, it is', async (name, wrong) => {
     const iss = `https://${name.replace(/ /g, '-')}.example`;

@@ -4,6 +4,7 @@ import type { SelfDescribed } from '../clients/self-described.js';
 import type { Database } from '../db/database.js';
 import type { FactsCache } from '../facts/store.js';
 import type { Change } from '../registry/change.js';
+import type { TrustVerifier } from '../trust/verify.js';
 import type { AuthMethod, Rules } from './policy.js';
 import type { Quotas } from './store.js';
 
@@ -23,6 +24,8 @@ export interface RegistrationDeps {
   readonly db: Database;
   readonly facts: FactsCache;
   readonly issuer: string;
+  /** Signed words of others. */
+  readonly trust: Pick<TrustVerifier, 'verify'>;
   readonly rules: Rules;
   readonly quotas: Quotas;
   readonly hashSecret: (secret: string) => string;

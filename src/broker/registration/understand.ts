@@ -16,17 +16,12 @@ interface Understood {
 
 /** What is kept of what was said, under the statement of somebody trusted, if there is one. */
 export async function understand(
-  { facts, issuer, rules, now }: RegistrationDeps,
+  { trust, issuer, rules }: RegistrationDeps,
   raw: Readonly<Record<string, unknown>>,
 ): Promise<Understood> {
   const { software_statement: statement, ...plain } = raw;
   const isVouched = statement !== undefined && statement !== null && statement !== '';
-  const claims = isVouched
-    ? await readStatement(
-        { facts: await facts.current(), issuer, nowSeconds: Math.floor(now() / 1000) },
-        statement,
-      )
-    : {};
+  const claims = isVouched ? await readStatement(trust, issuer, statement) : {};
   const acceptance = acceptMetadata(withoutOddScope(underStatement(plain, claims)));
   if ('problem' in acceptance) {
     throw refused(acceptance.problem.code, acceptance.problem.message);
